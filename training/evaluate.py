@@ -1,0 +1,479 @@
+"""Honest evaluation: the only command that opens the test set, and the one that writes ``assets/results``.
+
+Every number comes through ``wzroi.link``. What does not depend on the channel is prepared once per image and used for
+every SNR, draw and control. Channel draw ``d`` is a function of the seed and ``d`` alone, the same noise pattern at
+every SNR and for every network of a rate: curves and networks are compared on common random numbers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import platform
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from training.loop import write_atomically
+from training.recipes import JUDGES, model_config, tier_of
+from training.runs import WEIGHTS, MissingRun, code_commit, finished
+from wzroi.channel import ChannelState, sample_channel
+from wzroi.config import ConfigError, ModelName
+from wzroi.data import Images, as_float, load_split
+from wzroi.judge import Judge
+from wzroi.link import LinkReport, Transmission, finish, measure, prepare
+from wzroi.metrics import estimate
+from wzroi.model import WynerZivJSCC
+from wzroi.pairs import CropPair, Pair
+from wzroi.roi import gradcam, upscale
+
+SNRS = (-5.0, *map(float, range(11)), 15.0, 20.0)
+"""The sweep in dB: the paper's 0 to 9, and -5 to 20 in steps of five."""
+
+TABLE_SNRS = (0.0, 5.0, 9.0)
+"""Where controls are measured and tables are read."""
+
+ROI_CONTROLS = ("zeros", "normal", "shuffled", "source", "source+label")
+RESULTS = Path(__file__).resolve().parent.parent / "assets" / "results"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is sent.
+
+    Attributes:
+        snrs: the sweep in dB. headline: the SNR at which every image is sent in every draw.
+        draws: independent channel draws. At other SNRs than the headline the draws cover the test set together, each
+            image once: draw ``d`` sends the images ``d, d + draws, ...``.
+        full: every image in every draw, judged, at every SNR (1.4 million transmissions: for a GPU).
+        judged_draws: how many of an image's headline transmissions the judge classifies.
+        judged_parts: at SNRs outside ``TABLE_SNRS``, how many of the draws' parts the judge classifies for a network
+            that was trained without it (``rec``); ``task`` networks are judged everywhere.
+        seed: of channel draws and of the ``normal`` ROI. batch: images at a time. limit: images (for tests).
+    """
+
+    snrs: tuple[float, ...] = SNRS
+    headline: float = 5.0
+    draws: int = 10
+    full: bool = False
+    judged_draws: int = 3
+    judged_parts: int = 2
+    seed: int = 0
+    batch: int = 100
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        if min(self.draws, self.judged_draws, len(self.snrs)) < 1:
+            raise ValueError("a plan needs at least one SNR, one draw and one judged draw")
+
+    def sent(self, snr_db: float, part: int) -> range:
+        """The draws in which the images of ``part`` are sent at this SNR."""
+        return range(self.draws) if self.full or snr_db == self.headline else range(part, part + 1)
+
+    def judged(self, snr_db: float, draw: int, part: int, task: bool) -> bool:
+        """Whether the judge sees the images of ``part`` in this draw."""
+        if self.full:
+            return True
+        if snr_db == self.headline:
+            return (draw - part) % self.draws < self.judged_draws
+        return task or snr_db in TABLE_SNRS or part < self.judged_parts
+
+
+class Tally:
+    """Per-image values of the transmissions behind one row."""
+
+    def __init__(self) -> None:
+        self.values: list[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]] = []
+
+    def add(self, indices: Tensor, psnr: Tensor, ssim: Tensor, roi_psnr: Tensor | None, right: Tensor | None) -> None:
+        """Values ``[B]`` of the images ``indices``; ``right`` is 0 or 1, ``None`` where the judge did not look."""
+        unknown = torch.full_like(psnr, torch.nan)
+        regional = unknown if roi_psnr is None else roi_psnr
+        self.values.append((indices, psnr, ssim, regional, unknown if right is None else right.to(psnr.dtype)))
+
+    def row(self, snr_db: float, draws: int) -> dict[str, Any]:
+        """The row of the results file; means over images, 95 % half widths, ``None`` where nothing was measured."""
+        indices, psnr, ssim, regional, right = (torch.cat(column).cpu() for column in zip(*self.values, strict=True))
+        row: dict[str, Any] = {
+            "snr_db": snr_db, "images": len(indices.unique()), "draws": draws, "transmissions": len(indices),
+            "accuracy_transmissions": int((~right.isnan()).sum()),
+        }
+        columns = {"psnr": psnr, "ssim": ssim, "roi_psnr": regional, "accuracy": right}
+        for name, values in columns.items():
+            found = estimate(values, indices)
+            row |= {name if name == "accuracy" else f"{name}_mean": found.mean, f"{name}_ci95": found.ci95}
+        row["psnr_of_mean_mse"] = -10 * torch.pow(10, -psnr.double() / 10).mean().log10().item()
+        return {key: _number(value) for key, value in row.items()}
+
+
+def _number(value: float | int) -> float | int | None:
+    if isinstance(value, int):
+        return value
+    return round(value, 6) if value == value else None
+
+
+class TestSet:
+    """The test images on a device, with what the judge makes of each: computed once for all networks of a tier.
+
+    Attributes:
+        cams: ROI origin -> Grad-CAM at the judge's resolution, ``[n, 1, h, w]``.
+        right: ``clean`` and ``side`` -> whether the judge's top class is the true one, bool ``[n]``.
+    """
+
+    __test__ = False  # pytest would take the name for a test's
+
+    def __init__(self, images: Images, judge: Judge, batch: int = 100) -> None:
+        self.images, self.judge, self.pairs = images, judge, CropPair()
+        cams: dict[str, list[Tensor]] = {"side": [], "source": [], "source+label": []}
+        right: dict[str, list[Tensor]] = {"clean": [], "side": []}
+        for start in range(0, len(images.pixels), batch):
+            pair = self.pair(torch.arange(start, min(start + batch, len(images.pixels))))
+            assert pair.label is not None  # pair() carries it
+            cams["side"].append(gradcam(judge, pair.side))
+            cams["source"].append(gradcam(judge, pair.source))
+            cams["source+label"].append(gradcam(judge, pair.source, pair.label))
+            with torch.no_grad():
+                right["clean"].append(judge(pair.source).argmax(1) == pair.label)
+                right["side"].append(judge(pair.side).argmax(1) == pair.label)
+        self.cams = {origin: torch.cat(maps) for origin, maps in cams.items()}
+        self.cams["shuffled"] = self.cams["side"].roll(1, dims=0)
+        self.right = {view: torch.cat(flags) for view, flags in right.items()}
+
+    def __len__(self) -> int:
+        return len(self.images.pixels)
+
+    @property
+    def device(self) -> torch.device:
+        return self.images.pixels.device
+
+    def pair(self, indices: Tensor) -> Pair:
+        """The images ``indices`` with their side images and labels."""
+        chosen = indices.to(self.device)
+        source = as_float(self.images.pixels[chosen]).contiguous(memory_format=torch.channels_last)
+        return Pair(source, self.pairs.side_of(source), self.images.labels[chosen])
+
+    def roi(self, origin: str, indices: Tensor, seed: int) -> Tensor:
+        """The ROI map of each image, ``[B, 1, 32, 32]``, as ``wzroi.roi_map`` makes it."""
+        shape = (len(indices), 1, *self.images.pixels.shape[-2:])
+        if origin == "zeros":
+            return torch.zeros(shape, device=self.device)
+        if origin == "normal":
+            generator = torch.Generator().manual_seed(_mix(seed, int(indices[0]), 2))
+            return torch.randn(shape, generator=generator).to(self.device)
+        return upscale(self.cams[origin][indices.to(self.device)], (shape[2], shape[3]))
+
+
+def _mix(seed: int, number: int, stream: int) -> int:
+    """A generator's seed from the plan's seed, a draw or image number, and what it is for."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{stream}/{number}".encode()).digest()[:7], "big")
+
+
+def channel_draw(
+    kind: str, seed: int, draw: int, images: int, symbols: int, device: torch.device | str
+) -> ChannelState:
+    """Channel draw ``draw`` for the whole test set, a function of its arguments alone; its SNR is set per row."""
+    generator = torch.Generator().manual_seed(_mix(seed, draw, 1))
+    return sample_channel(kind, 0.0, images, symbols, generator=generator, device=device)
+
+
+def _select(channel: ChannelState, indices: Tensor, snr_db: float) -> ChannelState:
+    index = indices.to(channel.noise.device)
+    gain = None if channel.gain is None else channel.gain[index]
+    chosen = dataclasses.replace(channel, snr_db=channel.snr_db[index], noise=channel.noise[index], gain=gain)
+    return chosen.at_snr(snr_db)
+
+
+class Network(NamedTuple):
+    """A network to evaluate: its name, its weights as stored, and their sha256."""
+
+    name: ModelName
+    model: WynerZivJSCC
+    sha256: str
+
+    @property
+    def roi_origin(self) -> str | None:
+        """The origin of the ROI map it is evaluated with; ``None`` for an architecture without one."""
+        if not self.model.config.uses_roi:
+            return None
+        return "source+label" if self.name.oracle else "side"
+
+
+class Sweep:
+    """One network over the test set: fills a tally for each (control, SNR)."""
+
+    def __init__(
+        self, network: Network, test: TestSet, plan: Plan, channel: str = "awgn", controls: bool = True
+    ) -> None:
+        self.network, self.test, self.plan, self.controls = network, test, plan, controls
+        self.model, self.task = network.model, network.name.stage == "task"
+        symbols = self.model.num_symbols(*test.images.pixels.shape[-2:])
+        self.channels = [
+            channel_draw(channel, plan.seed, draw, len(test), symbols, test.device) for draw in range(plan.draws)
+        ]
+        self.tallies: dict[tuple[str, float], Tally] = {}
+
+    def batches(self) -> Iterator[tuple[int, Tensor]]:
+        """(part, images): the part says in which draw these images are sent away from the headline."""
+        for part in range(self.plan.draws):
+            indices = torch.arange(part, len(self.test), self.plan.draws)
+            yield from ((part, chunk) for chunk in indices.split(self.plan.batch) if len(chunk))
+
+    def run(self, progress: Progress | None = None) -> None:
+        """Send everything the plan asks for."""
+        batches = list(self.batches())
+        bar = progress.add_task(str(self.network.name), total=len(self.test)) if progress else None
+        for part, indices in batches:
+            pair = self.test.pair(indices)
+            origin = self.network.roi_origin
+            roi = self.test.roi(origin, indices, self.plan.seed) if origin else None
+            weight = self.test.roi("source", indices, self.plan.seed)
+            transmission = prepare(self.model, pair, roi)._replace(weight=weight)
+            self._sweep(transmission, part, indices)
+            if self.controls and self.model.config.uses_roi:
+                self._roi_controls(transmission, part, indices)
+            if progress and bar is not None:
+                progress.advance(bar, len(indices))
+
+    def _tally(self, control: str, snr_db: float) -> Tally:
+        return self.tallies.setdefault((control, snr_db), Tally())
+
+    def _send(self, transmission: Transmission, indices: Tensor, draw: int, snr_db: float, judged: bool) -> LinkReport:
+        channel = _select(self.channels[draw], indices, snr_db)
+        return finish(self.model, transmission, channel, self.test.judge if judged else None)
+
+    def _right(self, logits: Tensor | None, pair: Pair) -> Tensor | None:
+        return None if logits is None or pair.label is None else logits.argmax(1) == pair.label
+
+    def _sweep(self, transmission: Transmission, part: int, indices: Tensor) -> None:
+        plan, pair = self.plan, transmission.pair
+        for snr_db in plan.snrs:
+            for draw in plan.sent(snr_db, part):
+                judged = plan.judged(snr_db, draw, part, self.task)
+                report = self._send(transmission, indices, draw, snr_db, judged)
+                right = self._right(report.logits, pair)
+                self._tally("", snr_db).add(indices, report.psnr, report.ssim, report.roi_psnr, right)
+                if self.controls and draw == part and self._pastes(snr_db):
+                    self._paste(report, transmission, indices, snr_db)
+
+    def _pastes(self, snr_db: float) -> bool:
+        """The trivial use of side information: for the network without any at every SNR, else at the table's."""
+        return not self.model.config.side or snr_db in TABLE_SNRS or self.plan.full
+
+    def _paste(self, report: LinkReport, transmission: Transmission, indices: Tensor, snr_db: float) -> None:
+        pair = transmission.pair
+        pasted = self.test.pairs.paste(report.reconstruction, pair.side)
+        judged = self.plan.full or snr_db == self.plan.headline or (not self.model.config.side and snr_db in TABLE_SNRS)
+        with torch.no_grad():
+            logits = self.test.judge(pasted) if judged else None
+        values = measure(pasted, pair, transmission.weight)
+        self._tally("paste", snr_db).add(indices, *values, self._right(logits, pair))
+
+    def _roi_controls(self, transmission: Transmission, part: int, indices: Tensor) -> None:
+        pair = transmission.pair
+        for origin in ROI_CONTROLS:
+            if origin == self.network.roi_origin:
+                continue
+            with torch.no_grad():
+                context = self.model.look(pair.side, self.test.roi(origin, indices, self.plan.seed))
+            misled = transmission._replace(context=context)
+            for snr_db in (snr for snr in TABLE_SNRS if snr in self.plan.snrs):
+                judged = self.task or snr_db == self.plan.headline
+                report = self._send(misled, indices, part, snr_db, judged)
+                right = self._right(report.logits, pair)
+                self._tally(f"roi:{origin}", snr_db).add(indices, report.psnr, report.ssim, report.roi_psnr, right)
+
+    def rows(self, control: str = "") -> list[dict[str, Any]]:
+        """The rows of one control, or of the network itself, in the order of SNR."""
+        found = sorted(snr_db for name, snr_db in self.tallies if name == control)
+        return [self.tallies[control, snr_db].row(snr_db, self.plan.draws) for snr_db in found]
+
+    def control_rows(self) -> dict[str, list[dict[str, Any]]]:
+        """Control -> its rows."""
+        names = sorted({name for name, _ in self.tallies if name})
+        return {name: self.rows(name) for name in names}
+
+
+def stamp(device: torch.device) -> dict[str, Any]:
+    """What every results file says about its making."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    versions = {"python": platform.python_version(), "torch": torch.__version__}
+    return {"commit": code_commit(), "split": "test", "device": f"{device.type} ({name})", "versions": versions}
+
+
+def evaluate(
+    network: Network, test: TestSet, judge_name: str, plan: Plan = Plan(), *, channel: str = "awgn",
+    controls: bool = True, progress: Progress | None = None,
+) -> dict[str, Any]:
+    """The results of one network on the test set, as DESIGN's results file holds them.
+
+    Args:
+        test: the test images with the tier's judge. judge_name: the judge's zoo name, for the record.
+        controls: whether ``paste`` and, for an architecture with an ROI, the other ROI origins are measured as well.
+    """
+    sweep = Sweep(network, test, plan, channel, controls)
+    sweep.run(progress)
+    return {
+        "model": str(network.name), "config": network.model.config.to_dict(), **stamp(test.device),
+        "weights_sha256": network.sha256, "images": len(test), "seeds": [plan.seed], "draws": plan.draws,
+        "roi_origin": network.roi_origin, "pair_source": test.pairs.name, "channel": channel, "judge": judge_name,
+        "rows": sweep.rows(), "controls": sweep.control_rows(),
+    }
+
+
+def judge_results(name: str, test: TestSet, sha256: str) -> dict[str, Any]:
+    """The judge on clean test images and on side views: what a receiver knows with nothing transmitted."""
+    found = {view: estimate(right.cpu().double()) for view, right in test.right.items()}
+    accuracy = {view: {"accuracy": e.mean, "accuracy_ci95": _number(e.ci95)} for view, e in found.items()}
+    return {
+        "model": name, "config": test.judge.config.to_dict(), **stamp(test.device), "weights_sha256": sha256,
+        "images": len(test), "pair_source": test.pairs.name, **accuracy,
+    }
+
+
+def stored(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights as a checkpoint stores them: floating point in half precision."""
+    return {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in weights.items()}
+
+
+def _run_weights(runs: Path, name: str) -> tuple[dict[str, Tensor], str]:
+    folder = runs / name
+    if not finished(folder):
+        raise MissingRun(f"no finished run in {folder}: run `python -m training train {name} --runs {runs}` first")
+    weights = stored(load_file(folder / WEIGHTS))
+    return weights, hashlib.sha256(save(weights)).hexdigest()
+
+
+def network_of_run(runs: Path, name: ModelName, device: torch.device | str = "cpu") -> Network:
+    """A finished run's network, rounded to half precision as the zoo stores it.
+
+    Raises:
+        MissingRun: when the run is not finished.
+    """
+    weights, sha256 = _run_weights(runs, str(name))
+    model = WynerZivJSCC(model_config(name))
+    model.load_state_dict({k: v.float() for k, v in weights.items()}, strict=True)
+    model = model.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
+    return Network(name, model, sha256)
+
+
+def judge_of_run(runs: Path, name: str, device: torch.device | str = "cpu") -> tuple[Judge, str]:
+    """A finished judge, rounded to half precision as the zoo stores it, and the sha256 of that.
+
+    Raises:
+        MissingRun: when the run is not finished.
+    """
+    weights, sha256 = _run_weights(runs, name)
+    judge = Judge(JUDGES[name].config)
+    judge.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()}, strict=True)
+    return judge.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False), sha256
+
+
+class Source:
+    """Where networks come from: finished runs in a folder, or the zoo's checkpoints."""
+
+    def __init__(self, runs: Path | None, device: torch.device | str) -> None:
+        self.runs, self.device = runs, device
+
+    def network(self, name: ModelName) -> Network:
+        """The network ``name``."""
+        if self.runs is not None:
+            return network_of_run(self.runs, name, self.device)
+        import zoo
+
+        model = zoo.load(str(name), device=str(self.device)).to(memory_format=torch.channels_last)
+        return Network(name, model, zoo.describe(str(name)).sha256)
+
+    def judge(self, name: str) -> tuple[Judge, str]:
+        """The judge ``name`` and the sha256 of its weights."""
+        if self.runs is not None:
+            return judge_of_run(self.runs, name, self.device)
+        import zoo
+
+        judge = zoo.load_judge(name, device=str(self.device)).to(memory_format=torch.channels_last)
+        return judge, zoo.describe(name).sha256
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Write a results file atomically, a row on a line."""
+    text = json.dumps(values, indent=1, allow_nan=False) + "\n"
+
+    def write(part: Path) -> None:
+        part.write_text(text)
+
+    write_atomically(path, write)
+
+
+def _up_to_date(path: Path, sha256: str, plan: Plan) -> bool:
+    """Whether a results file is of these weights and was made by this plan."""
+    if not path.is_file():
+        return False
+    kept = json.loads(path.read_text())
+    return kept.get("weights_sha256") == sha256 and kept.get("plan") == json.loads(json.dumps(dataclasses.asdict(plan)))
+
+
+def evaluate_command(
+    names: Sequence[str], runs: Path | None, root: Path | None, *, out: Path = RESULTS, plan: Plan = Plan(),
+    device: str = "cpu", threads: int = 0, channel: str = "awgn", controls: bool = True, force: bool = False,
+) -> list[Path]:
+    """Evaluate networks and judges by name and write ``out/<name>.json``; returns the files written.
+
+    A file that is of the same weights and plan is left as it is, so an interrupted command goes on where it stopped.
+
+    Args:
+        names: model names; a judge's name writes the judge's own file.
+        runs: folder of finished runs; ``None`` takes the zoo's checkpoints. root: folder of CIFAR-10.
+
+    Raises:
+        ConfigError: for a name that is none. MissingRun, DataError: for what is not there.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    judges, networks = _by_judge(names)
+    images = load_split("test", root).to(device)
+    images = Images(*(column[: plan.limit] for column in images))
+    source = Source(runs, device)
+    written = []
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        for judge_name in judges:
+            judge, sha256 = source.judge(judge_name)
+            test = TestSet(images, judge, plan.batch)
+            written += _judge_file(out / f"{judge_name}.json", judge_results(judge_name, test, sha256))
+            for name in networks.get(judge_name, []):
+                network = source.network(name)
+                path = (out if channel == "awgn" else out / channel) / f"{name}.json"
+                if not force and _up_to_date(path, network.sha256, plan):
+                    continue
+                found = evaluate(network, test, judge_name, plan, channel=channel, controls=controls, progress=progress)
+                write_json(path, found | {"plan": dataclasses.asdict(plan)})
+                written.append(path)
+    return written
+
+
+def _by_judge(names: Sequence[str]) -> tuple[list[str], dict[str, list[ModelName]]]:
+    networks: dict[str, list[ModelName]] = {}
+    judges = [name for name in names if name in JUDGES]
+    for text in names:
+        if text in JUDGES:
+            continue
+        try:
+            name = ModelName.parse(text)
+        except ConfigError as error:
+            raise ConfigError(f"{error}; judges are {', '.join(JUDGES)}") from error
+        networks.setdefault(tier_of(name).judge, []).append(name)
+    return list(dict.fromkeys([*judges, *networks])), networks
+
+
+def _judge_file(path: Path, found: dict[str, Any]) -> list[Path]:
+    if path.is_file() and json.loads(path.read_text()).get("weights_sha256") == found["weights_sha256"]:
+        return []
+    write_json(path, found)
+    return [path]

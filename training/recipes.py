@@ -1,0 +1,105 @@
+"""Every recipe as a row of one table; all variants of a tier are trained alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wzroi.config import JudgeConfig, ModelConfig, ModelName
+
+SAVE_EVERY_S = 45.0
+"""Seconds between checkpoints: what a kill can lose."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Optimiser and schedule of one training run.
+
+    Attributes:
+        optimiser: ``adam`` or ``sgd`` (Nesterov momentum 0.9).
+        batch: images a step, over all processes together.
+        epochs: passes over the 45,000 training images; may be a fraction.
+        lr, final_lr: peak and last learning rate of a cosine after ``warmup`` steps; equal values hold it constant.
+        weight_decay: decoupled for neither; plain L2 on weights of two or more dimensions.
+        ema: decay of the averaged weights that are kept (0 keeps the raw weights).
+    """
+
+    optimiser: str
+    batch: int
+    epochs: float
+    lr: float
+    final_lr: float
+    warmup: int = 0
+    weight_decay: float = 0.0
+    ema: float = 0.0
+
+
+@dataclass(frozen=True)
+class Tier:
+    """What a tier's networks share.
+
+    Attributes:
+        width: N. judge: name of the tier's judge. snr_db: training SNR (5 dB in the paper).
+        trade_off: lambda of eq. 10.
+        rec, task: schedules of Algorithm 1 and Algorithm 2.
+        roi_dropout: none; the ROI map is the ``side`` one at every step, as at the receiver.
+    """
+
+    width: int
+    judge: str
+    rec: Schedule
+    task: Schedule
+    snr_db: float = 5.0
+    trade_off: float = 1e-3
+
+
+@dataclass(frozen=True)
+class JudgeRecipe:
+    """How a judge is trained: clean images, and side views for ``side_share`` of each batch."""
+
+    config: JudgeConfig
+    schedule: Schedule
+    side_share: float
+    label_smoothing: float
+
+
+TIERS: dict[str, Tier] = {
+    # The paper's own recipe: Adam 1e-4, batch 64, 100 epochs, constant rate (section IV-A).
+    "paper": Tier(
+        width=256,
+        judge="resnet50.cifar10",
+        rec=Schedule("adam", batch=64, epochs=100, lr=1e-4, final_lr=1e-4),
+        task=Schedule("adam", batch=64, epochs=100, lr=1e-4, final_lr=1e-4),
+    ),
+    # Two CPU cores: N = 48 and three epochs at a high rate.
+    "lite": Tier(
+        width=48,
+        judge="resnet_lite.cifar10",
+        rec=Schedule("adam", batch=32, epochs=3, lr=4e-3, final_lr=2e-5, warmup=200),
+        task=Schedule("adam", batch=32, epochs=0.8, lr=1e-3, final_lr=1e-5, warmup=50),
+    ),
+}
+
+JUDGES: dict[str, JudgeRecipe] = {
+    "resnet50.cifar10": JudgeRecipe(
+        JudgeConfig("resnet50", 64),
+        Schedule("sgd", batch=512, epochs=60, lr=0.4, final_lr=1e-4, warmup=400, weight_decay=5e-4, ema=0.998),
+        side_share=0.35,
+        label_smoothing=0.1,
+    ),
+    "resnet_lite.cifar10": JudgeRecipe(
+        JudgeConfig("resnet_lite", 32),
+        Schedule("sgd", batch=64, epochs=13, lr=0.1, final_lr=1e-4, warmup=500, weight_decay=5e-4, ema=0.995),
+        side_share=0.35,
+        label_smoothing=0.1,
+    ),
+}
+
+
+def tier_of(name: ModelName) -> Tier:
+    """The tier that a model name belongs to."""
+    return TIERS["lite" if name.lite else "paper"]
+
+
+def model_config(name: ModelName) -> ModelConfig:
+    """The network that a model name stands for."""
+    return ModelConfig.named(name.architecture, name.rate, tier_of(name).width)

@@ -1,0 +1,226 @@
+"""What a network is: the four architectures, their rates and their names, as plain checked data.
+
+Sources: Tian, Dong, Cao, "Joint ROI Guidance and Spatial Analysis for Task-Aware Distributed Deep Joint
+Source-Channel Coding"; the symbol ``rho`` and the bandwidth ratios are its eq. 3 and section IV.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Literal
+
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+"""The ten CIFAR-10 classes, in label order."""
+
+STRIDE = 4
+"""Image side over latent side: two stride-2 stages in the encoder."""
+
+MAX_WIDTH = 1024
+MAX_MAPS = 96
+
+Guidance = Literal["none", "side", "roi"]
+
+ARCHITECTURES: dict[str, tuple[bool, Guidance]] = {
+    "deepjscc": (False, "none"),
+    "deepjscc_wz": (True, "none"),
+    "deepjscc_wz_sft": (True, "side"),
+    "deepjscc_wz_roi": (True, "roi"),
+}
+"""Architecture name -> (side features at the decoder, what conditions the SFT layers)."""
+
+TITLES = {
+    "deepjscc": "DeepJSCC",
+    "deepjscc_wz": "DeepJSCC-WZ",
+    "deepjscc_wz_sft": "DeepJSCC-WZ-SFT",
+    "deepjscc_wz_roi": "DeepJSCC-WZ-ROI",
+}
+"""Architecture name -> the name the paper prints."""
+
+RATES = (48, 32, 24, 16, 12, 8)
+"""The values of 1/rho that the zoo uses; the paper's points are 32 and 16."""
+
+
+class ConfigError(ValueError):
+    """A configuration that no network can have; the message names the field and the mend."""
+
+
+def _check_fields(cls: type, values: dict[str, Any]) -> None:
+    known = {field.name for field in dataclasses.fields(cls)}
+    if unknown := sorted(set(values) - known):
+        raise ConfigError(f"unknown field {', '.join(unknown)}; {cls.__name__} has {', '.join(sorted(known))}")
+    if missing := sorted(known - set(values)):
+        raise ConfigError(f"missing field {', '.join(missing)}; {cls.__name__} needs every one of its fields")
+
+
+def _check_int(name: str, value: object, low: int, high: int) -> None:
+    if type(value) is not int or not low <= value <= high:
+        raise ConfigError(f"{name} must be a whole number from {low} to {high}, not {value!r}")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """One network of the paper (section III, fig. 2).
+
+    Args:
+        side: whether the decoder joins features of ``x_side`` (DeepJSCC-WZ) or sees the received symbols alone.
+        guidance: what conditions the two SFT layers: ``none`` (no such layers), ``side`` (``x_side``) or ``roi``
+            (``x_side`` and the ROI map ``M``).
+        maps: ``c``, real latent maps at 1/4 resolution; the bandwidth ratio is ``c / 96``.
+        width: ``N``, filters of the convolutions: 256 in the paper. Condition and SFT widths are N/4 and N/2.
+
+    Raises:
+        ConfigError: for a field out of its range, or guidance without side information.
+    """
+
+    side: bool
+    guidance: Guidance
+    maps: int
+    width: int = 256
+
+    def __post_init__(self) -> None:
+        if type(self.side) is not bool:
+            raise ConfigError(f"side must be true or false, not {self.side!r}")
+        if self.guidance not in ("none", "side", "roi"):
+            raise ConfigError(f"guidance must be none, side or roi, not {self.guidance!r}")
+        if self.guidance != "none" and not self.side:
+            raise ConfigError("guidance needs side information: set side to true, or guidance to none")
+        _check_int("maps", self.maps, 1, MAX_MAPS)
+        _check_int("width", self.width, 4, MAX_WIDTH)
+        if self.width % 4:
+            raise ConfigError(f"width must be a multiple of 4, not {self.width}")
+
+    @property
+    def condition_width(self) -> int:
+        """Filters of a condition network: 64 at N = 256."""
+        return self.width // 4
+
+    @property
+    def sft_width(self) -> int:
+        """Filters of an SFT layer's shared convolution: 128 at N = 256."""
+        return self.width // 2
+
+    @property
+    def rho(self) -> Fraction:
+        """Bandwidth ratio, complex channel symbols per source value (eq. 3)."""
+        return Fraction(self.maps, 2 * STRIDE * STRIDE * 3)
+
+    @property
+    def architecture(self) -> str:
+        """The architecture's name, a key of ``ARCHITECTURES``."""
+        return next(name for name, kind in ARCHITECTURES.items() if kind == (self.side, self.guidance))
+
+    @property
+    def uses_roi(self) -> bool:
+        """Whether the decoder needs an ROI map."""
+        return self.guidance == "roi"
+
+    @classmethod
+    def named(cls, architecture: str, rate: int, width: int = 256) -> ModelConfig:
+        """The configuration of ``architecture`` at ``rho = 1/rate``."""
+        if architecture not in ARCHITECTURES:
+            raise ConfigError(f"unknown architecture {architecture!r}; there are {', '.join(ARCHITECTURES)}")
+        side, guidance = ARCHITECTURES[architecture]
+        return cls(side=side, guidance=guidance, maps=maps_at(rate), width=width)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> ModelConfig:
+        """Read a configuration strictly: every field present, none unknown."""
+        _check_fields(cls, values)
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as plain data, in the order of the class."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class JudgeConfig:
+    """The task network that classifies pictures and whose Grad-CAM is the ROI map.
+
+    Args:
+        kind: ``resnet50`` (torchvision's, with the CIFAR stem) or ``resnet_lite`` (a small residual network).
+        width: first-stage filters of ``resnet_lite``; 64 for ``resnet50``.
+        classes: number of classes.
+    """
+
+    kind: Literal["resnet50", "resnet_lite"]
+    width: int
+    classes: int = 10
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("resnet50", "resnet_lite"):
+            raise ConfigError(f"kind must be resnet50 or resnet_lite, not {self.kind!r}")
+        _check_int("width", self.width, 4, 256)
+        _check_int("classes", self.classes, 2, 1000)
+        if self.kind == "resnet50" and self.width != 64:
+            raise ConfigError("width of resnet50 is 64")
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> JudgeConfig:
+        """Read a configuration strictly: every field present, none unknown."""
+        _check_fields(cls, values)
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as plain data, in the order of the class."""
+        return dataclasses.asdict(self)
+
+
+def maps_at(rate: int) -> int:
+    """``c``, the latent maps at ``rho = 1/rate``; raises ConfigError where ``96 / rate`` is not whole."""
+    if type(rate) is not int or rate < 1 or 96 % rate:
+        raise ConfigError(f"a bandwidth ratio must be 1/rate with rate a divisor of 96, not {rate!r}")
+    return 96 // rate
+
+
+_TAG = re.compile(
+    r"(?P<stage>rec|task)_r(?P<rate>[1-9][0-9]?)(?P<oracle>_oracle)?(?P<lite>_lite)?(?:_s(?P<seed>[1-9][0-9]{0,5}))?"
+)
+
+
+@dataclass(frozen=True)
+class ModelName:
+    """A parsed model name, ``architecture.{rec|task}_r{1/rho}[_oracle][_lite]``, e.g. ``deepjscc_wz_roi.task_r32``.
+
+    ``seed`` is zero for the zoo's own networks; a repetition with another seed carries the suffix ``_s{seed}`` and
+    exists as results only.
+    """
+
+    architecture: str
+    stage: Literal["rec", "task"]
+    rate: int
+    oracle: bool = False
+    lite: bool = False
+    seed: int = 0
+
+    @classmethod
+    def parse(cls, name: str) -> ModelName:
+        """Split a name; raises ConfigError with the pattern when it does not fit."""
+        architecture, _, tag = name.partition(".")
+        match = _TAG.fullmatch(tag)
+        if architecture not in ARCHITECTURES or match is None:
+            raise ConfigError(
+                f"{name!r} is not a model name; it must read architecture.{{rec|task}}_r{{1/rho}}[_oracle][_lite], "
+                f"with architecture one of {', '.join(ARCHITECTURES)}"
+            )
+        maps_at(int(match["rate"]))
+        if match["oracle"] and ARCHITECTURES[architecture][1] != "roi":
+            raise ConfigError(f"{name!r}: only an architecture guided by an ROI map has an oracle; drop _oracle")
+        stage: Literal["rec", "task"] = "rec" if match["stage"] == "rec" else "task"
+        return cls(
+            architecture, stage, int(match["rate"]), bool(match["oracle"]), bool(match["lite"]), int(match["seed"] or 0)
+        )
+
+    def __str__(self) -> str:
+        oracle, lite = "_oracle" * self.oracle, "_lite" * self.lite
+        seed = f"_s{self.seed}" if self.seed else ""
+        return f"{self.architecture}.{self.stage}_r{self.rate}{oracle}{lite}{seed}"
+
+    @property
+    def title(self) -> str:
+        """How figures print it: ``DeepJSCC-WZ-ROI (task, 1/16)``."""
+        oracle = ", oracle ROI" * self.oracle
+        return f"{TITLES[self.architecture]} ({self.stage}, 1/{self.rate}{oracle})"

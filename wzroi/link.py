@@ -1,0 +1,97 @@
+"""``run_link``: the one path from a pair to pictures and numbers, used by app, evaluation and tests alike.
+
+``prepare`` computes what does not depend on the channel (symbols, side context, the judge's weights for ROI-PSNR),
+``finish`` sends and decodes; ``run_link`` is one after the other. Who sweeps SNR prepares once and finishes often.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from wzroi.channel import ChannelState, apply_channel
+from wzroi.decoder import SideContext
+from wzroi.judge import Judge
+from wzroi.metrics import psnr, roi_psnr, ssim
+from wzroi.model import WynerZivJSCC
+from wzroi.pairs import Pair
+from wzroi.roi import gradcam, upscale
+
+
+class Transmission(NamedTuple):
+    """What is ready before the channel is known: symbols, complex ``[B, K]``, side context, ROI-PSNR weights."""
+
+    pair: Pair
+    symbols: Tensor
+    context: SideContext
+    weight: Tensor | None
+
+
+class LinkReport(NamedTuple):
+    """What one pass through the link gives.
+
+    Attributes:
+        reconstruction: ``[B, 3, H, W]`` in [0, 1].
+        symbols, received: complex ``[B, K]``, sent (mean power one) and received (equalised).
+        psnr: dB ``[B]``. ssim: ``[B]``.
+        roi_psnr: dB ``[B]``, error weighted by the Grad-CAM of x (top class); ``None`` without a judge.
+        logits: ``[B, 10]``, the judge's on the reconstruction; ``None`` without a judge.
+    """
+
+    reconstruction: Tensor
+    symbols: Tensor
+    received: Tensor
+    psnr: Tensor
+    ssim: Tensor
+    roi_psnr: Tensor | None
+    logits: Tensor | None
+
+
+def source_weight(judge: Judge | None, pair: Pair) -> Tensor | None:
+    """The ROI map of x that weighs ROI-PSNR, ``[B, 1, H, W]``; ``None`` without a judge."""
+    if judge is None:
+        return None
+    return upscale(gradcam(judge, pair.source), (pair.source.shape[-2], pair.source.shape[-1]))
+
+
+@torch.no_grad()
+def prepare(model: WynerZivJSCC, pair: Pair, roi: Tensor | None = None, judge: Judge | None = None) -> Transmission:
+    """Everything that does not depend on the channel; raises ValueError when a needed ROI map is missing."""
+    context = model.look(pair.side, roi)
+    return Transmission(pair, model.encode(pair.source), context, source_weight(judge, pair))
+
+
+@torch.no_grad()
+def finish(
+    model: WynerZivJSCC, transmission: Transmission, channel: ChannelState, judge: Judge | None = None
+) -> LinkReport:
+    """Send, decode, measure and classify what ``prepare`` made ready."""
+    received = apply_channel(transmission.symbols, channel)
+    reconstruction = model.decode(received, transmission.context)
+    measured = measure(reconstruction, transmission.pair, transmission.weight)
+    logits = judge(reconstruction) if judge is not None else None
+    return LinkReport(reconstruction, transmission.symbols, received, *measured, logits)
+
+
+def measure(reconstruction: Tensor, pair: Pair, weight: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
+    """PSNR, SSIM and (with a weight) ROI-PSNR per image of any reconstruction, a network's or a control's."""
+    regional = roi_psnr(reconstruction, pair.source, weight) if weight is not None else None
+    return psnr(reconstruction, pair.source), ssim(reconstruction, pair.source), regional
+
+
+def run_link(
+    model: WynerZivJSCC, pair: Pair, channel: ChannelState, roi: Tensor | None = None, judge: Judge | None = None
+) -> LinkReport:
+    """Transmit ``pair.source``, decode it with ``pair.side``, measure and classify the result.
+
+    Args:
+        channel: drawn with ``sample_channel(..., symbols=model.num_symbols(height, width))``.
+        roi: the map M ``[B, 1, H, W]``; not used by an architecture without ROI guidance.
+        judge: classifies the reconstruction, and weighs ROI-PSNR by its Grad-CAM on x.
+
+    Raises:
+        ValueError: when an architecture with ROI guidance gets no map, or the channel does not fit.
+    """
+    return finish(model, prepare(model, pair, roi, judge), channel, judge)

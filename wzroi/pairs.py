@@ -1,0 +1,141 @@
+"""Correlated pairs: what the camera sends and what the receiver already holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+
+class Pair(NamedTuple):
+    """``source`` x and ``side`` x_side, float ``[B, 3, H, W]`` in [0, 1]; ``label`` int64 ``[B]`` or ``None``."""
+
+    source: Tensor
+    side: Tensor
+    label: Tensor | None = None
+
+    def to(self, device: torch.device | str) -> Pair:
+        """The same pair on another device."""
+        label = None if self.label is None else self.label.to(device)
+        return Pair(self.source.to(device), self.side.to(device), label)
+
+
+class PairSource(Protocol):
+    """Makes the side image from the source image, and knows how to paste it back."""
+
+    @property
+    def name(self) -> str: ...
+
+    def side_of(self, source: Tensor) -> Tensor: ...
+
+    def paste(self, reconstruction: Tensor, side: Tensor) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class CropPair:
+    """The paper's correlated source (after Li et al., 2024): a crop of x, moved to the top-left corner, the rest zero.
+
+    At 32x32 this is the 20x20 crop at row 12, column 12: 39 % of x, in a shifted frame. At other sizes the crop keeps
+    its proportions.
+
+    Args:
+        row, column, size: in 32nds of the image's height and width.
+    """
+
+    row: int = 12
+    column: int = 12
+    size: int = 20
+
+    def __post_init__(self) -> None:
+        if self.size < 1 or min(self.row, self.column) < 0 or max(self.row, self.column) + self.size > 32:
+            raise ValueError(f"the crop must lie inside a 32x32 frame: {self}")
+
+    @property
+    def name(self) -> str:
+        """How results record it."""
+        return f"crop(row={self.row}, column={self.column}, size={self.size})"
+
+    def box(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """Row, column, height and width of the crop in pixels."""
+        rows, columns = self.size * height // 32, self.size * width // 32
+        return self.row * height // 32, self.column * width // 32, max(rows, 1), max(columns, 1)
+
+    def side_of(self, source: Tensor) -> Tensor:
+        """x_side for a batch of x, ``[B, 3, H, W]``."""
+        row, column, rows, columns = self.box(*source.shape[-2:])
+        side = torch.zeros_like(source)
+        side[..., :rows, :columns] = source[..., row : row + rows, column : column + columns]
+        return side
+
+    def paste(self, reconstruction: Tensor, side: Tensor) -> Tensor:
+        """The control: the known pixels copied back to where they came from."""
+        row, column, rows, columns = self.box(*reconstruction.shape[-2:])
+        pasted = reconstruction.clone()
+        pasted[..., row : row + rows, column : column + columns] = side[..., :rows, :columns]
+        return pasted
+
+
+@dataclass(frozen=True)
+class StereoPair:
+    """Two given photographs: the side image is the other camera's; nothing is known about where its pixels belong."""
+
+    @property
+    def name(self) -> str:
+        """How results record it."""
+        return "stereo"
+
+    def side_of(self, source: Tensor) -> Tensor:
+        raise ValueError("a stereo pair has its own side image: call make_pair(images, side=other, source='stereo')")
+
+    def paste(self, reconstruction: Tensor, side: Tensor) -> Tensor:
+        """The control: the side image wherever it lies, copied without disparity, i.e. the side image itself."""
+        return side.clone()
+
+
+PAIR_SOURCES: dict[str, PairSource] = {"crop": CropPair(), "stereo": StereoPair()}
+
+
+def pair_source(source: str | PairSource) -> PairSource:
+    """A pair source by name, or itself."""
+    if not isinstance(source, str):
+        return source
+    if source not in PAIR_SOURCES:
+        raise ValueError(f"unknown pair source {source!r}; there are {', '.join(PAIR_SOURCES)}")
+    return PAIR_SOURCES[source]
+
+
+def check_images(images: Tensor, what: str = "images") -> None:
+    """Raise ValueError unless ``images`` is float ``[B, 3, H, W]`` with values in [0, 1]."""
+    if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point() or 0 in images.shape:
+        raise ValueError(f"{what} must be float [B, 3, H, W], not {images.dtype} {tuple(images.shape)}")
+    if not bool(((images >= 0) & (images <= 1)).all()):
+        raise ValueError(f"{what} must lie in [0, 1]: divide 8-bit pixels by 255")
+
+
+def make_pair(
+    images: Tensor, labels: Tensor | None = None, source: str | PairSource = "crop", side: Tensor | None = None
+) -> Pair:
+    """Build a pair from images ``[B, 3, H, W]`` in [0, 1].
+
+    Args:
+        labels: true classes ``[B]``, used for accuracy and by the oracle ROI only.
+        source: ``crop`` makes the side image from the source; ``stereo`` takes ``side``, of the same size.
+
+    Raises:
+        ValueError: for images out of range, or a side image of another size.
+    """
+    check_images(images)
+    if labels is not None and labels.shape != (len(images),):
+        raise ValueError(f"labels must have shape [{len(images)}], not {tuple(labels.shape)}")
+    maker = pair_source(source)
+    if side is None:
+        return Pair(images, maker.side_of(images), labels)
+    check_images(side, "side images")
+    if side.shape != images.shape:
+        raise ValueError(
+            f"left and right picture must have the same size: {tuple(images.shape[2:])} and {tuple(side.shape[2:])} "
+            "(height, width); crop or resize one of them"
+        )
+    return Pair(images, side, labels)
