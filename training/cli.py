@@ -8,10 +8,11 @@ from typing import Annotated
 import torch
 import typer
 
+from training.publish import publish_command
 from training.recipes import JUDGES
 from training.runs import MissingRun, train_judge, train_link
 from wzroi.config import ConfigError, ModelName
-from wzroi.data import DataError
+from wzroi.data import DataError, default_root, download
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Train, evaluate and publish the zoo's networks.")
 
@@ -62,3 +63,17 @@ def train(
             torch.compiler.reset()
     except (ConfigError, DataError, MissingRun) as error:
         raise _fail(error) from error
+
+
+@app.command()
+def data(root: Root = None) -> None:
+    """Fetch CIFAR-10 through torchvision (170 MB), unless it is there."""
+    folder = root or default_root()
+    try:
+        download(folder)
+    except (OSError, RuntimeError) as error:
+        raise _fail(RuntimeError(f"CIFAR-10 could not be fetched into {folder} ({error}): check the network")) from error
+    typer.echo(f"CIFAR-10 is in {folder}")
+
+
+app.command("publish")(publish_command)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,35 +13,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from training.loop import write_atomically
 from training.runs import RECORD, WEIGHTS, MissingRun, finished
 from wzroi.config import ModelName
-from zoo import card
-from zoo.checkpoint import (
-    CARD,
-    CONFIG,
-    FILES,
-    GOLDEN,
-    Description,
-    Network,
-    NetworkKind,
-    build,
-    check_tensors,
-    digest,
-    half_weights,
-    network_from,
-    read_config,
-)
-from zoo.checkpoint import WEIGHTS as PUBLISHED
+from zoo.assemble import assemble, write_file, write_folder
+from zoo.card import read_results
+from zoo.checkpoint import Network, NetworkKind, build, check_tensors, digest, read_config
 from zoo.errors import ZooError
-from zoo.golden import check_golden, make_golden
-from zoo.registry import BUNDLED, Entry, FileRecord, Shelf, check_name, registry_text
+from zoo.registry import BUNDLED, Entry, Shelf, check_name, registry_text
 
 RECORDED = ("seed", "commit", "torch", "python", "snr_db", "trade_off", "schedule", "recipe", "validation")
 """What of a run's record goes into the registry."""
-
-MAX_FILE = 50 * 2**20
-"""No file of a checkpoint may be larger: git has to carry it."""
 
 
 def publish(run_folder: Path, checkpoints: Path = BUNDLED.folder, results: Path | None = None) -> Entry:
@@ -62,23 +40,19 @@ def publish(run_folder: Path, checkpoints: Path = BUNDLED.folder, results: Path 
         MissingRun: when the run is not finished. ZooError: when its files are not what they should be.
     """
     record, weights = _read_run(run_folder)
-    shelf = Shelf.at(checkpoints)
+    network, kind = _network_of(record, weights, run_folder)
+    name, shelf = record["name"], Shelf.at(checkpoints)
     shelf.folder.mkdir(parents=True, exist_ok=True)
-    network, config_network = _network_of(record, weights, run_folder)
-    run_sha256 = digest((run_folder / WEIGHTS).read_bytes())
+    training = {key: record[key] for key in RECORDED if key in record}
+    training["run_sha256"] = digest((run_folder / WEIGHTS).read_bytes())
     with FileLock(_lock_path(shelf)):
-        entry, files = _assemble(record, network, config_network, shelf, results, run_sha256)
-        _replace_folder(shelf.path(entry.name), files)
-        entries = shelf.entries() | {entry.name: entry}
-        _write_text(shelf.registry, registry_text(entries))
+        entry, files = assemble(
+            network, name, judge=record.get("judge") if kind == "link" else None, origin=_origin(record, kind),
+            training=training, results=read_results(results, name), old=shelf.path(name),
+        )
+        write_folder(shelf.path(name), files)
+        write_file(shelf.registry, registry_text(shelf.entries() | {name: entry}).encode())
     return entry
-
-
-def _write_text(path: Path, text: str) -> None:
-    def write(partial: Path) -> None:
-        partial.write_text(text)
-
-    write_atomically(path, write)
 
 
 def _lock_path(shelf: Shelf) -> Path:
@@ -110,75 +84,10 @@ def _network_of(record: dict[str, Any], weights: dict[str, Tensor], folder: Path
     return network.eval(), kind
 
 
-def _assemble(
-    record: dict[str, Any], network: Network, kind: NetworkKind, shelf: Shelf, results: Path | None, run_sha256: str
-) -> tuple[Entry, dict[str, bytes]]:
-    name, blob = record["name"], half_weights(network)
-    judge = record.get("judge") if kind == "link" else None
-    described = Description(name, kind, network.config, judge, digest(blob))
-    published = network_from(network.config, blob, name)
-    files = {CONFIG: described.to_json().encode(), PUBLISHED: blob, GOLDEN: _golden(shelf, described, published)}
-    measured = _own_results(card.read_results(results, name), {digest(blob), run_sha256})
-    entry = Entry(
-        name, kind, network.config, judge, _records(files), sum(p.numel() for p in network.parameters()),
-        card.summary(measured), card.LICENCE, _origin(record, kind), _recorded(record) | {"run_sha256": run_sha256},
-    )
-    files[CARD] = card.card(entry, measured).encode()
-    return replace(entry, files=_records(files)), files
-
-
-def _golden(shelf: Shelf, described: Description, network: Network) -> bytes:
-    """The golden file at hand when the weights are still the same and still give it, else a new one."""
-    folder = shelf.path(described.name)
-    try:
-        old = Description.from_json((folder / CONFIG).read_bytes(), str(folder / CONFIG))
-        kept = (folder / GOLDEN).read_bytes()
-        if old == described and check_golden(network, kept, str(folder / GOLDEN)).passed:
-            return kept
-    except (OSError, ZooError):
-        pass
-    return make_golden(network)
-
-
-def _own_results(results: dict[str, Any] | None, digests: set[str]) -> dict[str, Any] | None:
-    """Results only when they were measured with these very weights: a retrained network has none yet."""
-    return results if results is not None and results.get("weights_sha256") in digests else None
-
-
-def _records(files: dict[str, bytes]) -> dict[str, FileRecord]:
-    too_large = [name for name, blob in files.items() if len(blob) > MAX_FILE]
-    if too_large:
-        raise ZooError(f"{too_large[0]} would be larger than {MAX_FILE >> 20} MiB, too large for the repository")
-    return {name: FileRecord(digest(files[name]), len(files[name])) for name in FILES if name in files}
-
-
 def _origin(record: dict[str, Any], kind: NetworkKind) -> str:
     command = f"python -m training {'judge' if kind == 'judge' else 'train'} {record['name']}"
     seed, commit = record.get("seed", 0), record.get("commit", "unknown")
     return f"Trained by this project with `{command}`, seed {seed}, code {commit}."
-
-
-def _recorded(record: dict[str, Any]) -> dict[str, Any]:
-    return {key: record[key] for key in RECORDED if key in record}
-
-
-def _replace_folder(folder: Path, files: dict[str, bytes]) -> None:
-    """Write all files beside ``folder``, then swap: a kill leaves the old folder, the new one or none, no mixture."""
-    if folder.is_dir() and all((folder / n).is_file() and (folder / n).read_bytes() == b for n, b in files.items()):
-        return
-    fresh, old = folder.with_name(f".{folder.name}.part"), folder.with_name(f".{folder.name}.old")
-    for leftover in (fresh, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    for name, blob in files.items():
-        with (fresh / name).open("wb") as handle:
-            handle.write(blob)
-            handle.flush()
-            os.fsync(handle.fileno())
-    if folder.exists():
-        folder.rename(old)
-    fresh.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def publishable(runs: Path) -> list[str]:

@@ -101,6 +101,13 @@ def as_float(pixels: Tensor) -> Tensor:
     return pixels.float() / 255
 
 
+def download(root: Path | str) -> None:
+    """Let torchvision fetch CIFAR-10 into ``root``, unless the official files are there."""
+    from torchvision.datasets import CIFAR10
+
+    CIFAR10(str(root), download=True)
+
+
 def find_root(candidates: Sequence[Path | str]) -> Path | None:
     """The first folder that holds the CIFAR-10 test file, or ``None``."""
     return next((Path(c) for c in candidates if (Path(c) / FOLDER / "test_batch").is_file()), None)

@@ -1,0 +1,259 @@
+"""The commands of ``python -m zoo``."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from wzroi.channel import CHANNELS
+from wzroi.config import ModelConfig
+from zoo.assemble import write_file
+from zoo.errors import ZooError
+from zoo.pictures import PictureError, png_bytes, read_picture
+from zoo.registry import Entry
+from zoo.store import describe, list_judges, list_models, load, load_judge, verify
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Trained networks by name.")
+
+DEFAULT_MODELS = ("deepjscc_wz_roi.task_r16", "deepjscc_wz_roi.task_r16_lite")
+Names = Annotated[list[str] | None, typer.Argument(help="Names or patterns, e.g. 'deepjscc_wz*' (default: all).")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+
+
+@contextmanager
+def reporting() -> Iterator[None]:
+    """Turn the project's own errors into one red line and exit code 2."""
+    try:
+        yield
+    except (ZooError, PictureError, ValueError) as error:
+        typer.secho(f"error: {error}", err=True, fg="red")
+        raise typer.Exit(2) from error
+
+
+def _console() -> Console:
+    return Console(width=None if os.environ.get("COLUMNS") or os.isatty(1) else 200)
+
+
+def _chosen(patterns: list[str] | None) -> list[str]:
+    """Names that match any of the patterns, link networks first; raises ZooError for a pattern that matches none."""
+    chosen: list[str] = []
+    for pattern in patterns or ["*"]:
+        found = list_models(pattern) + list_judges(pattern)
+        if not found:
+            describe(pattern)  # raises, with the nearest names
+        chosen += [name for name in found if name not in chosen]
+    return chosen
+
+
+@app.command("list")
+def list_command(pattern: Annotated[str, typer.Argument()] = "*", as_json: Json = False) -> None:
+    """List the networks at hand."""
+    with reporting():
+        entries = [describe(name) for name in list_models(pattern) + list_judges(pattern)]
+    if as_json:
+        typer.echo(json.dumps({entry.name: entry.to_dict() for entry in entries}, indent=1))
+        return
+    table = Table("name", "rho", "k at 32x32", "parameters", "PSNR dB", "SSIM", "accuracy", "KiB", box=None)
+    for entry in entries:
+        table.add_row(entry.name, *_rate(entry), f"{entry.parameters:,}", *_figures(entry), f"{entry.size / 1024:.0f}")
+    _console().print(table)
+    typer.echo("PSNR, SSIM, accuracy: CIFAR-10 test set; link networks at 5 dB on AWGN, judges on clean images.")
+
+
+def _rate(entry: Entry) -> tuple[str, str]:
+    if not isinstance(entry.config, ModelConfig):
+        return "", ""
+    return str(entry.config.rho), str(32 * entry.config.maps)
+
+
+def _figures(entry: Entry) -> list[str]:
+    found = entry.metrics
+    cells = [(f"{found['psnr']:.2f}" if "psnr" in found else ""), (f"{found['ssim']:.3f}" if "ssim" in found else "")]
+    return [*cells, f"{100 * found['accuracy']:.1f} %" if "accuracy" in found else ""]
+
+
+@app.command("describe")
+def describe_command(name: str, as_json: Json = False) -> None:
+    """Show what the registry knows of one network."""
+    with reporting():
+        entry = describe(name)
+    if as_json:
+        typer.echo(json.dumps(entry.to_dict(), indent=1))
+        return
+    table = Table("field", "value", box=None, show_header=False)
+    for key, value in {"name": entry.name, "title": entry.title, **entry.to_dict(), "size": entry.size}.items():
+        table.add_row(key, value if isinstance(value, str) else json.dumps(value))
+    _console().print(table)
+
+
+@app.command("verify")
+def verify_command(names: Names = None, device: Device = "cpu") -> None:
+    """Check every file's sha256 and run the golden tensors."""
+    failed = 0
+    with reporting():
+        chosen = _chosen(names)
+    for name in chosen:
+        try:
+            report = verify(name, device)
+            failed += not report.passed
+            word = "ok" if report.passed else "FAILED: the network no longer gives its golden output"
+            typer.echo(f"{name}: {word} (largest difference {report.error:.1e}, allowed {report.tolerance:.1e})")
+        except ZooError as error:
+            failed += 1
+            typer.secho(f"{name}: FAILED: {error}", err=True, fg="red")
+    typer.echo(f"{len(chosen) - failed} of {len(chosen)} checkpoints are as published")
+    if failed:
+        raise typer.Exit(1)
+
+
+class Sent(NamedTuple):
+    """What ``transmit`` prints."""
+
+    reconstruction: Tensor
+    lines: list[str]
+
+
+@app.command("transmit")
+def transmit_command(
+    image: Annotated[Path, typer.Argument(help="The picture to send, any size.")],
+    side: Annotated[Path | None, typer.Option(help="The receiver's picture, of equal size (default: a crop).")] = None,
+    model: Annotated[str | None, typer.Option(help="Name of a link network (default: ROI at 1/16).")] = None,
+    snr: Annotated[float, typer.Option(help="dB per complex symbol.")] = 5.0,
+    seed: Annotated[int, typer.Option(help="Of the channel's noise: same seed, same pixels.")] = 0,
+    channel: Annotated[str, typer.Option(help=f"One of {', '.join(CHANNELS)}.")] = "awgn",
+    roi: Annotated[str, typer.Option(help="Origin of the ROI map.")] = "side",
+    out: Annotated[Path, typer.Option(help="The reconstruction, as PNG.")] = Path("reconstruction.png"),
+    max_side: Annotated[int, typer.Option(help="Shrink larger pictures to this many pixels a side.")] = 1024,
+    device: Device = "auto",
+) -> None:
+    """Send one picture through a link and write what arrives."""
+    with reporting():
+        source = read_picture(image, max_side=max_side)
+        other = None if side is None else read_picture(side, max_side=max_side)
+        name = model or default_model()
+        sent = transmit(source, other, name, snr=snr, seed=seed, channel=channel, roi=roi, device=device)
+        _write(out, png_bytes(sent.reconstruction))
+    typer.echo("\n".join([*sent.lines, f"written         {out}"]))
+
+
+def default_model() -> str:
+    """The ROI network at 1/16, else the first link network at hand; raises ZooError for an empty zoo."""
+    known = list_models()
+    if not known:
+        raise ZooError("the zoo holds no link network: pull one (`python -m zoo pull NAME`) or publish one")
+    return next((name for name in DEFAULT_MODELS if name in known), known[0])
+
+
+def transmit(
+    source: Tensor, side: Tensor | None, model: str, *, snr: float, seed: int, channel: str, roi: str, device: str
+) -> Sent:
+    """Send a picture ``[1, 3, H, W]``; without ``side`` the receiver holds the crop pair's side image."""
+    import torch
+
+    from wzroi.channel import sample_channel
+    from wzroi.link import run_link
+    from wzroi.pairs import make_pair
+    from wzroi.roi import roi_map
+
+    network = load(model, device)
+    where = next(network.parameters()).device
+    pair = make_pair(source, source="crop" if side is None else "stereo", side=side).to(where)
+    judge_name = describe(model).judge
+    judge = load_judge(judge_name, device) if judge_name in list_judges() else None
+    generator = torch.Generator().manual_seed(seed)
+    height, width = source.shape[-2:]
+    state = sample_channel(channel, snr, 1, network.num_symbols(height, width), generator=generator, device=where)
+    guide = None
+    if network.config.uses_roi:
+        if judge is None:
+            raise ZooError(f"{model} needs the judge {judge_name} for its ROI map: pull it as well")
+        guide = roi_map(judge, pair, roi, generator=generator)
+    report = run_link(network, pair, state, guide, judge)
+    return Sent(report.reconstruction.cpu(), _report(model, source, state.symbols, report, snr, channel))
+
+
+def _report(model: str, source: Tensor, symbols: int, report: object, snr: float, channel: str) -> list[str]:
+    from wzroi.config import CLASSES
+    from wzroi.link import LinkReport
+
+    assert isinstance(report, LinkReport)
+    height, width = source.shape[-2:]
+    lines = [
+        f"model           {model}",
+        f"picture         {width} x {height}",
+        f"channel         {channel}, {snr:g} dB",
+        f"symbols k       {symbols}",
+        f"bandwidth ratio {symbols / source.numel():.5f} = 1/{source.numel() / symbols:.4g}",
+        f"PSNR            {report.psnr.item():.2f} dB",
+        f"SSIM            {report.ssim.item():.4f}",
+    ]
+    if report.roi_psnr is not None:
+        lines.append(f"ROI-PSNR        {report.roi_psnr.item():.2f} dB")
+    if report.logits is not None:
+        chance, index = report.logits.softmax(dim=1)[0].max(dim=0)
+        lines.append(f"class           {CLASSES[int(index)]} ({100 * chance.item():.0f} %)")
+    return lines
+
+
+def _write(path: Path, blob: bytes) -> None:
+    """Write beside the path, then replace it; raises ZooError where nothing can be written."""
+    try:
+        write_file(path, blob)
+    except OSError as error:
+        raise ZooError(f"{path} cannot be written ({error.strerror}): name another file with --out") from error
+
+
+Repo = Annotated[str | None, typer.Option(help="USER/NAME or USER/NAME@revision on the Hub (default: $WZROI_REPO).")]
+
+
+@app.command("pull")
+def pull_command(
+    names: Names = None,
+    repo: Repo = None,
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit.")] = None,
+) -> None:
+    """Fetch networks from a Hub repository into the Hub's cache, every file checked against the registry."""
+    from zoo import hub
+
+    with reporting():
+        pulled = hub.pull(names or ["*"], repo, revision)
+        where = hub.repository(repo, revision)
+    typer.echo("\n".join([*pulled, f"{len(pulled)} checkpoints of {where.id} ({where.revision}) are at hand"]))
+    if not os.environ.get(hub.VARIABLE):
+        typer.echo(f"set {hub.VARIABLE}={where.id} for zoo.load and the explorer to find them by name")
+
+
+@app.command("push")
+def push_command(
+    names: Names = None,
+    repo: Repo = None,
+    results: Annotated[Path | None, typer.Option(help="Folder of the results files.")] = None,
+    private: Annotated[bool, typer.Option("--private", help="Create the repository as a private one.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, send nothing.")] = False,
+) -> None:
+    """Publish networks into a Hub repository: one commit, only what changed."""
+    from zoo import hub
+
+    with reporting():
+        target = hub.repository(repo).id
+        folder = results or hub.RESULTS
+        report = hub.push(target, _local(names), results=folder, private=private, dry_run=dry_run)
+    for path in report.uploaded:
+        typer.echo(f"{'would send' if dry_run else 'sent'} {path}")
+    typer.echo(f"{len(report.uploaded)} files changed, {len(report.unchanged)} as they were")
+    if report.commit is not None:
+        typer.echo(f"commit {report.commit} in {report.repo}")
+
+
+def _local(patterns: list[str] | None) -> list[str] | None:
+    return None if patterns is None else _chosen(patterns)

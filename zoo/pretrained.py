@@ -1,0 +1,125 @@
+"""The ecosystem's own verbs: ``save_pretrained``, ``from_pretrained``, ``push_to_hub``; strict, safetensors only.
+
+They are functions here. ``wzroi`` does not know the zoo, so importing ``zoo`` also hangs them onto the two network
+classes: ``model.save_pretrained(folder)``, ``WynerZivJSCC.from_pretrained(folder_or_repository, name)``,
+``model.push_to_hub(repository)``.
+"""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from wzroi.config import ModelConfig
+from wzroi.judge import Judge
+from wzroi.model import WynerZivJSCC
+from zoo.assemble import assemble, write_folder
+from zoo.checkpoint import CONFIG, WEIGHTS, Description, Network, digest, network_from, read_file
+from zoo.errors import ZooError
+from zoo.registry import REGISTRY, Entry, Shelf, check_name, registry_text
+from zoo.store import load_from, pick_device
+
+if TYPE_CHECKING:
+    from zoo.hub import PushReport
+
+ORIGIN = "Saved with save_pretrained."
+
+
+def save_pretrained(
+    model: Network, folder: Path | str, name: str | None = None, *, judge: str | None = None
+) -> Path:
+    """Write a network as a checkpoint folder: config, half-precision weights, golden tensors, card; replaced whole.
+
+    Args:
+        name: ``architecture.tag``; by default the folder's name when it is one, else ``architecture.custom``.
+        judge: name of the judge that a link network belongs with.
+    """
+    target = Path(folder)
+    _, files = _pack(model, name or _default_name(model, target), judge)
+    try:
+        write_folder(target, files)
+    except OSError as error:
+        raise ZooError(f"{target} cannot be written ({error.strerror}): name another folder") from error
+    return target
+
+
+def _pack(model: Network, name: str, judge: str | None) -> tuple[Entry, dict[str, bytes]]:
+    frozen = copy.deepcopy(model).cpu().float().eval()
+    return assemble(frozen, name, judge=judge, origin=ORIGIN)
+
+
+def _default_name(model: Network, folder: Path) -> str:
+    try:
+        return check_name(folder.name)
+    except ZooError:
+        config = model.config
+        return f"{config.architecture if isinstance(config, ModelConfig) else config.kind}.custom"
+
+
+def from_pretrained(
+    repo_or_dir: Path | str, name: str | None = None, *, revision: str | None = None, device: torch.device | str = "auto"
+) -> Network:
+    """A network from a local folder or from a Hub repository: fp32, frozen, in eval mode.
+
+    Args:
+        repo_or_dir: a folder written by ``save_pretrained``, a folder of checkpoints with or without ``registry.json``,
+            or ``USER/NAME`` of a Hub repository. name: which checkpoint; not needed for a checkpoint's own folder.
+
+    Raises:
+        ZooError: for anything but a whole, unaltered checkpoint; the message names the file and the mend.
+    """
+    folder = Path(repo_or_dir).expanduser()
+    if (folder / CONFIG).is_file():
+        return _load_folder(folder, name, device)
+    if folder.is_dir():
+        chosen = check_name(name)
+        if (folder / REGISTRY).is_file():
+            return load_from(Shelf.at(folder), chosen, device)
+        return _load_folder(folder / chosen, chosen, device)
+    return _load_repository(str(repo_or_dir), check_name(name), revision, device)
+
+
+def _load_folder(folder: Path, name: str | None, device: torch.device | str) -> Network:
+    described = Description.from_json(read_file(folder, CONFIG), str(folder / CONFIG))
+    if name is not None and described.name != name:
+        raise ZooError(f"{folder / CONFIG} describes {described.name}, not {name}: name that one, or another folder")
+    blob = read_file(folder, WEIGHTS)
+    if digest(blob) != described.sha256:
+        raise ZooError(f"{folder / WEIGHTS} is not the file that config.json was written for: save or fetch both again")
+    return network_from(described.config, blob, str(folder / WEIGHTS), pick_device(device))
+
+
+def _load_repository(repo: str, name: str, revision: str | None, device: torch.device | str) -> Network:
+    from zoo import hub
+
+    hub.pull(name, repo, revision)
+    for shelf in hub.cached_shelves(repo, revision):
+        if name in shelf.entries() and (shelf.path(name) / WEIGHTS).is_file():
+            return load_from(shelf, name, device)
+    raise ZooError(f"{name} of {repo} vanished from the cache while it was read: pull it again")
+
+
+def push_to_hub(
+    model: Network, repo: str, name: str | None = None, *, judge: str | None = None, token: str | None = None,
+    private: bool = False,
+) -> PushReport:  # fmt: skip
+    """Publish one network of your own into a repository, beside what is there; its card says that it has no results."""
+    from zoo.hub import push
+
+    chosen = check_name(name or _default_name(model, Path()))
+    entry, files = _pack(model, chosen, judge)
+    with tempfile.TemporaryDirectory() as scratch:
+        shelf = Shelf.at(scratch)
+        write_folder(shelf.path(chosen), files)
+        shelf.registry.write_text(registry_text({chosen: entry}))
+        return push(repo, [chosen], shelf=shelf, results=None, token=token, private=private, unevaluated=True)
+
+
+for _class in (WynerZivJSCC, Judge):
+    setattr(_class, "save_pretrained", save_pretrained)  # noqa: B010 (the classes do not declare them)
+    setattr(_class, "push_to_hub", push_to_hub)  # noqa: B010
+    setattr(_class, "from_pretrained", staticmethod(from_pretrained))  # noqa: B010
