@@ -11,29 +11,34 @@ import dataclasses
 import hashlib
 import json
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import torch
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 from torch import Tensor
 
+import zoo
 from training.loop import write_atomically
-from training.recipes import JUDGES, model_config, tier_of
-from training.runs import WEIGHTS, MissingRun, code_commit, finished
+from training.recipes import JUDGES, tier_of
+from training.runs import RECORD, WEIGHTS, MissingRun, code_commit, finished
 from wzroi.channel import ChannelState, sample_channel
 from wzroi.config import ConfigError, ModelName
-from wzroi.data import Images, as_float, load_split
+from wzroi.data import DataError, Images, as_float, load_split
 from wzroi.judge import Judge
 from wzroi.link import LinkReport, Transmission, finish, measure, prepare
 from wzroi.metrics import estimate
 from wzroi.model import WynerZivJSCC
 from wzroi.pairs import CropPair, Pair
 from wzroi.roi import gradcam, upscale
+from zoo.checkpoint import Network as StoredNetwork
+from zoo.checkpoint import build, digest, half_weights, network_from, read_config
+from zoo.errors import ZooError
 
 SNRS = (-5.0, *map(float, range(11)), 15.0, 20.0)
 """The sweep in dB: the paper's 0 to 9, and -5 to 20 in steps of five."""
@@ -338,67 +343,52 @@ def judge_results(name: str, test: TestSet, sha256: str) -> dict[str, Any]:
     }
 
 
-def stored(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Weights as a checkpoint stores them: floating point in half precision."""
-    return {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in weights.items()}
+def network_of_run(runs: Path, name: str, device: torch.device | str = "cpu") -> tuple[StoredNetwork, str]:
+    """A finished run's network as the zoo stores it (half precision), and the sha256 of that file.
 
-
-def _run_weights(runs: Path, name: str) -> tuple[dict[str, Tensor], str]:
+    Raises:
+        MissingRun: when the run is not finished. ZooError: when its files do not fit together.
+    """
     folder = runs / name
     if not finished(folder):
         raise MissingRun(f"no finished run in {folder}: run `python -m training train {name} --runs {runs}` first")
-    weights = stored(load_file(folder / WEIGHTS))
-    return weights, hashlib.sha256(save(weights)).hexdigest()
+    record = json.loads((folder / RECORD).read_text())
+    is_judge = "recipe" in record
+    config = read_config("judge" if is_judge else "link", (record["recipe"] if is_judge else record)["config"], name)
+    trained = build(config)
+    trained.load_state_dict(load_file(folder / WEIGHTS), strict=True)
+    blob = half_weights(trained)
+    return network_from(config, blob, str(folder), device), digest(blob)
 
 
-def network_of_run(runs: Path, name: ModelName, device: torch.device | str = "cpu") -> Network:
-    """A finished run's network, rounded to half precision as the zoo stores it.
+class Origin:
+    """Where networks come from: finished runs in a folder, or (``runs`` is ``None``) the zoo's checkpoints."""
 
-    Raises:
-        MissingRun: when the run is not finished.
-    """
-    weights, sha256 = _run_weights(runs, str(name))
-    model = WynerZivJSCC(model_config(name))
-    model.load_state_dict({k: v.float() for k, v in weights.items()}, strict=True)
-    model = model.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
-    return Network(name, model, sha256)
-
-
-def judge_of_run(runs: Path, name: str, device: torch.device | str = "cpu") -> tuple[Judge, str]:
-    """A finished judge, rounded to half precision as the zoo stores it, and the sha256 of that.
-
-    Raises:
-        MissingRun: when the run is not finished.
-    """
-    weights, sha256 = _run_weights(runs, name)
-    judge = Judge(JUDGES[name].config)
-    judge.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()}, strict=True)
-    return judge.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False), sha256
-
-
-class Source:
-    """Where networks come from: finished runs in a folder, or the zoo's checkpoints."""
-
-    def __init__(self, runs: Path | None, device: torch.device | str) -> None:
-        self.runs, self.device = runs, device
+    def __init__(self, runs: Path | None, device: torch.device | str, compiled: bool = False) -> None:
+        self.runs, self.device, self.compiled = runs, device, compiled
 
     def network(self, name: ModelName) -> Network:
-        """The network ``name``."""
-        if self.runs is not None:
-            return network_of_run(self.runs, name, self.device)
-        import zoo
-
-        model = zoo.load(str(name), device=str(self.device)).to(memory_format=torch.channels_last)
-        return Network(name, model, zoo.describe(str(name)).sha256)
+        """The link network ``name``."""
+        model, sha256 = self._stored(str(name), zoo.load)
+        if not isinstance(model, WynerZivJSCC):
+            raise MissingRun(f"{name} is no link network: train it with `python -m training train {name}`")
+        if self.compiled:
+            model.decoder.compile()
+        return Network(name, model.to(memory_format=torch.channels_last), sha256)
 
     def judge(self, name: str) -> tuple[Judge, str]:
         """The judge ``name`` and the sha256 of its weights."""
-        if self.runs is not None:
-            return judge_of_run(self.runs, name, self.device)
-        import zoo
+        judge, sha256 = self._stored(name, zoo.load_judge)
+        if not isinstance(judge, Judge):
+            raise MissingRun(f"{name} is no judge: train it with `python -m training judge {name}`")
+        if self.compiled:
+            judge.compile()
+        return judge.to(memory_format=torch.channels_last), sha256
 
-        judge = zoo.load_judge(name, device=str(self.device)).to(memory_format=torch.channels_last)
-        return judge, zoo.describe(name).sha256
+    def _stored(self, name: str, load: Callable[[str, str], StoredNetwork]) -> tuple[StoredNetwork, str]:
+        if self.runs is not None:
+            return network_of_run(self.runs, name, self.device)
+        return load(name, str(self.device)), zoo.describe(name).sha256
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
@@ -419,9 +409,10 @@ def _up_to_date(path: Path, sha256: str, plan: Plan) -> bool:
     return kept.get("weights_sha256") == sha256 and kept.get("plan") == json.loads(json.dumps(dataclasses.asdict(plan)))
 
 
-def evaluate_command(
+def evaluate_all(
     names: Sequence[str], runs: Path | None, root: Path | None, *, out: Path = RESULTS, plan: Plan = Plan(),
     device: str = "cpu", threads: int = 0, channel: str = "awgn", controls: bool = True, force: bool = False,
+    compiled: bool = False,
 ) -> list[Path]:
     """Evaluate networks and judges by name and write ``out/<name>.json``; returns the files written.
 
@@ -430,6 +421,8 @@ def evaluate_command(
     Args:
         names: model names; a judge's name writes the judge's own file.
         runs: folder of finished runs; ``None`` takes the zoo's checkpoints. root: folder of CIFAR-10.
+        channel: another than AWGN writes into ``out/<channel>/``. controls: measure them as well.
+        force: evaluate again what is up to date. compiled: compile judge and decoder (a minute, then a third faster).
 
     Raises:
         ConfigError: for a name that is none. MissingRun, DataError: for what is not there.
@@ -439,16 +432,16 @@ def evaluate_command(
     judges, networks = _by_judge(names)
     images = load_split("test", root).to(device)
     images = Images(*(column[: plan.limit] for column in images))
-    source = Source(runs, device)
+    origin = Origin(runs, device, compiled)
     written = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         for judge_name in judges:
-            judge, sha256 = source.judge(judge_name)
+            judge, sha256 = origin.judge(judge_name)
             test = TestSet(images, judge, plan.batch)
             written += _judge_file(out / f"{judge_name}.json", judge_results(judge_name, test, sha256))
             for name in networks.get(judge_name, []):
-                network = source.network(name)
+                network = origin.network(name)
                 path = (out if channel == "awgn" else out / channel) / f"{name}.json"
                 if not force and _up_to_date(path, network.sha256, plan):
                     continue
@@ -477,3 +470,41 @@ def _judge_file(path: Path, found: dict[str, Any]) -> list[Path]:
         return []
     write_json(path, found)
     return [path]
+
+
+def evaluate_command(
+    names: Annotated[list[str], typer.Argument(help="Networks and judges by name; a network's judge comes with it.")],
+    runs: Annotated[Path | None, typer.Option(help="Folder of finished runs (default: the zoo's checkpoints).")] = None,
+    root: Annotated[Path | None, typer.Option(help="Folder of CIFAR-10 (default: $WZROI_DATA).")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the results files.")] = RESULTS,
+    full: Annotated[bool, typer.Option(help="Every image in every draw at every SNR (for a GPU).")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first test images (a trial).")] = None,
+    seed: Annotated[int, typer.Option(help="Of the channel draws.")] = 0,
+    channel: Annotated[str, typer.Option(help="awgn, rayleigh or rayleigh_iid.")] = "awgn",
+    controls: Annotated[bool, typer.Option(help="Measure paste and the other ROI origins.")] = True,
+    device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cuda" if torch.cuda.is_available() else "cpu",
+    threads: Annotated[int, typer.Option(help="CPU threads; 0 leaves torch's default.")] = 0,
+    compiled: Annotated[bool, typer.Option(help="Compile judge and decoder first.")] = False,
+    force: Annotated[bool, typer.Option(help="Evaluate again what is up to date.")] = False,
+) -> None:
+    """Measure networks on the test set, with intervals and controls, and write their results files."""
+    plan = Plan(full=full, limit=limit, seed=seed, batch=100 if device == "cpu" else 1000)
+    try:
+        written = evaluate_all(
+            names, runs, root, out=out, plan=plan, device=device, threads=threads, channel=channel, controls=controls,
+            force=force, compiled=compiled,
+        )
+    except (ConfigError, DataError, MissingRun, ZooError, ValueError) as error:
+        typer.secho(f"error: {error}", err=True, fg="red")
+        raise typer.Exit(2) from error
+    for path in written:
+        typer.echo(f"{path}: {_summary(json.loads(path.read_text()))}")
+    typer.echo(f"{len(written)} files written; what was up to date was left")
+
+
+def _summary(found: dict[str, Any]) -> str:
+    if "clean" in found:
+        return ", ".join(f"{view} {found[view]['accuracy']:.4f}" for view in ("clean", "side"))
+    row = min(found["rows"], key=lambda row: abs(row["snr_db"] - 5))
+    accuracy = "" if row["accuracy"] is None else f", accuracy {row['accuracy']:.4f} ± {row['accuracy_ci95']:.4f}"
+    return f"{row['psnr_mean']:.2f} ± {row['psnr_ci95']:.2f} dB at {row['snr_db']:g} dB{accuracy}"

@@ -13,19 +13,35 @@ from wzroi.data import Images, as_float
 from wzroi.judge import Judge
 from wzroi.pairs import CropPair
 
-PAD = 4
+PAD = 2
 
 
 def augment(pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """Random flip and a shift by up to 4 pixels with reflected borders, float ``[B, 3, 32, 32]`` in [0, 1]."""
+    """Random flip and a shift by up to 2 pixels with reflected borders, float ``[B, 3, 32, 32]`` in [0, 1]."""
     images = as_float(pixels)
     device = images.device
     flip = torch.rand(len(images), generator=generator, device=device) < 0.5
     images = torch.where(flip[:, None, None, None], images.flip(3), images)
     padded = F.pad(images, (PAD,) * 4, mode="reflect")
-    windows = padded.unfold(2, 32, 1).unfold(3, 32, 1)  # [B, 3, 9, 9, 32, 32], a view
+    windows = padded.unfold(2, 32, 1).unfold(3, 32, 1)  # [B, 3, 5, 5, 32, 32], a view
     shift = torch.randint(0, 2 * PAD + 1, (2, len(images)), generator=generator, device=device)
     return windows[torch.arange(len(images), device=device), :, shift[0], shift[1]]
+
+
+@torch.no_grad()
+def whiten(judge: Judge, pixels: Tensor, images: int = 2000) -> None:
+    """Start the stem as the whitening of its input patches (as in Jordan, 2024): each filter a principal direction.
+
+    Filters beyond the patches' dimensions keep their random start.
+    """
+    stem = judge.trunk[0]
+    assert isinstance(stem, nn.Conv2d)  # the lite trunk's first layer
+    seen = (as_float(pixels[:images]).cpu() - judge.mean) / judge.std
+    patches = F.unfold(seen, stem.kernel_size, padding=stem.padding, stride=stem.stride).transpose(1, 2).flatten(0, 1)
+    values, directions = torch.linalg.eigh(patches.T @ patches / len(patches))
+    scaled = (directions / (values.clamp_min(0) + 1e-2).sqrt()).T.flip(0)
+    kept = min(len(scaled), stem.out_channels)
+    stem.weight[:kept] = scaled[:kept].reshape(kept, *stem.weight.shape[1:])
 
 
 class JudgeTask:
@@ -33,7 +49,10 @@ class JudgeTask:
 
     def __init__(self, recipe: JudgeRecipe, train: Images, validation: Images) -> None:
         self.recipe = recipe
-        self.model: nn.Module = Judge(recipe.config)
+        judge = Judge(recipe.config)
+        if recipe.config.kind == "resnet_lite":
+            whiten(judge, train.pixels)
+        self.model: nn.Module = judge
         self.train, self.validation = train, validation
         self.examples = len(train.pixels)
         self.pair_source = CropPair()

@@ -41,7 +41,6 @@ class Tier:
         width: N. judge: name of the tier's judge. snr_db: training SNR (5 dB in the paper).
         trade_off: lambda of eq. 10.
         rec, task: schedules of Algorithm 1 and Algorithm 2.
-        roi_dropout: none; the ROI map is the ``side`` one at every step, as at the receiver.
     """
 
     width: int
@@ -75,7 +74,7 @@ TIERS: dict[str, Tier] = {
         width=48,
         judge="resnet_lite.cifar10",
         rec=Schedule("adam", batch=32, epochs=3, lr=4e-3, final_lr=2e-5, warmup=200),
-        task=Schedule("adam", batch=32, epochs=0.8, lr=1e-3, final_lr=1e-5, warmup=50),
+        task=Schedule("adam", batch=32, epochs=0.5, lr=1e-3, final_lr=1e-5, warmup=50),
     ),
 }
 
@@ -87,9 +86,9 @@ JUDGES: dict[str, JudgeRecipe] = {
         label_smoothing=0.1,
     ),
     "resnet_lite.cifar10": JudgeRecipe(
-        JudgeConfig("resnet_lite", 32),
-        Schedule("sgd", batch=64, epochs=13, lr=0.1, final_lr=1e-4, warmup=500, weight_decay=5e-4, ema=0.995),
-        side_share=0.35,
+        JudgeConfig("resnet_lite", 48),
+        Schedule("sgd", batch=64, epochs=14, lr=0.1, final_lr=1e-4, warmup=300, weight_decay=5e-4, ema=0.995),
+        side_share=0.2,
         label_smoothing=0.1,
     ),
 }

@@ -31,16 +31,16 @@ class ResidualBlock(nn.Module):
 
 
 def _lite_trunk(width: int) -> nn.Sequential:
-    """Stem with max-pool to 1/2, residual stages at 1/2, 1/4, 1/4, 1/4: the last feature map is 8x8 at 32x32."""
+    """A linear stem to 1/2 and three residual stages at 1/2, 1/4, 1/4: the last feature map is 8x8 at 32x32.
+
+    The stem sees 4x4 patches, whose 48 dimensions it can keep; training starts it as their whitening.
+    """
     return nn.Sequential(
-        nn.Conv2d(3, width, 3, 1, 1, bias=False),
+        nn.Conv2d(3, width, 4, 2, 1, bias=False),
         nn.BatchNorm2d(width),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
         ResidualBlock(width, width, 1),
         ResidualBlock(width, 2 * width, 2),
         ResidualBlock(2 * width, 2 * width, 1),
-        ResidualBlock(2 * width, 4 * width, 1),
     )
 
 
@@ -68,7 +68,7 @@ class Judge(nn.Module):
         self.config = config
         lite = config.kind == "resnet_lite"
         self.trunk = _lite_trunk(config.width) if lite else _resnet50_trunk()
-        self.head = nn.Linear(4 * config.width if lite else 2048, config.classes)
+        self.head = nn.Linear(2 * config.width if lite else 2048, config.classes)
         self.register_buffer("mean", torch.tensor(MEAN)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(STD)[:, None, None], persistent=False)
 
