@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
 
+from training.campaign import campaign_command
+from training.loop import LOG_EVERY, BatchError, ResumeError
 from training.publish import publish_command
-from training.recipes import JUDGES
-from training.runs import MissingRun, train_judge, train_link
+from training.recipes import JUDGES, SAVE_EVERY_S
+from training.runs import BusyRun, MissingRun, train_judge, train_link
+from training.stop import BUSY, STOPPED, StopSignal
 from wzroi.config import ConfigError, ModelName
 from wzroi.data import DataError, default_root, download
 
@@ -22,47 +25,70 @@ Cpu = Annotated[bool, typer.Option("--cpu", help="Train on the CPU even where th
 Threads = Annotated[int, typer.Option(help="CPU threads; 0 leaves torch's default.")]
 Compile = Annotated[bool | None, typer.Option(help="Compile the step (default: on CUDA only).")]
 Steps = Annotated[int | None, typer.Option(help="Stop after this step of the schedule.")]
+Rehearse = Annotated[int, typer.Option(help="Train on so many generated pictures instead: a rehearsal without data.")]
+SaveEvery = Annotated[float, typer.Option(help="Seconds between saved states: what a kill can lose.")]
+LogEvery = Annotated[int, typer.Option(help="Steps between lines of the log, at most an epoch.", min=1)]
+Parent = Annotated[int | None, typer.Option(help="Save and stop once this process id is no longer the parent's.")]
+
+TRAINING_ERRORS = (BatchError, BusyRun, ConfigError, DataError, MissingRun, ResumeError)
 
 
-def _options(threads: int, compiled: bool | None, steps: int | None) -> dict[str, object]:
+def _options(threads: int, compiled: bool | None, **others: Any) -> dict[str, Any]:
     if threads:
         torch.set_num_threads(threads)
-    return {"compiled": torch.cuda.is_available() if compiled is None else compiled, "max_steps": steps}
+    return {"compiled": torch.cuda.is_available() if compiled is None else compiled, **others}
 
 
 def _fail(error: Exception) -> typer.Exit:
     typer.secho(f"error: {error}", err=True, fg="red")
-    return typer.Exit(2)
+    return typer.Exit(BUSY if isinstance(error, BusyRun) else 2)
+
+
+def _end(stop: StopSignal) -> None:
+    if stop():
+        typer.secho("stopped, state saved: the same command goes on from there", err=True)
+        raise typer.Exit(STOPPED)
 
 
 @app.command()
 def judge(
     name: Annotated[str, typer.Argument(help="resnet50.cifar10 or resnet_lite.cifar10")],
     runs: Runs = Path("runs"), root: Root = None, seed: int = 0, cpu: Cpu = False, threads: Threads = 0,
-    compiled: Compile = None, max_steps: Steps = None,
+    compiled: Compile = None, max_steps: Steps = None, save_every: SaveEvery = SAVE_EVERY_S, rehearse: Rehearse = 0,
+    log_every: LogEvery = LOG_EVERY, parent: Parent = None,
 ) -> None:
     """Train a judge on clean images and side views."""
     if name not in JUDGES:
         raise _fail(ConfigError(f"unknown judge {name!r}; there are {', '.join(JUDGES)}"))
-    try:
-        train_judge(name, runs, root, seed=seed, cpu=cpu, **_options(threads, compiled, max_steps))
-    except (DataError, MissingRun, RuntimeError) as error:
-        raise _fail(error) from error
+    options = _options(threads, compiled, max_steps=max_steps, save_every_s=save_every, log_every=log_every)
+    with StopSignal(parent) as stop:
+        try:
+            train_judge(name, runs, root, seed=seed, cpu=cpu, rehearse=rehearse, stop=stop, **options)
+        except TRAINING_ERRORS as error:
+            raise _fail(error) from error
+        _end(stop)
 
 
 @app.command()
 def train(
     names: Annotated[list[str], typer.Argument(help="e.g. deepjscc_wz_roi.rec_r16_lite; several train in turn")],
     runs: Runs = Path("runs"), root: Root = None, cpu: Cpu = False, threads: Threads = 0,
-    compiled: Compile = None, max_steps: Steps = None,
+    compiled: Compile = None, max_steps: Steps = None, save_every: SaveEvery = SAVE_EVERY_S, rehearse: Rehearse = 0,
+    log_every: LogEvery = LOG_EVERY, parent: Parent = None,
 ) -> None:
     """Train link networks: Algorithm 1 for rec names, Algorithm 2 for task names."""
-    try:
-        for name in [ModelName.parse(text) for text in names]:
-            train_link(name, runs, root, cpu=cpu, **_options(threads, compiled, max_steps))
-            torch.compiler.reset()
-    except (ConfigError, DataError, MissingRun) as error:
-        raise _fail(error) from error
+    options = _options(threads, compiled, max_steps=max_steps, save_every_s=save_every, log_every=log_every)
+    with StopSignal(parent) as stop:
+        try:
+            for name in [ModelName.parse(text) for text in names]:
+                train_link(name, runs, root, cpu=cpu, rehearse=rehearse, stop=stop, **options)
+                torch.compiler.reset()
+                _end(stop)
+        except TRAINING_ERRORS as error:
+            raise _fail(error) from error
+
+
+app.command("campaign")(campaign_command)
 
 
 @app.command()
@@ -72,7 +98,8 @@ def data(root: Root = None) -> None:
     try:
         download(folder)
     except (OSError, RuntimeError) as error:
-        raise _fail(RuntimeError(f"CIFAR-10 could not be fetched into {folder} ({error}): check the network")) from error
+        told = f"CIFAR-10 could not be fetched into {folder} ({error}): check the network"
+        raise _fail(RuntimeError(told)) from error
     typer.echo(f"CIFAR-10 is in {folder}")
 
 

@@ -20,7 +20,7 @@ import torch
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import zoo
@@ -39,16 +39,16 @@ from wzroi.roi import gradcam, upscale
 from zoo.checkpoint import Network as StoredNetwork
 from zoo.checkpoint import build, digest, half_weights, network_from, read_config
 from zoo.errors import ZooError
+from zoo.results import PER_IMAGE, RESULTS, TABLE_SNRS
 
 SNRS = (-5.0, *map(float, range(11)), 15.0, 20.0)
 """The sweep in dB: the paper's 0 to 9, and -5 to 20 in steps of five."""
 
-TABLE_SNRS = (0.0, 5.0, 9.0)
-"""Where controls are measured and tables are read."""
+JUDGED_SNRS = (-5.0, 0.0, 2.0, 5.0, 7.0, 9.0, 15.0)
+"""Where the judge classifies what a ``task`` network rebuilds, unless everything is judged: on a CPU the judge is the
+most costly part of an evaluation."""
 
 ROI_CONTROLS = ("zeros", "normal", "shuffled", "source", "source+label")
-RESULTS = Path(__file__).resolve().parent.parent / "assets" / "results"
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -60,8 +60,7 @@ class Plan:
             image once: draw ``d`` sends the images ``d, d + draws, ...``.
         full: every image in every draw, judged, at every SNR (1.4 million transmissions: for a GPU).
         judged_draws: how many of an image's headline transmissions the judge classifies.
-        judged_parts: at SNRs outside ``TABLE_SNRS``, how many of the draws' parts the judge classifies for a network
-            that was trained without it (``rec``); ``task`` networks are judged everywhere.
+        judged_snrs: where ``task`` networks are judged, every image once; ``rec`` networks are at ``TABLE_SNRS`` alone.
         seed: of channel draws and of the ``normal`` ROI. batch: images at a time. limit: images (for tests).
     """
 
@@ -69,8 +68,8 @@ class Plan:
     headline: float = 5.0
     draws: int = 10
     full: bool = False
-    judged_draws: int = 3
-    judged_parts: int = 2
+    judged_draws: int = 2
+    judged_snrs: tuple[float, ...] = JUDGED_SNRS
     seed: int = 0
     batch: int = 100
     limit: int | None = None
@@ -89,7 +88,7 @@ class Plan:
             return True
         if snr_db == self.headline:
             return (draw - part) % self.draws < self.judged_draws
-        return task or snr_db in TABLE_SNRS or part < self.judged_parts
+        return snr_db in (self.judged_snrs if task else TABLE_SNRS)
 
 
 class Tally:
@@ -117,6 +116,16 @@ class Tally:
             row |= {name if name == "accuracy" else f"{name}_mean": found.mean, f"{name}_ci95": found.ci95}
         row["psnr_of_mean_mse"] = -10 * torch.pow(10, -psnr.double() / 10).mean().log10().item()
         return {key: _number(value) for key, value in row.items()}
+
+    def per_image(self, images: int) -> dict[str, Tensor]:
+        """Each image's mean over its draws, half precision ``[images]`` with NaN where nothing was measured."""
+        indices, *columns = (torch.cat(column).cpu() for column in zip(*self.values, strict=True))
+        found = {}
+        for name, values in zip(("psnr", "ssim", "roi_psnr", "accuracy"), columns, strict=True):
+            known = ~values.isnan()
+            totals = torch.zeros(images, dtype=torch.double).index_add(0, indices[known], values[known].double())
+            found[name] = (totals / torch.bincount(indices[known], minlength=images)).half()
+        return found
 
 
 def _number(value: float | int) -> float | int | None:
@@ -300,6 +309,15 @@ class Sweep:
         found = sorted(snr_db for name, snr_db in self.tallies if name == control)
         return [self.tallies[control, snr_db].row(snr_db, self.plan.draws) for snr_db in found]
 
+    def per_image(self) -> dict[str, Tensor]:
+        """``main/psnr``, ``paste/accuracy``, ... at the headline SNR: for paired comparisons of networks."""
+        found = {}
+        for (control, snr_db), tally in self.tallies.items():
+            if snr_db == self.plan.headline:
+                values = tally.per_image(len(self.test))
+                found |= {f"{control or 'main'}/{metric}": value for metric, value in values.items()}
+        return found
+
     def control_rows(self) -> dict[str, list[dict[str, Any]]]:
         """Control -> its rows."""
         names = sorted({name for name, _ in self.tallies if name})
@@ -316,8 +334,8 @@ def stamp(device: torch.device) -> dict[str, Any]:
 def evaluate(
     network: Network, test: TestSet, judge_name: str, plan: Plan = Plan(), *, channel: str = "awgn",
     controls: bool = True, progress: Progress | None = None,
-) -> dict[str, Any]:
-    """The results of one network on the test set, as DESIGN's results file holds them.
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The results of one network on the test set, as its results file holds them, and its values per image at 5 dB.
 
     Args:
         test: the test images with the tier's judge. judge_name: the judge's zoo name, for the record.
@@ -325,12 +343,13 @@ def evaluate(
     """
     sweep = Sweep(network, test, plan, channel, controls)
     sweep.run(progress)
-    return {
+    found = {
         "model": str(network.name), "config": network.model.config.to_dict(), **stamp(test.device),
         "weights_sha256": network.sha256, "images": len(test), "seeds": [plan.seed], "draws": plan.draws,
         "roi_origin": network.roi_origin, "pair_source": test.pairs.name, "channel": channel, "judge": judge_name,
         "rows": sweep.rows(), "controls": sweep.control_rows(),
     }
+    return found, sweep.per_image()
 
 
 def judge_results(name: str, test: TestSet, sha256: str) -> dict[str, Any]:
@@ -401,6 +420,11 @@ def write_json(path: Path, values: dict[str, Any]) -> None:
     write_atomically(path, write)
 
 
+def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Write a safetensors file atomically."""
+    write_atomically(path, lambda part: save_file(tensors, part))
+
+
 def _up_to_date(path: Path, sha256: str, plan: Plan) -> bool:
     """Whether a results file is of these weights and was made by this plan."""
     if not path.is_file():
@@ -430,22 +454,25 @@ def evaluate_all(
     if threads:
         torch.set_num_threads(threads)
     judges, networks = _by_judge(names)
-    images = load_split("test", root).to(device)
-    images = Images(*(column[: plan.limit] for column in images))
+    chosen = load_split("test", root).to(device)
+    chosen = Images(*(column[: plan.limit] for column in chosen))
     origin = Origin(runs, device, compiled)
     written = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         for judge_name in judges:
             judge, sha256 = origin.judge(judge_name)
-            test = TestSet(images, judge, plan.batch)
+            test = TestSet(chosen, judge, plan.batch)
             written += _judge_file(out / f"{judge_name}.json", judge_results(judge_name, test, sha256))
             for name in networks.get(judge_name, []):
                 network = origin.network(name)
                 path = (out if channel == "awgn" else out / channel) / f"{name}.json"
                 if not force and _up_to_date(path, network.sha256, plan):
                     continue
-                found = evaluate(network, test, judge_name, plan, channel=channel, controls=controls, progress=progress)
+                found, images = evaluate(
+                    network, test, judge_name, plan, channel=channel, controls=controls, progress=progress
+                )
+                write_tensors(path.parent / PER_IMAGE / f"{name}.safetensors", images)
                 write_json(path, found | {"plan": dataclasses.asdict(plan)})
                 written.append(path)
     return written
@@ -478,6 +505,7 @@ def evaluate_command(
     root: Annotated[Path | None, typer.Option(help="Folder of CIFAR-10 (default: $WZROI_DATA).")] = None,
     out: Annotated[Path, typer.Option(help="Folder of the results files.")] = RESULTS,
     full: Annotated[bool, typer.Option(help="Every image in every draw at every SNR (for a GPU).")] = False,
+    judge_all: Annotated[bool, typer.Option(help="Classify task networks' output at every SNR.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first test images (a trial).")] = None,
     seed: Annotated[int, typer.Option(help="Of the channel draws.")] = 0,
     channel: Annotated[str, typer.Option(help="awgn, rayleigh or rayleigh_iid.")] = "awgn",
@@ -488,7 +516,8 @@ def evaluate_command(
     force: Annotated[bool, typer.Option(help="Evaluate again what is up to date.")] = False,
 ) -> None:
     """Measure networks on the test set, with intervals and controls, and write their results files."""
-    plan = Plan(full=full, limit=limit, seed=seed, batch=100 if device == "cpu" else 1000)
+    judged = SNRS if judge_all or full else JUDGED_SNRS
+    plan = Plan(full=full, limit=limit, seed=seed, batch=100 if device == "cpu" else 1000, judged_snrs=judged)
     try:
         written = evaluate_all(
             names, runs, root, out=out, plan=plan, device=device, threads=threads, channel=channel, controls=controls,

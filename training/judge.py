@@ -35,7 +35,7 @@ def whiten(judge: Judge, pixels: Tensor, images: int = 2000) -> None:
     Filters beyond the patches' dimensions keep their random start.
     """
     stem = judge.trunk[0]
-    assert isinstance(stem, nn.Conv2d)  # the lite trunk's first layer
+    assert isinstance(stem, nn.Conv2d) and isinstance(stem.padding, tuple)  # the lite trunk's first layer
     seen = (as_float(pixels[:images]).cpu() - judge.mean) / judge.std
     patches = F.unfold(seen, stem.kernel_size, padding=stem.padding, stride=stem.stride).transpose(1, 2).flatten(0, 1)
     values, directions = torch.linalg.eigh(patches.T @ patches / len(patches))

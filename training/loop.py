@@ -11,6 +11,7 @@ import math
 import os
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,6 +26,16 @@ from torch import Tensor, nn
 from training.recipes import SAVE_EVERY_S, Schedule
 
 STATE = "state.safetensors"
+LOG = "log.jsonl"
+
+LOG_EVERY = 500
+"""Steps between lines of the log (an epoch where that is shorter)."""
+
+VALIDATION_GLANCE = 1000
+"""Validation images behind a line of the log; a finished run is measured on all of them."""
+
+STOP_CHECK = 16
+"""With several processes, steps between their agreements on whether to stop."""
 
 
 class Task(Protocol):
@@ -42,6 +53,10 @@ class ResumeError(RuntimeError):
     """A saved state that belongs to another recipe."""
 
 
+class BatchError(ValueError):
+    """A batch that cannot be drawn from the training set, or not be divided among the processes."""
+
+
 def learning_rate(schedule: Schedule, step: int, steps: int) -> float:
     """Linear warm-up, then a cosine from ``lr`` to ``final_lr``."""
     warm = min(1.0, (step + 1) / max(schedule.warmup, 1))
@@ -54,12 +69,15 @@ def total_steps(schedule: Schedule, examples: int) -> int:
     return max(1, round(schedule.epochs * (examples // schedule.batch)))
 
 
+@lru_cache(maxsize=2)
+def _epoch_order(epoch: int, examples: int, seed: int) -> Tensor:
+    return torch.randperm(examples, generator=step_generator(seed, 2**40 + epoch))
+
+
 def batch_indices(step: int, batch: int, examples: int, seed: int) -> Tensor:
     """The global batch of a step: a fresh permutation each epoch, int64 ``[batch]``."""
-    per_epoch = examples // batch
-    epoch, position = divmod(step, per_epoch)
-    order = torch.randperm(examples, generator=step_generator(seed, 2**40 + epoch))
-    return order[position * batch : (position + 1) * batch]
+    epoch, position = divmod(step, examples // batch)
+    return _epoch_order(epoch, examples, seed)[position * batch : (position + 1) * batch]
 
 
 def step_generator(seed: int, step: int, device: torch.device | str = "cpu") -> torch.Generator:
@@ -67,7 +85,7 @@ def step_generator(seed: int, step: int, device: torch.device | str = "cpu") -> 
     return torch.Generator(device).manual_seed((seed * 1_000_003 + step * 7_919 + 12_345) % 2**63)
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Write beside ``path``, sync, then replace it: a kill leaves the old file or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.part")
@@ -86,14 +104,6 @@ def _optimiser(model: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
     return torch.optim.SGD(groups, lr=schedule.lr, momentum=0.9, nesterov=True)
 
 
-def _pack(model: nn.Module, average: dict[str, Tensor], optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
-    tensors |= {f"average.{k}": v for k, v in average.items()}
-    for index, state in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{index}.{k}": torch.as_tensor(v) for k, v in state.items() if v is not None}
-    return {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
-
-
 def _laid_out(value: Tensor, parameter: Tensor) -> Tensor:
     """``value`` in the memory order of ``parameter``: a fused optimiser reads both as raw memory, whatever the strides.
 
@@ -102,30 +112,146 @@ def _laid_out(value: Tensor, parameter: Tensor) -> Tensor:
     return torch.empty_like(parameter, device="cpu").copy_(value) if value.shape == parameter.shape else value
 
 
-def _unpack(
-    path: Path, model: nn.Module, average: dict[str, Tensor], optimiser: torch.optim.Optimizer, stamp: str
-) -> int:
-    with safe_open(path, "pt") as state:
-        meta = state.metadata()
-        if meta["stamp"] != stamp:
-            raise ResumeError(f"{path} was written by another recipe or seed: remove the folder, or name another one")
-        tensors = {key: state.get_tensor(key) for key in state.keys()}  # noqa: SIM118 (safe_open is no mapping)
-    model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
-    for key in average:
-        average[key].copy_(tensors[f"average.{key}"])
-    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-    states: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        if key.startswith("optimiser."):
-            _, index, name = key.split(".")
+class Run:
+    """A training run and how far it has come: model, optimiser, averaged weights, step.
+
+    Args:
+        mark: what must be equal for a saved state to be resumed (recipe, seed, name), as text.
+    """
+
+    def __init__(
+        self, task: Task, schedule: Schedule, folder: Path, seed: int, mark: str, accelerator: Accelerator
+    ) -> None:
+        self.task, self.schedule, self.folder, self.seed, self.mark = task, schedule, folder, seed, mark
+        self.accelerator, self.device = accelerator, accelerator.device
+        self.steps = total_steps(schedule, task.examples)
+        self.share = _share(schedule.batch, task.examples, accelerator)
+        self.model = task.model.to(self.device).to(memory_format=torch.channels_last)
+        self.optimiser = _optimiser(self.model, schedule)
+        kept = self.model.state_dict() if schedule.ema else {}
+        self.average = {key: value.detach().clone() for key, value in kept.items()}
+        self.step = 0
+        if (folder / STATE).exists():
+            self._resume()
+        self.forward: nn.Module = self.model
+
+    def prepare(self, compiled: bool) -> None:
+        """Hand model and optimiser to Accelerate: devices, precision, gradients shared among processes."""
+        model = torch.compile(self.model) if compiled else self.model
+        self.forward, self.optimiser = self.accelerator.prepare(model, self.optimiser)
+
+    def advance(self) -> Tensor:
+        """Take one step; returns this process's loss, detached."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate
+        indices = batch_indices(self.step, self.schedule.batch, self.task.examples, self.seed).to(self.device)
+        generator = step_generator(self.seed, self.step, self.device)
+        self.model.train()
+        with self.accelerator.autocast():
+            loss = self.task.loss(self.forward, indices, generator, self.share)
+        self.optimiser.zero_grad()
+        self.accelerator.backward(loss)
+        self.optimiser.step()
+        _update_average(self.average, self.model, self.schedule.ema, self.step)
+        self.step += 1
+        return loss.detach()
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the next step."""
+        return learning_rate(self.schedule, self.step, self.steps)
+
+    def save(self) -> None:
+        """Replace the state on disk; the main process's work."""
+        if not self.accelerator.is_main_process:
+            return
+        meta = {"step": str(self.step), "stamp": self.mark}
+        tensors = self._pack()
+        write_atomically(self.folder / STATE, lambda path: save_file(tensors, path, metadata=meta))
+
+    def log(self, **values: Any) -> None:
+        """Append a line to the log; the main process's work."""
+        if not self.accelerator.is_main_process:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / LOG).open("a") as handle:
+            handle.write(json.dumps({"step": self.step, **values}) + "\n")
+
+    def _pack(self) -> dict[str, Tensor]:
+        tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
+        tensors |= {f"average.{k}": v for k, v in self.average.items()}
+        raw = getattr(self.optimiser, "optimizer", self.optimiser)  # Accelerate wraps it
+        for index, state in raw.state_dict()["state"].items():
+            tensors |= {f"optimiser.{index}.{k}": torch.as_tensor(v) for k, v in state.items() if v is not None}
+        return {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+
+    def _resume(self) -> None:
+        path = self.folder / STATE
+        with safe_open(path, "pt") as state:
+            meta = state.metadata()
+            if meta["stamp"] != self.mark:
+                raise ResumeError(f"{path} is of another recipe or seed: remove it, or name other --runs")
+            tensors = {key: state.get_tensor(key) for key in state.keys()}  # noqa: SIM118 (safe_open is no mapping)
+        self.model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
+        for key in self.average:
+            self.average[key].copy_(tensors[f"average.{key}"])
+        self._resume_optimiser({k[10:]: v for k, v in tensors.items() if k.startswith("optimiser.")})
+        self.step = int(meta["step"])
+
+    def _resume_optimiser(self, tensors: dict[str, Tensor]) -> None:
+        parameters = [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
+        states: dict[int, dict[str, Tensor]] = {}
+        for key, value in tensors.items():
+            index, name = key.split(".")
             states.setdefault(int(index), {})[name] = _laid_out(value, parameters[int(index)])
-    optimiser.load_state_dict({"state": states, "param_groups": optimiser.state_dict()["param_groups"]})
-    return int(meta["step"])
+        self.optimiser.load_state_dict({"state": states, "param_groups": self.optimiser.state_dict()["param_groups"]})
+
+
+def _share(batch: int, examples: int, accelerator: Accelerator) -> slice:
+    """This process's part of each global batch."""
+    rank, world = accelerator.process_index, accelerator.num_processes
+    if batch % world:
+        raise BatchError(f"a batch of {batch} does not divide among {world} processes: choose a divisor of {batch}")
+    if batch > examples:
+        raise BatchError(f"a batch of {batch} needs at least as many training images, not {examples}")
+    return slice(rank * batch // world, (rank + 1) * batch // world)
+
+
+class Meter:
+    """Mean loss since the last line of the log, and images per second since the start."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.began, self.begun_at = run, time.monotonic(), run.step
+        self.total, self.count = torch.zeros((), device=run.device), 0
+
+    def add(self, loss: Tensor) -> None:
+        """One step's loss, left on its device."""
+        self.total += loss
+        self.count += 1
+
+    def read(self) -> dict[str, float]:
+        """Loss over all processes, learning rate of the last step, speed; starts a new mean."""
+        mean = self.run.accelerator.reduce(self.total, "mean").item() / self.count
+        self.total.zero_()
+        self.count = 0
+        rate = learning_rate(self.run.schedule, self.run.step - 1, self.run.steps)
+        images = (self.run.step - self.begun_at) * self.run.schedule.batch
+        return {"loss": mean, "lr": rate, "images_per_s": round(images / (time.monotonic() - self.began), 1)}
 
 
 def _console_progress(enabled: bool) -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, TextColumn("{task.fields[note]}"), disable=not enabled, console=Console(stderr=True))
+
+
+def _agreed(stop: Callable[[], bool], run: Run) -> bool:
+    """Whether to stop now. Several processes must leave the loop at the same step: they ask one another."""
+    if run.accelerator.num_processes == 1:
+        return stop()
+    if run.step % STOP_CHECK:
+        return False
+    asked = torch.tensor(float(stop()), device=run.device)
+    return bool(run.accelerator.reduce(asked, "sum") > 0)
 
 
 def fit(
@@ -139,6 +265,7 @@ def fit(
     compiled: bool = False,
     max_steps: int | None = None,
     save_every_s: float = SAVE_EVERY_S,
+    log_every: int = LOG_EVERY,
     stop: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Train ``task.model`` in place until the schedule ends; resume from ``folder``.
@@ -146,77 +273,39 @@ def fit(
     Args:
         stamp: what must be equal for a saved state to be resumed (recipe, seed, name).
         max_steps: stop after so many steps of the whole schedule (for tests); the schedule itself is unchanged.
+        save_every_s: seconds between saved states: what a kill can lose.
+        log_every: steps between lines of the log; an epoch ends with one in any case.
         stop: asked after each step; true saves and returns early.
 
     Returns:
         Whether the schedule was finished; the model then carries the weights to publish (averaged where asked).
+
+    Raises:
+        ResumeError: when the folder holds the state of another recipe or seed.
+        BatchError: when the batch does not divide among the processes, or is larger than the training set.
     """
-    device, rank, world = accelerator.device, accelerator.process_index, accelerator.num_processes
-    if schedule.batch % world:
-        raise ValueError(f"a batch of {schedule.batch} does not divide among {world} processes")
-    steps = total_steps(schedule, task.examples)
-    last = steps if max_steps is None else min(steps, max_steps)
-    share = slice(rank * schedule.batch // world, (rank + 1) * schedule.batch // world)
-    model = task.model.to(device, memory_format=torch.channels_last)
-    optimiser = _optimiser(model, schedule)
-    average = {k: v.detach().clone() for k, v in model.state_dict().items()} if schedule.ema else {}
-    mark = json.dumps(stamp, sort_keys=True)
-    step = 0
-    if (folder / STATE).exists():
-        step = _unpack(folder / STATE, model, average, optimiser, mark)
-    forward, optimiser = accelerator.prepare(torch.compile(model) if compiled else model, optimiser)
-
-    def save() -> None:
-        if accelerator.is_main_process:
-            raw = getattr(optimiser, "optimizer", optimiser)
-            tensors = _pack(model, average, raw)
-            meta = {"step": str(step), "stamp": mark}
-            write_atomically(folder / STATE, lambda path: save_file(tensors, path, metadata=meta))
-
-    def log(**values: Any) -> None:
-        if accelerator.is_main_process:
-            folder.mkdir(parents=True, exist_ok=True)
-            with (folder / "log.jsonl").open("a") as handle:
-                handle.write(json.dumps({"step": step, **values}) + "\n")
-
-    saved = began = time.monotonic()
-    begun_at, total = step, torch.zeros((), device=device)
-    every = max(1, min(task.examples // schedule.batch, 500))
+    run = Run(task, schedule, folder, seed, json.dumps(stamp, sort_keys=True), accelerator)
+    run.prepare(compiled)
+    last = run.steps if max_steps is None else min(run.steps, max_steps)
+    every = max(1, min(task.examples // schedule.batch, log_every))
+    meter, saved, halted = Meter(run), time.monotonic(), False
     with _console_progress(accelerator.is_main_process) as progress:
-        bar = progress.add_task(folder.name, total=last, completed=step, note="")
-        while step < last:
-            rate = learning_rate(schedule, step, steps)
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-            indices = batch_indices(step, schedule.batch, task.examples, seed).to(device)
-            generator = step_generator(seed, step, device)
-            model.train()
-            with accelerator.autocast():
-                loss = task.loss(forward, indices, generator, share)
-            optimiser.zero_grad()
-            accelerator.backward(loss)
-            optimiser.step()
-            _update_average(average, model, schedule.ema, step)
-            total += loss.detach()
-            step += 1
-            if step % every == 0 or step == last:
-                mean = accelerator.reduce(total, "mean").item() / (every if step % every == 0 else step % every)
-                total.zero_()
-                speed = (step - begun_at) * schedule.batch / (time.monotonic() - began)
-                checked = task.validate(model, 1000) if step < steps else {}
-                log(loss=mean, lr=rate, images_per_s=round(speed, 1), **checked)
-                shown = " ".join(f"{k} {v:.3f}" for k, v in checked.items())
-                progress.update(bar, note=f"loss {mean:.5f} {shown} {speed:.0f} images/s")
-            progress.update(bar, completed=step)
-            halted = stop()
-            if time.monotonic() - saved > save_every_s or step == last or halted:
-                save()
+        bar = progress.add_task(folder.name, total=last, completed=run.step, note="")
+        while run.step < last and not halted:
+            meter.add(run.advance())
+            if run.step % every == 0 or run.step == last:
+                checked = task.validate(run.model, VALIDATION_GLANCE) if run.step < run.steps else {}
+                line = meter.read() | checked
+                run.log(**line)
+                progress.update(bar, note=" ".join(f"{key} {value:.4g}" for key, value in line.items()))
+            progress.update(bar, completed=run.step)
+            halted = _agreed(stop, run)
+            if time.monotonic() - saved > save_every_s or run.step == last or halted:
+                run.save()
                 saved = time.monotonic()
-            if halted:
-                break
-    if average:
-        model.load_state_dict(average)
-    return step == steps
+    if run.average:
+        run.model.load_state_dict(run.average)
+    return run.step == run.steps
 
 
 def _update_average(average: dict[str, Tensor], model: nn.Module, decay: float, step: int) -> None:

@@ -74,7 +74,7 @@ TIERS: dict[str, Tier] = {
         width=48,
         judge="resnet_lite.cifar10",
         rec=Schedule("adam", batch=32, epochs=3, lr=4e-3, final_lr=2e-5, warmup=200),
-        task=Schedule("adam", batch=32, epochs=0.5, lr=1e-3, final_lr=1e-5, warmup=50),
+        task=Schedule("adam", batch=32, epochs=0.35, lr=1e-3, final_lr=1e-5, warmup=50),
     ),
 }
 

@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import platform
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
+from filelock import FileLock, Timeout
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from training.judge import JudgeTask, judge_accuracy
 from training.loop import fit, write_atomically
 from training.recipes import JUDGES, tier_of
+from training.rehearsal import rehearsal_split
 from training.train import LinkTask, start_from
 from wzroi.config import ModelName
-from wzroi.data import Images, load_split
+from wzroi.data import Images, Split, load_split
 from wzroi.judge import Judge
 
 WEIGHTS = "final.safetensors"
 RECORD = "run.json"
+LOCK = "lock"
 
 
 class MissingRun(FileNotFoundError):
     """A run that another one starts from is not there; the message says how to make it."""
+
+
+class BusyRun(RuntimeError):
+    """Another process is training this run now."""
 
 
 def code_commit() -> str:
@@ -45,28 +53,50 @@ def code_commit() -> str:
     return commit.stdout.strip() + ("+" if changed else "")
 
 
+def finished(folder: Path) -> bool:
+    """Whether a run has published its weights and its record."""
+    return (folder / RECORD).is_file() and (folder / WEIGHTS).is_file()
+
+
+def run_lock(folder: Path) -> FileLock:
+    """The lock that a run's process holds while it trains; the system frees it when that process ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / LOCK, timeout=0)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path, accelerator: Accelerator) -> Iterator[None]:
+    """One process (group) a run: two would overwrite each other's states."""
+    if not accelerator.is_main_process:
+        yield
+        return
+    try:
+        with run_lock(folder):
+            yield
+    except Timeout:
+        raise BusyRun(f"another process is training {folder.name} in {folder.parent}: let it end, or stop it") from None
+
+
 def _accelerator(cpu: bool) -> Accelerator:
     bf16 = not cpu and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
     return Accelerator(cpu=cpu, mixed_precision="bf16" if bf16 else "no")
 
 
-def _place(images: Images, accelerator: Accelerator) -> Images:
-    return images.to(accelerator.device)
+def _data(root: Path | None, rehearse: int, accelerator: Accelerator) -> dict[Split, Images]:
+    """Train and validation images on the device; the test set is not touched."""
+    splits: tuple[Split, Split] = ("train", "validation")
+    images = {split: rehearsal_split(split, rehearse) if rehearse else load_split(split, root) for split in splits}
+    return {split: found.to(accelerator.device) for split, found in images.items()}
 
 
 def _finish(folder: Path, model: nn.Module, record: dict[str, Any], accelerator: Accelerator) -> None:
-    if not accelerator.is_main_process:
-        return
-    weights = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
-    write_atomically(folder / WEIGHTS, lambda path: save_file(weights, path))
-    record |= {"commit": code_commit(), "torch": torch.__version__, "python": platform.python_version()}
-    text = json.dumps(record, indent=1) + "\n"
-    write_atomically(folder / RECORD, lambda path: path.write_text(text) and None)
-
-
-def finished(folder: Path) -> bool:
-    """Whether a run has published its weights and its record."""
-    return (folder / RECORD).is_file() and (folder / WEIGHTS).is_file()
+    if accelerator.is_main_process:
+        weights = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+        write_atomically(folder / WEIGHTS, lambda path: save_file(weights, path))
+        versions = {"commit": code_commit(), "torch": torch.__version__, "python": platform.python_version()}
+        text = json.dumps(record | versions, indent=1) + "\n"
+        write_atomically(folder / RECORD, lambda path: path.write_text(text))
+    accelerator.wait_for_everyone()  # the next run of this command may start from this one
 
 
 def load_judge_run(runs: Path, name: str) -> Judge:
@@ -83,21 +113,33 @@ def load_judge_run(runs: Path, name: str) -> Judge:
     return judge.eval().requires_grad_(False)
 
 
-def train_judge(name: str, runs: Path, root: Path | None, *, seed: int, cpu: bool = False, **options: Any) -> bool:
-    """Train the judge ``name`` (a key of ``JUDGES``) into ``runs/name``; returns whether it is finished."""
+def train_judge(
+    name: str, runs: Path, root: Path | None, *, seed: int, cpu: bool = False, rehearse: int = 0, **options: Any
+) -> bool:
+    """Train the judge ``name`` (a key of ``JUDGES``) into ``runs/name``; returns whether it is finished.
+
+    Args:
+        root: folder of CIFAR-10. rehearse: if not zero, so many generated pictures in its place.
+        options: of ``training.loop.fit``.
+
+    Raises:
+        DataError: when CIFAR-10 is not there. ResumeError: when the folder holds another run.
+        BusyRun: when another process is training it.
+    """
     folder, recipe, accelerator = runs / name, JUDGES[name], _accelerator(cpu)
     if finished(folder):
         return True
-    torch.manual_seed(seed)
-    data = {split: _place(load_split(split, root), accelerator) for split in ("train", "validation")}
-    task = JudgeTask(recipe, data["train"], data["validation"])
-    began = time.monotonic()
-    stamp = {"name": name, "seed": seed, "recipe": asdict(recipe)}
-    if not fit(task, recipe.schedule, folder, seed=seed, stamp=stamp, accelerator=accelerator, **options):
-        return False
-    measured = judge_accuracy(task.model, data["validation"], task.pair_source)
-    record = stamp | {"validation": measured, "seconds_last_start": round(time.monotonic() - began)}
-    _finish(folder, task.model, record, accelerator)
+    with _alone(folder, accelerator):
+        torch.manual_seed(seed)
+        data = _data(root, rehearse, accelerator)
+        task = JudgeTask(recipe, data["train"], data["validation"])
+        began = time.monotonic()
+        stamp = {"name": name, "seed": seed, "recipe": asdict(recipe)} | _rehearsal_mark(rehearse)
+        if not fit(task, recipe.schedule, folder, seed=seed, stamp=stamp, accelerator=accelerator, **options):
+            return False
+        measured = judge_accuracy(task.model, data["validation"], task.pair_source)
+        record = stamp | {"validation": measured, "seconds_last_start": round(time.monotonic() - began)}
+        _finish(folder, task.model, record, accelerator)
     return True
 
 
@@ -108,6 +150,7 @@ def train_link(
     *,
     seed: int | None = None,
     cpu: bool = False,
+    rehearse: int = 0,
     judge: Callable[[Path, str], Judge] = load_judge_run,
     **options: Any,
 ) -> bool:
@@ -115,34 +158,57 @@ def train_link(
 
     A ``task`` network starts from its ``rec`` twin's finished run in the same folder (Algorithm 2, step 3).
 
+    Args:
+        root: folder of CIFAR-10. rehearse: if not zero, so many generated pictures in its place.
+        judge: reads the tier's judge from ``runs``. options: of ``training.loop.fit``.
+
     Raises:
         MissingRun: when the judge or the ``rec`` twin has not been trained.
+        DataError, ResumeError, BusyRun: as for ``train_judge``.
     """
     folder, tier, accelerator = runs / str(name), tier_of(name), _accelerator(cpu)
     if finished(folder):
         return True
-    seed = name.seed if seed is None else seed
-    torch.manual_seed(seed)
-    data = {split: _place(load_split(split, root), accelerator) for split in ("train", "validation")}
-    needs_judge = name.stage == "task" or name.architecture == "deepjscc_wz_roi"
-    network = judge(runs, tier.judge).to(accelerator.device) if needs_judge else None
-    task = LinkTask(name, tier, data["train"], data["validation"], network)
-    if name.stage == "task":
-        twin = runs / str(rec_twin(name))
-        if not finished(twin):
-            raise MissingRun(f"{name} starts from {twin.name}: run `python -m training train {twin.name}` first")
-        start_from(task.network, load_file(twin / WEIGHTS))
-    schedule = tier.rec if name.stage == "rec" else tier.task
-    stamp = {"name": str(name), "seed": seed, "schedule": asdict(schedule), "config": task.network.config.to_dict()}
-    stamp |= {"snr_db": tier.snr_db, "trade_off": tier.trade_off if name.stage == "task" else 0.0, "judge": tier.judge}
-    began = time.monotonic()
-    if not fit(task, schedule, folder, seed=seed, stamp=stamp, accelerator=accelerator, **options):
-        return False
-    record = stamp | {"validation": task.validate(task.model), "seconds_last_start": round(time.monotonic() - began)}
-    _finish(folder, task.model, record, accelerator)
+    twin = _twin_weights(name, runs)
+    with _alone(folder, accelerator):
+        seed = name.seed if seed is None else seed
+        torch.manual_seed(seed)
+        data = _data(root, rehearse, accelerator)
+        network = judge(runs, tier.judge).to(accelerator.device) if needs_judge(name) else None
+        task = LinkTask(name, tier, data["train"], data["validation"], network, runs / tier.judge / "roi")
+        if twin is not None:
+            start_from(task.network, load_file(twin))
+        schedule = tier.rec if name.stage == "rec" else tier.task
+        stamp = {"name": str(name), "seed": seed, "schedule": asdict(schedule), "config": task.network.config.to_dict()}
+        trade_off = tier.trade_off if name.stage == "task" else 0.0
+        stamp |= {"snr_db": tier.snr_db, "trade_off": trade_off, "judge": tier.judge} | _rehearsal_mark(rehearse)
+        began = time.monotonic()
+        if not fit(task, schedule, folder, seed=seed, stamp=stamp, accelerator=accelerator, **options):
+            return False
+        measured = task.validate(task.model)
+        record = stamp | {"validation": measured, "seconds_last_start": round(time.monotonic() - began)}
+        _finish(folder, task.model, record, accelerator)
     return True
+
+
+def _rehearsal_mark(rehearse: int) -> dict[str, int]:
+    return {"rehearsal": rehearse} if rehearse else {}
+
+
+def needs_judge(name: ModelName) -> bool:
+    """Whether a network's training asks the tier's judge: for its loss, or for its ROI maps."""
+    return name.stage == "task" or name.architecture == "deepjscc_wz_roi"
 
 
 def rec_twin(name: ModelName) -> ModelName:
     """The ``rec`` network that a ``task`` network starts from."""
     return ModelName(name.architecture, "rec", name.rate, name.oracle, name.lite, name.seed)
+
+
+def _twin_weights(name: ModelName, runs: Path) -> Path | None:
+    if name.stage == "rec":
+        return None
+    twin = runs / str(rec_twin(name))
+    if not finished(twin):
+        raise MissingRun(f"{name} starts from {twin.name}: run `python -m training train {twin.name}` first")
+    return twin / WEIGHTS

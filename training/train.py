@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+from pathlib import Path
+
 import torch
+from filelock import FileLock
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from training.loop import write_atomically
 from training.recipes import Tier, model_config
-from wzroi.channel import apply_channel, sample_channel
+from wzroi.channel import sample_channel
 from wzroi.config import ModelName
 from wzroi.data import Images, as_float
 from wzroi.judge import Judge
@@ -22,26 +29,56 @@ VALIDATION_SEED = 1
 class RoiCache:
     """The ROI map of every image of a split, at the judge's resolution; ``[n, 1, h, w]`` half precision."""
 
-    def __init__(self, judge: Judge, images: Images, *, oracle: bool, batch: int = 500) -> None:
+    def __init__(self, maps: Tensor) -> None:
+        self.maps = maps
+
+    def __getitem__(self, indices: Tensor | slice) -> Tensor:
+        return upscale(self.maps[indices].float(), (32, 32))
+
+    @classmethod
+    def of(cls, judge: Judge, images: Images, *, oracle: bool, batch: int = 500) -> RoiCache:
+        """Compute the maps: ``side``, or ``source+label`` for an oracle network."""
         maps = []
         for start in range(0, len(images.pixels), batch):
             source = as_float(images.pixels[start : start + batch])
             seen = source if oracle else CropPair().side_of(source)
             classes = images.labels[start : start + batch] if oracle else None
             maps.append(gradcam(judge, seen, classes).half())
-        self.maps = torch.cat(maps)
+        return cls(torch.cat(maps))
 
-    def __getitem__(self, indices: Tensor | slice) -> Tensor:
-        return upscale(self.maps[indices].float(), (32, 32))
+    @classmethod
+    def kept(cls, judge: Judge, images: Images, *, oracle: bool, store: Path) -> RoiCache:
+        """The maps from a file in ``store`` named after judge, images and origin; computed and written where absent.
+
+        Networks that train side by side wait for the first of them to write it.
+        """
+        path = store / f"{'source+label' if oracle else 'side'}_{_fingerprint(judge, images)}.safetensors"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            if not path.exists():
+                maps = cls.of(judge, images, oracle=oracle).maps.cpu().contiguous()
+                write_atomically(path, lambda part: save_file({"maps": maps}, part))
+        return cls(load_file(path)["maps"].to(images.pixels.device))
+
+
+def _fingerprint(judge: Judge, images: Images) -> str:
+    """Hash of the judge's weights, of every label and of each hundredth picture."""
+    digest = hashlib.sha256()
+    for tensor in (*judge.state_dict().values(), images.labels, images.indices, images.pixels[::100]):
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 class LinkTask:
     """MSE (eq. 9), or MSE + lambda * CE under a frozen judge (eq. 10), at the tier's SNR on AWGN.
 
-    The ROI map is the ``side`` one, as at the receiver; an oracle network's is ``source+label``.
+    The ROI map is the ``side`` one, as at the receiver; an oracle network's is ``source+label``. Maps are kept in the
+    folder ``store``.
     """
 
-    def __init__(self, name: ModelName, tier: Tier, train: Images, validation: Images, judge: Judge | None) -> None:
+    def __init__(
+        self, name: ModelName, tier: Tier, train: Images, validation: Images, judge: Judge | None, store: Path
+    ) -> None:
         self.name, self.tier = name, tier
         self.network = WynerZivJSCC(model_config(name))
         self.model: nn.Module = self.network
@@ -54,13 +91,13 @@ class LinkTask:
         self.judge = judge.eval().requires_grad_(False) if judge is not None else None
         self.roi, self.validation_roi = None, None
         if self.network.config.uses_roi and judge is not None:
-            self.roi = RoiCache(judge, train, oracle=name.oracle)
-            self.validation_roi = RoiCache(judge, validation, oracle=name.oracle)
+            self.roi = RoiCache.kept(judge, train, oracle=name.oracle, store=store)
+            self.validation_roi = RoiCache.kept(judge, validation, oracle=name.oracle, store=store)
 
     def loss(self, forward: nn.Module, indices: Tensor, generator: torch.Generator, share: slice) -> Tensor:
         symbols = self.network.num_symbols(32, 32)
         channel = sample_channel("awgn", self.tier.snr_db, len(indices), symbols, generator=generator)
-        channel = type(channel)(channel.kind, channel.snr_db[share], channel.noise[share])
+        channel = dataclasses.replace(channel, snr_db=channel.snr_db[share], noise=channel.noise[share])
         mine = indices[share]
         source = as_float(self.train.pixels[mine]).contiguous(memory_format=torch.channels_last)
         roi = self.roi[mine] if self.roi is not None else None
@@ -98,8 +135,5 @@ class LinkTask:
 
 
 def start_from(model: WynerZivJSCC, weights: dict[str, Tensor]) -> None:
-    """Algorithm 2, step 4: a ``task`` network starts from its ``rec`` twin (apply_channel untouched, strict)."""
+    """Algorithm 2, step 4: a ``task`` network starts from its ``rec`` twin; every weight must be there."""
     model.load_state_dict(weights, strict=True)
-
-
-__all__ = ["LinkTask", "RoiCache", "apply_channel", "start_from"]

@@ -56,11 +56,11 @@ class Decoder(nn.Module):
         self.block1 = decoder_block(copies * config.maps, width, 1)
         self.block2 = decoder_block(width, width, 2)
         self.block3 = decoder_block(half_width, 3, 2, last=nn.Sigmoid())
-        self.sft_quarter = self._guide(config, width, scale=4)
-        self.sft_half = self._guide(config, half_width, scale=2)
+        self.sft_quarter: Unguided | SpatialFeatureTransform = self._guide(config, width, scale=4)
+        self.sft_half: Unguided | SpatialFeatureTransform = self._guide(config, half_width, scale=2)
 
     @staticmethod
-    def _guide(config: ModelConfig, channels: int, *, scale: int) -> nn.Module:
+    def _guide(config: ModelConfig, channels: int, *, scale: int) -> Unguided | SpatialFeatureTransform:
         if config.guidance == "none":
             return Unguided()
         inputs = 4 if config.guidance == "roi" else 3

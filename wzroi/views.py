@@ -110,7 +110,7 @@ def png_bytes(pixels: Pixels, compress_level: int = 1) -> bytes:
 
 
 class Curve(NamedTuple):
-    """One line of a sweep: a title and rows of measured values, each with ``snr_db`` and ``<metric>_mean``/``_ci95``."""
+    """One line of a sweep: a title, and rows of measured values with ``snr_db`` and the keys of ``METRICS``."""
 
     title: str
     rows: Sequence[Mapping[str, Any]]
@@ -126,7 +126,10 @@ METRICS = {
 
 
 def sweep_figure(
-    curves: Sequence[Curve], metric: str = "psnr", present: Mapping[str, float] | None = None, snr_db: float | None = None
+    curves: Sequence[Curve],
+    metric: str = "psnr",
+    present: Mapping[str, float] | None = None,
+    snr_db: float | None = None,
 ) -> Figure:
     """Metric over SNR with 95 % bands, one line a curve, and the present point of the picture on show.
 
@@ -221,4 +224,16 @@ def constellation_figure(sent: Tensor, received: Tensor) -> Figure:
         shapes=[circle], xaxis_title="Real part", margin={"l": 10, "r": 10, "t": 10, "b": 10},
         yaxis={"title": "Imaginary part", "scaleanchor": "x"}, legend={"orientation": "h", "y": -0.2},
     )
+    return figure
+
+
+def histogram_figure(values: Sequence[float], title: str) -> Figure:
+    """How values (one a channel draw) are spread, with their mean."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure(go.Histogram(x=list(values), marker_color=VARIANT_COLOURS[0], nbinsx=30))
+    mean = sum(values) / max(len(values), 1)
+    figure.add_vline(x=mean, line={"dash": "dot"}, annotation_text=f"mean {mean:.2f}")
+    margin = {"l": 10, "r": 10, "t": 30, "b": 10}
+    figure.update_layout(xaxis_title=title, yaxis_title="Draws", margin=margin, height=260)
     return figure

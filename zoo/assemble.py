@@ -107,7 +107,15 @@ def write_file(path: Path, blob: bytes) -> None:
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write all files beside ``folder``, then swap: a kill leaves the old folder, the new one or none, no mixture."""
+    """Write all files beside ``folder``, then swap: a kill leaves the old folder, the new one or none, no mixture.
+
+    Raises:
+        ZooError: when the folder holds anything but a checkpoint, which the swap would lose.
+    """
+    foreign = sorted(path.name for path in folder.iterdir() if path.name not in FILES) if folder.is_dir() else []
+    if foreign or (folder.exists() and not folder.is_dir()):
+        what = foreign[0] if foreign else "a file"
+        raise ZooError(f"{folder} holds {what}, which is no part of a checkpoint: name a new folder")
     if folder.is_dir() and all((folder / n).is_file() and (folder / n).read_bytes() == b for n, b in files.items()):
         return
     fresh, old = folder.with_name(f".{folder.name}.part"), folder.with_name(f".{folder.name}.old")

@@ -192,16 +192,17 @@ def curve_table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _training(entry: Entry) -> str:
     lines = [f"- {key.replace('_', ' ')}: `{_short(value)}`" for key, value in entry.training.items()]
-    data = "45,000 images of CIFAR-10's official training set, 5,000 more for validation; the test set was not touched."
-    return f"## Training\n\n{entry.origin}\n\nData: {data}\n\n" + "\n".join(lines) + "\n"
+    data = "45,000 pictures of CIFAR-10's training set, 5,000 others of it for validation, none of the test set."
+    known = f"Data: {data}\n\n" if "seed" in entry.training else ""
+    return f"## Training\n\n{entry.origin}\n\n{known}" + "\n".join(lines) + "\n"
 
 
 def _short(value: Any) -> str:
     return json.dumps(value) if isinstance(value, dict | list) else str(value)
 
 
-REPOSITORY_TEXT = """A zoo of Wyner-Ziv deep joint source-channel coding networks: a camera sends a picture with very few
-channel symbols, and the receiver, who already holds a correlated picture, rebuilds and classifies it. Weights are
+REPOSITORY_TEXT = """A zoo of Wyner-Ziv deep joint source-channel coding networks: a camera sends a picture with very
+few channel symbols, and the receiver, who already holds a correlated picture, rebuilds and classifies it. Weights are
 safetensors in half precision; `registry.json` holds every file's sha256; each folder carries golden tensors that prove
 that the network still computes what it computed when it was published; `results/` holds the points of every curve."""
 
@@ -215,8 +216,9 @@ def repository_card(repo: str, entries: Mapping[str, Entry]) -> str:
     }
     if judged:
         values["model-index"] = [{"name": entry.name, "results": [model_index(entry)]} for entry in judged]
-    return with_front_matter(values, "\n".join(["# WZ-ROI\n", REPOSITORY_TEXT + "\n", _how_to_pull(repo, entries),
-                                                _table(entries), f"## Limits\n\n{LIMITS}\n", f"## Source\n\n{PAPER}.\n"]))
+    parts = ["# WZ-ROI\n", REPOSITORY_TEXT + "\n", _how_to_pull(repo, entries), _table(entries)]
+    parts += [f"## Limits\n\n{LIMITS}\n", f"## Source\n\n{PAPER}.\n"]
+    return with_front_matter(values, "\n".join(parts))
 
 
 def _how_to_pull(repo: str, entries: Mapping[str, Entry]) -> str:

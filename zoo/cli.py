@@ -18,6 +18,7 @@ from wzroi.channel import CHANNELS
 from wzroi.config import ModelConfig
 from zoo.assemble import write_file
 from zoo.errors import ZooError
+from zoo.hosting import space_command
 from zoo.pictures import PictureError, png_bytes, read_picture
 from zoo.registry import Entry
 from zoo.store import describe, list_judges, list_models, load, load_judge, verify
@@ -257,3 +258,6 @@ def push_command(
 
 def _local(patterns: list[str] | None) -> list[str] | None:
     return None if patterns is None else _chosen(patterns)
+
+
+app.command("space")(space_command)

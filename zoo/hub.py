@@ -68,7 +68,7 @@ class Repository:
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file of a commit: its size, and its sha256 (large files) or git blob id (small ones) where the Hub tells them."""
+    """A file of a commit: its size, and its sha256 (large files) or git blob id (small ones), where the Hub tells."""
 
     size: int | None
     sha256: str | None
@@ -375,7 +375,7 @@ def _check_announced(entry: Entry, remote: Remote, where: str) -> None:
             raise ZooError(f"{where} lacks {entry.name}/{file}, which its registry lists: its owner must push it again")
         wrong_size = found.size is not None and found.size != record.size
         if wrong_size or (found.sha256 is not None and found.sha256 != record.sha256):
-            raise ZooError(f"{entry.name}/{file} of {where} is not what its registry says: its owner must push it again")
+            raise ZooError(f"{entry.name}/{file} of {where} is not what its registry says: its owner must push again")
 
 
 def _pull_file(
@@ -439,7 +439,7 @@ def push(
     entries = {name: shelf.entry(check_name(name)) for name in names or list(shelf.entries())}
     if not entries:
         raise ZooError(f"{shelf.folder} holds no checkpoint: publish one first")
-    files = {}
+    files: dict[str, bytes] = {}
     for entry in entries.values():
         files |= _publishable(shelf, entry, results, unevaluated=unevaluated)
     remote = _look_or_none(where, token, dry_run=dry_run)
@@ -458,7 +458,7 @@ def _publishable(shelf: Shelf, entry: Entry, results: Path | None, *, unevaluate
 
     report = verify(entry.name, shelf=shelf)
     if not report.passed:
-        raise ZooError(f"{entry.name} does not give its golden tensors (off by {report.error:.1e}): publish it again")
+        raise ZooError(f"{entry.name} misses its golden tensors (by {report.error:.1e}): publish it again")
     files = {f"{entry.name}/{file}": checked_file(shelf, entry, file) for file in FILES}
     if not files[f"{entry.name}/{CARD}"].startswith(b"---\n"):
         raise ZooError(f"{shelf.path(entry.name) / CARD} has no Hub metadata: publish it again")

@@ -61,7 +61,8 @@ def _default_name(model: Network, folder: Path) -> str:
 
 
 def from_pretrained(
-    repo_or_dir: Path | str, name: str | None = None, *, revision: str | None = None, device: torch.device | str = "auto"
+    repo_or_dir: Path | str, name: str | None = None, *, revision: str | None = None,
+    device: torch.device | str = "auto",
 ) -> Network:
     """A network from a local folder or from a Hub repository: fp32, frozen, in eval mode.
 

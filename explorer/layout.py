@@ -1,0 +1,45 @@
+"""What all pages share: the head of a page, and the width it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from explorer.engine import Variant
+from explorer.state import View, read_query
+
+STYLE = """<style>
+.stMainBlockContainer { padding: 4.2rem 2rem 3rem; max-width: 1500px; }
+.stMainBlockContainer .stVerticalBlock { gap: 0.7rem; }
+.stMainBlockContainer h1 { font-size: 1.7rem; padding: 0 0 0.1rem; }
+@media (max-width: 640px) {
+  .stMainBlockContainer { padding: 4rem 0.8rem 2rem; }
+  .stMainBlockContainer h1 { font-size: 1.35rem; }
+}
+</style>"""
+
+
+def header(title: str, sentence: str) -> None:
+    """A page's title and the sentence that says what it is for."""
+    st.html(STYLE)
+    st.title(title, anchor=False)
+    st.markdown(sentence)
+
+
+EMPTY = (
+    "The zoo has no networks yet. Restore the bundled checkpoints (`git checkout zoo`), train them "
+    "(`python -m training train deepjscc.rec_r16_lite`) or name another folder of checkpoints with `WZROI_ZOO`."
+)
+
+
+def no_networks() -> None:
+    """What a page says when the zoo is empty."""
+    st.info(EMPTY, icon=":material/inventory_2:")
+
+
+def present_view(variants: Sequence[Variant]) -> View:
+    """The view that the visitor left on the Compare page, or the one that the link tells."""
+    if "visit" in st.session_state:
+        return st.session_state.visit.view
+    return read_query(st.query_params.to_dict(), variants)[0]

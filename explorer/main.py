@@ -1,0 +1,39 @@
+"""The script that Streamlit runs for each visitor and each rerun; heavy imports were done by ``app.py`` before."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+ROOT = str(Path(__file__).resolve().parent.parent)
+ICON = f"{ROOT}/assets/icon.png"
+if ROOT not in sys.path:  # run by another command than `streamlit run app.py`
+    sys.path.insert(0, ROOT)
+
+import streamlit as st  # noqa: E402
+
+from explorer.pages import PAGES, Page  # noqa: E402
+from zoo.errors import ZooError  # noqa: E402
+
+
+def guarded(page: Page) -> None:
+    """Draw a page; an error of the zoo or of the data becomes a sentence."""
+    try:
+        page.draw()()
+    except (ZooError, FileNotFoundError, ValueError) as error:
+        st.error(str(error))
+
+
+def main() -> None:
+    """Page settings and navigation."""
+    st.set_page_config(page_title="WZ-ROI explorer", page_icon=ICON, layout="wide")
+    there = [page for page in PAGES if find_spec(page.module)]
+    entries = [
+        st.Page(lambda page=page: guarded(page), title=page.title, url_path=page.path, default=page is there[0])
+        for page in there
+    ]
+    st.navigation(entries, position="top").run()
+
+
+main()

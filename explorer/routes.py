@@ -1,0 +1,70 @@
+"""The explorer's own routes: stateless, bounded, read-only.
+
+``GET {base}/wzroi/frame?pair=&models=&snr=&channel=&roi=&seed=&seq=`` answers one setting of the controls with JSON:
+numbers, and a PNG sheet of pictures at native size. ``seq`` is carried back, so that a page never shows an old answer.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from explorer.engine import ENGINE, Ask, AskError, BusyError, Engine, frame_json
+from explorer.sources import SourceError
+from wzroi.data import DataError
+from zoo.errors import ZooError
+
+MAX_QUERY = 2000
+_LOGGER = logging.getLogger("wzroi.explorer")
+
+
+def ask_of(query: dict[str, str]) -> Ask:
+    """The request in a query string; raises AskError naming the first value that cannot be read."""
+    try:
+        snr = float(query.get("snr", "5"))
+    except ValueError as error:
+        raise AskError(f"snr must be a number of dB, not {query['snr'][:40]!r}") from error
+    seed = query.get("seed", "0")
+    if not seed.isdecimal() or len(seed) > 10:
+        raise AskError(f"seed must be a whole number from 0, not {seed[:40]!r}")
+    models = tuple(name for name in query.get("models", "").split(",") if name)
+    names = {key: query[key] for key in ("channel", "roi") if key in query}
+    return Ask(query.get("pair", "gallery:cifar-0"), models, snr, seed=int(seed), **names).checked()
+
+
+def _sequence(query: dict[str, str]) -> int:
+    text = query.get("seq", "0")
+    return int(text) if text.isdecimal() and len(text) < 12 else 0
+
+
+def answer(query: dict[str, str], engine: Engine = ENGINE) -> tuple[int, dict[str, object]]:
+    """Status and JSON body of a frame request; every error is a sentence."""
+    sequence = _sequence(query)
+    try:
+        return 200, {"seq": sequence, **frame_json(engine.frame(ask_of(query)))}
+    except (AskError, SourceError, ZooError) as error:
+        return 400, {"seq": sequence, "error": str(error)}
+    except DataError as error:
+        return 404, {"seq": sequence, "error": str(error)}
+    except BusyError as error:
+        return 503, {"seq": sequence, "error": str(error), "retry": True}
+    except Exception:
+        _LOGGER.exception("a frame failed")
+        return 500, {"seq": sequence, "error": "this frame could not be computed: change a control, or reload the page"}
+
+
+def frame_route(request: Request) -> Response:
+    """Answer a frame request; runs in the server's thread pool, so that the page stays alive meanwhile."""
+    if len(request.url.query) > MAX_QUERY:
+        return JSONResponse({"seq": 0, "error": "this request is too long: choose fewer variants"}, 414)
+    status, body = answer(dict(request.query_params))
+    return JSONResponse(body, status, headers={"Cache-Control": "no-store"})
+
+
+def routes(base: str = "") -> list[Route]:
+    """The routes below a base path such as ``explorer`` (Streamlit's ``server.baseUrlPath``)."""
+    prefix = f"/{base.strip('/')}" if base.strip("/") else ""
+    return [Route(f"{prefix}/wzroi/frame", frame_route, methods=["GET"])]

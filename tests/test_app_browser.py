@@ -1,0 +1,226 @@
+"""The explorer in a real browser: opens, drags, switches variants, toggles the overlay, uploads; no error anywhere."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from app_server import BROWSER_ARGUMENTS, CHROMIUM, running_app, zoo_for
+from conftest import pictures
+from PIL import Image
+
+from wzroi import views
+from wzroi.config import ModelName
+
+pytest.importorskip("playwright", reason="playwright is not installed: pip install -e .[test]")
+from playwright.sync_api import Locator, Page, sync_playwright
+
+PATIENCE = 300_000
+"""Milliseconds; generous, because a busy machine shares its cores with a browser."""
+
+CURRENT = '.bench[data-current="true"]'
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory, require: Callable[[str, bool, str], None]) -> Iterator[str]:
+    require("chromium", Path(CHROMIUM).is_file(), f"no Chromium at {CHROMIUM}")
+    folder = tmp_path_factory.mktemp("server")
+    with running_app(zoo_for(folder), folder / "log") as found:
+        yield found
+    log = (folder / "log").read_text()
+    assert "Traceback" not in log, log
+
+
+@pytest.fixture(scope="module")
+def open_page(address: str) -> Iterator[Callable[..., Page]]:
+    """``open_page(path, width)``: a page with the bench's first frame; console errors fail the test at its end."""
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=BROWSER_ARGUMENTS)
+
+        def open_(path: str = "", width: int = 1280) -> Page:
+            page = browser.new_context(viewport={"width": width, "height": 900}).new_page()
+            page.set_default_timeout(PATIENCE)
+            page.faults = []
+            page.on("console", lambda message: message.type == "error" and page.faults.append(message.text))
+            page.on("pageerror", lambda error: page.faults.append(str(error)))
+            page.goto(f"{address}/{path}", timeout=PATIENCE)
+            page.wait_for_selector(CURRENT, timeout=PATIENCE)
+            return page
+
+        yield open_
+        browser.close()
+
+
+def shown(page: Page) -> dict[str, Any]:
+    """The setting of the frame on show, once it is the setting of the controls."""
+    page.wait_for_selector(CURRENT)
+    return json.loads(page.locator(".bench").get_attribute("data-ask"))
+
+
+def pixels(canvas: Locator) -> list[int]:
+    return canvas.evaluate("c => Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)")
+
+
+def reconstruction(page: Page, card: int = 0) -> list[int]:
+    return pixels(page.locator(".cards .card").nth(card).locator("canvas").first)
+
+
+def numbers(page: Page) -> list[str]:
+    return page.locator(".cards dd").all_inner_texts()
+
+
+def close(page: Page) -> None:
+    assert page.locator("[data-testid=stException]").count() == 0
+    assert page.faults == []
+    page.context.close()
+
+
+def test_dragging_both_sliders_changes_pictures_and_numbers(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    before, told = reconstruction(page), numbers(page)
+    slider = page.get_by_role("slider", name="SNR")
+    box = slider.bounding_box()
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + box["height"] / 2)
+    page.mouse.down()
+    frames = page.locator(".bench").get_attribute("data-frames")
+    for step in range(12):
+        page.mouse.move(box["x"] + (0.4 + 0.04 * step) * box["width"], box["y"] + box["height"] / 2)
+        page.wait_for_timeout(60)
+    page.locator(f'.bench:not([data-frames="{frames}"])').wait_for()  # pictures change before the slider is let go
+    page.mouse.up()
+    assert shown(page)["snr_db"] > 10
+    assert reconstruction(page) != before
+    assert numbers(page) != told
+    rate = page.get_by_role("slider", name="Bandwidth ratio")
+    rate.focus()
+    rate.press("ArrowLeft")
+    name = ModelName.parse(shown(page)["models"][0])
+    assert (name.architecture, name.rate > 16) == ("deepjscc", True)
+    assert f"k = {32 * 96 // name.rate} complex" in page.locator(".chain").inner_text()
+    page.wait_for_url(f"**rate={name.rate}**")
+    close(page)
+
+
+def test_the_link_reproduces_the_pixels(open_page: Callable[..., Page]) -> None:
+    page = open_page("?pair=gallery:cifar-4&snr=1.5&seed=7&channel=rayleigh&roi=zeros&rate=16")
+    first, link = reconstruction(page, 1), numbers(page)
+    assert shown(page) | {"models": 0} == {"pair": "gallery:cifar-4", "models": 0, "snr_db": 1.5, "channel": "rayleigh",
+                                           "roi": "zeros", "seed": 7}
+    page.wait_for_timeout(500)
+    address = page.url
+    again = open_page(address.split("/", 3)[3])
+    assert (reconstruction(again, 1), numbers(again)) == (first, link)
+    close(again)
+    close(page)
+
+
+def test_variants_overlay_errors_gallery_and_seed(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    page.get_by_role("checkbox", name="DeepJSCC-WZ (rec)", exact=True).uncheck()
+    left = [f"{name}.rec_r16_lite" for name in ("deepjscc", "deepjscc_wz_sft", "deepjscc_wz_roi")]
+    assert shown(page)["models"] == left
+    assert page.locator(".cards .card").count() == 4
+    layer = page.locator(".cards .layer").first
+    assert not layer.is_visible()
+    page.get_by_role("checkbox", name="ROI overlay").check()
+    assert layer.is_visible()
+    opacity = page.get_by_role("slider", name="ROI opacity")
+    opacity.focus()
+    opacity.press("Home")
+    assert layer.evaluate("node => node.style.opacity") == "0"
+    page.get_by_role("checkbox", name="Error maps").uncheck()
+    assert not page.locator(".fault").first.is_visible()
+    before = reconstruction(page)
+    page.get_by_role("button", name="Draw again").click()
+    assert shown(page)["seed"] == 1
+    assert reconstruction(page) != before
+    page.get_by_role("button", name="Ship, CIFAR-10 test image 1", exact=True).click()
+    assert shown(page)["pair"] == "gallery:cifar-1"
+    page.wait_for_url("**pair=gallery%3Acifar-1**")
+    close(page)
+
+
+def picture_file(width: int, height: int, seed: int = 0) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(views.to_pixels(pictures(1, height, width, seed)[0])).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def test_uploads_good_and_bad(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    page.get_by_role("radio", name="Your picture").click()
+    chooser = page.locator("input[type=file]")
+    chooser.wait_for(state="attached")
+    chooser.set_input_files({"name": "notes.png", "mimeType": "image/png", "buffer": b"no picture"})
+    page.get_by_text("is not a picture").wait_for()
+    page.get_by_role("button", name="Remove notes.png").click()
+    chooser.set_input_files([{"name": f"{side}.png", "mimeType": "image/png", "buffer": picture_file(90, 60, seed)}
+                             for seed, side in enumerate(("left", "right"))])
+    page.wait_for_function("() => !document.body.innerText.includes('is not a picture')")
+    page.locator(".caption", has_text="left.png and right.png").wait_for()
+    assert shown(page)["pair"].startswith("upload:")
+    assert "43" in page.locator(".chain").inner_text()
+    page.wait_for_url(lambda url: "pair=" not in url)
+    close(page)
+
+
+def test_the_other_pages_open(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    for name in ("Channel", "Stereo", "About"):
+        page.get_by_role("link", name=name, exact=True).click()
+        page.get_by_role("heading", level=1).wait_for()
+        page.wait_for_selector("[data-testid=stStatusWidget]", state="detached")
+        assert page.locator("[data-testid=stAlert]").count() == 0, name
+    page.get_by_role("link", name="Compare", exact=True).click()
+    shown(page)
+    close(page)
+
+
+def test_a_stopped_server_and_a_bad_setting_are_sentences(open_page: Callable[..., Page]) -> None:
+    page = open_page("?snr=nan&variants=nothing")
+    page.get_by_text("snr=nan").wait_for()
+    page.get_by_role("button", name="Understood").click()
+    page.route("**/wzroi/frame**", lambda route: route.abort())
+    slider = page.get_by_role("slider", name="SNR")
+    slider.focus()
+    slider.press("ArrowRight")
+    page.get_by_role("alert").filter(has_text="does not answer").wait_for()
+    assert not page.locator(".cards dl").first.is_visible(), "numbers of another setting are hidden"
+    page.unroute("**/wzroi/frame**")
+    assert shown(page)["snr_db"] == 5.5
+    assert page.locator(".cards dl").first.is_visible()
+    page.faults = [fault for fault in page.faults if "ERR_FAILED" not in fault]
+    close(page)
+
+
+def test_random_movements_never_show_numbers_of_another_setting(open_page: Callable[..., Page]) -> None:
+    page, chance = open_page(width=390), random.Random(5)
+    bench = page.locator(".bench")
+    page.locator(".more > summary").click()
+    moves = [
+        ("snr", lambda: str(chance.choice([-5, 0, 2.5, 5, 11, 20]))), ("rate", lambda: str(chance.randint(0, 1))),
+        ("opacity", lambda: str(chance.randint(0, 100))), ("channel", lambda: chance.choice(["awgn", "rayleigh"])),
+        ("roi", lambda: chance.choice(["side", "zeros", "shuffled", "normal"])),
+        ("seed", lambda: str(chance.randint(0, 9))),
+    ]
+    script = """(bench, [name, value]) => {
+      const node = bench.querySelector(`#wz-${name}`);
+      node.value = value;
+      node.dispatchEvent(new Event(node.type === 'range' ? 'input' : 'change', { bubbles: true }));
+      const ask = JSON.parse(bench.dataset.ask), caption = bench.querySelector('.caption').innerText;
+      return [caption.includes(`${ask.snr_db.toFixed(1)} dB`), caption.includes(`seed ${ask.seed} `),
+              caption.includes(`ROI: ${ask.roi} `), bench.dataset.current === 'false' || bench.live.isCurrent(ask)];
+    }"""
+    for _ in range(60):
+        name, value = chance.choice(moves)
+        assert bench.evaluate(script, [name, value()]) == [True] * 4
+        if chance.random() < 0.2:
+            ask = shown(page)
+            assert ask == bench.evaluate("b => b.live.frame.ask")
+    shown(page)
+    close(page)

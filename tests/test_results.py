@@ -1,0 +1,244 @@
+"""Results as data: typed reading, paired verdicts, figures, and README tables whose every number stands in a file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import ROOT
+from safetensors.torch import save_file
+
+from training.tables import BEGIN, END, block, regenerate
+from wzroi.config import ARCHITECTURES
+from zoo import figures, results
+from zoo.errors import ZooError
+from zoo.results import CLAIMS, PER_IMAGE, RESULTS, VERDICTS, Side, difference, findings, judge_claim
+
+LEVEL = dict(zip(ARCHITECTURES, (20.0, 23.0, 23.5, 24.0), strict=True))
+COUNT = 400
+
+
+def _row(snr_db: float, psnr: float, accuracy: float) -> dict:
+    return {
+        "snr_db": snr_db, "images": COUNT, "draws": 10, "transmissions": COUNT, "accuracy_transmissions": COUNT,
+        "psnr_mean": psnr + snr_db / 10, "psnr_ci95": 0.4, "psnr_of_mean_mse": psnr + snr_db / 10 - 0.4,
+        "ssim_mean": psnr / 30, "ssim_ci95": 0.01, "roi_psnr_mean": psnr - 0.3, "roi_psnr_ci95": 0.45,
+        "accuracy": accuracy, "accuracy_ci95": 0.03,
+    }
+
+
+def write_network(
+    folder: Path, name: str, psnr: float, accuracy: float, controls: dict[str, float] | None = None
+) -> None:
+    """A results file, and per-image values with little paired and much common spread."""
+    snrs = (0.0, 5.0, 9.0)
+    values = {
+        "model": name, "images": COUNT, "draws": 10, "weights_sha256": "0" * 64,
+        "rows": [_row(snr_db, psnr, accuracy) for snr_db in snrs],
+        "controls": {
+            key: [_row(snr_db, level, accuracy) for snr_db in snrs] for key, level in (controls or {}).items()
+        },
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps(values))
+    common = 4 * torch.randn(COUNT, generator=torch.Generator().manual_seed(1))
+    own = 0.1 * torch.randn(COUNT, generator=torch.Generator().manual_seed(len(name)))
+    tensors = {}
+    for key, level in {"main": psnr, **(controls or {})}.items():
+        tensors[f"{key}/psnr"] = (level + 0.5 + common + own).half()
+        tensors[f"{key}/ssim"] = (level / 30 + 0.01 * common + 0.001 * own).half()
+        tensors[f"{key}/accuracy"] = (torch.arange(COUNT) < accuracy * COUNT).half()
+    (folder / PER_IMAGE).mkdir(exist_ok=True)
+    save_file(tensors, folder / PER_IMAGE / f"{name}.safetensors")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A results folder of a lite tier in which the paper is right about PSNR and wrong about accuracy."""
+    for rate in (16, 32):
+        for arch, psnr in LEVEL.items():
+            controls = {"paste": psnr + 2.0}
+            if arch == "deepjscc_wz_roi":
+                controls |= {f"roi:{origin}": psnr - 0.02 for origin in ("zeros", "normal", "shuffled", "source+label")}
+            for stage in ("rec", "task"):
+                accuracy = 0.6 + 0.1 * (arch != "deepjscc") + 0.02 * (arch == "deepjscc_wz_sft")
+                write_network(tmp_path, f"{arch}.{stage}_r{rate}_lite", psnr, accuracy, controls)
+    judge = {"model": "resnet_lite.cifar10", "clean": {"accuracy": 0.9, "accuracy_ci95": 0.01}}
+    judge |= {"side": {"accuracy": 0.7, "accuracy_ci95": 0.02}}
+    (tmp_path / "resnet_lite.cifar10.json").write_text(json.dumps(judge))
+    kinds = {"none": 21.7, "paste": 23.9, "conditional": 26.3}
+    rows = [{"rate": rate, "snr_db": snr_db, **kinds} for rate in (16, 32) for snr_db in (0.0, 5.0)]
+    scheme = {"scheme": "linear_wz", "rate": 32, **_row(5.0, 24.9, 0.5)}
+    (tmp_path / "bounds.json").write_text(json.dumps({"model": "bounds", "bounds": rows, "schemes": [scheme]}))
+    return tmp_path
+
+
+def verdict_of(text: str, folder: Path) -> results.Finding:
+    return next(found for found in findings("lite", folder) if text in found.claim.text)
+
+
+def test_reading_is_typed(folder: Path) -> None:
+    found = results.results("deepjscc.rec_r16_lite", folder)
+    assert found is not None and found.at("psnr", 5.0) == (20.5, 0.4)
+    assert found.at("psnr", 5.0, "paste") == (22.5, 0.4) and found.at("psnr", 3.0) is None
+    assert [snr_db for snr_db, _ in found.curve("accuracy")] == [0.0, 5.0, 9.0]
+    assert results.results("deepjscc.rec_r16", folder) is None
+    assert results.tiers(folder) == ["lite"]
+
+
+def test_damaged_and_foreign_files_are_refused(folder: Path) -> None:
+    path = folder / "deepjscc.rec_r16_lite.json"
+    (folder / "deepjscc.rec_r8_lite.json").write_bytes(path.read_bytes())
+    with pytest.raises(ZooError, match=r"not the results of deepjscc\.rec_r8_lite"):
+        results.results("deepjscc.rec_r8_lite", folder)
+    path.write_text("{")
+    with pytest.raises(ZooError, match="evaluate again"):
+        results.results("deepjscc.rec_r16_lite", folder)
+
+
+def test_paired_difference_is_narrower_than_either_interval(folder: Path) -> None:
+    first, second = Side("deepjscc_wz_roi.rec_r16_lite"), Side("deepjscc_wz.rec_r16_lite")
+    found = difference("psnr", first, second, folder)
+    assert found is not None and found.paired and found.sign == 1
+    assert found.mean == pytest.approx(1.0, abs=0.05) and found.ci95 < 0.05
+    (folder / PER_IMAGE / f"{first.name}.safetensors").unlink()
+    unpaired = difference("psnr", first, second, folder)
+    assert unpaired is not None and not unpaired.paired
+    assert unpaired.ci95 == pytest.approx(0.4 * 2**0.5) and unpaired.mean == pytest.approx(1.0)
+
+
+def test_verdicts_follow_the_measurements(folder: Path) -> None:
+    assert verdict_of("Side information raises PSNR", folder).verdict == "holds"
+    assert verdict_of("ROI guidance raises PSNR", folder).verdict == "holds"
+    assert verdict_of("ROI guidance raises accuracy", folder).verdict == "undecided"
+    assert verdict_of("WZ-SFT has slightly more PSNR", folder).verdict == "does not hold"
+    assert verdict_of("all-zero ROI costs little PSNR", folder).verdict == "holds"
+    assert verdict_of("beats pasting", folder).verdict == "holds"
+    assert all(found.verdict in VERDICTS for found in findings("lite", folder))
+
+
+def test_a_verdict_turns_with_its_data(folder: Path) -> None:
+    write_network(folder, "deepjscc_wz.rec_r16_lite", 25.0, 0.7)
+    assert verdict_of("ROI guidance raises PSNR", folder).verdict == "holds in part"
+    write_network(folder, "deepjscc_wz.rec_r32_lite", 25.0, 0.7)
+    assert verdict_of("ROI guidance raises PSNR", folder).verdict == "does not hold"
+    for rate in (16, 32):
+        write_network(folder, f"deepjscc_wz_roi.rec_r{rate}_oracle_lite", 26.0, 0.7)
+    assert verdict_of("ROI guidance raises PSNR", folder).verdict == "only with the oracle"
+
+
+def test_without_files_everything_is_not_yet_measured(tmp_path: Path) -> None:
+    assert {found.verdict for found in findings("paper", tmp_path)} == {"not yet measured"}
+    assert results.measured(tmp_path / "absent") == [] and block(tmp_path) == "Not yet measured."
+
+
+def test_one_missing_rate_is_not_a_verdict(folder: Path) -> None:
+    (folder / "deepjscc_wz.rec_r32_lite.json").unlink()
+    (folder / PER_IMAGE / "deepjscc_wz.rec_r32_lite.safetensors").unlink()
+    found = verdict_of("Side information raises PSNR", folder)
+    assert found.verdict == "not yet measured" and list(found.evidence) == [16]
+
+
+def test_every_claim_names_what_exists() -> None:
+    for claim in CLAIMS:
+        assert claim.first[0] in ARCHITECTURES and claim.second[0] in ARCHITECTURES
+        assert claim.metric in results.METRICS and claim.stage in ("rec", "task")
+        assert judge_claim(claim, "paper", Path("/nowhere")).verdict == "not yet measured"
+
+
+@pytest.mark.parametrize("metric", list(results.METRICS))
+def test_figures_carry_the_files_values(folder: Path, metric: str) -> None:
+    series = figures.over_snr(metric, 16, "rec", "lite", folder)
+    assert [one.title for one in series] == ["DeepJSCC", "DeepJSCC-WZ", "DeepJSCC-WZ-SFT", "DeepJSCC-WZ-ROI"]
+    found = results.results("deepjscc_wz_roi.rec_r16_lite", folder)
+    assert found is not None
+    assert [(p.x, p.value) for p in series[3].points] == found.curve(metric)
+    figure = figures.plot(series, metric)
+    scale = results.METRICS[metric].scale
+    assert list(figure.data[3].y) == [value.mean * scale for _, value in found.curve(metric)]
+    assert figure.data[3].customdata[0][0] == "deepjscc_wz_roi.rec_r16_lite"
+
+
+def test_bounds_stand_beside_the_metric_that_they_bound(folder: Path) -> None:
+    kinds = {
+        metric: {one.kind for one in figures.bounds_over_snr(metric, 32, folder)}
+        for metric in ("psnr", "psnr_of_mean_mse")
+    }
+    assert kinds == {"psnr": {"baseline"}, "psnr_of_mean_mse": {"baseline", "bound"}}
+    assert figures.bounds_over_snr("ssim", 16, folder) == []
+
+
+def test_ablation_rate_and_control_figures(folder: Path) -> None:
+    titles = [one.title for one in figures.ablation("accuracy", 32, "lite", folder)]
+    assert "WZ-ROI, all-zero ROI" in titles and "WZ-ROI, another picture's ROI" in titles
+    over = figures.over_rate("psnr", 5.0, "task", "lite", folder)
+    assert [point.x for point in over[0].points] == [1 / 32, 1 / 16]
+    assert figures.paste_over_snr("psnr", 16, "rec", "lite", folder)[0].points[1].value.mean == 22.5
+    levels = figures.judge_levels([0.0, 9.0], "lite", folder)
+    assert [one.points[0].value.mean for one in levels] == [0.9, 0.7]
+
+
+def test_csv_has_every_point(folder: Path) -> None:
+    series = figures.over_snr("psnr", 32, "task", "lite", folder)
+    rows = list(csv.DictReader(io.StringIO(figures.to_csv(series, "psnr", "snr_db"))))
+    assert len(rows) == 12 and rows[4] == {
+        "series": "DeepJSCC-WZ", "kind": "network", "model": "deepjscc_wz.task_r32_lite", "snr_db": "5",
+        "psnr": "23.5", "ci95": "0.4",
+    }
+
+
+def test_tables_are_between_the_markers_and_stable(folder: Path) -> None:
+    text = f"# Title\n{BEGIN}\nstale text\n{END}\nafter\n"
+    new = regenerate(text, folder)
+    assert new.startswith("# Title\n") and new.endswith("\nafter\n") and "stale text" not in new
+    assert regenerate(new, folder) == new and "`deepjscc_wz_roi.task_r32_lite`" in new
+    with pytest.raises(ValueError, match="each once"):
+        regenerate("no markers", folder)
+
+
+def _leaves(value: object) -> Iterator[float]:
+    if isinstance(value, dict):
+        for part in value.values():
+            yield from _leaves(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _leaves(part)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield float(value)
+
+
+def traceable(text: str, folder: Path) -> list[str]:
+    """The decimal numbers in generated tables that are no rounding of any value in the results files."""
+    known: set[str] = set()
+    files = [json.loads(path.read_text()) for path in folder.glob("*.json")]
+    values = [value for file in files for value in _leaves(file)]
+    values += [part for tier in results.tiers(folder) for f in findings(tier, folder) for e in f.evidence.values()
+               for part in (e.mean, e.ci95)]
+    for value in values:
+        for scaled in (value, 100 * value, value / 1e6):
+            known |= {f"{abs(scaled):.{digits}f}" for digits in (1, 2, 3)}
+    return [number for number in re.findall(r"\d+\.\d+", text) if number not in known]
+
+
+def test_every_number_in_generated_tables_is_in_a_file(folder: Path) -> None:
+    text = block(folder)
+    assert len(re.findall(r"\d+\.\d+", text)) > 100 and traceable(text, folder) == []
+    assert traceable(text.replace("20.50", "20.57", 1), folder) == ["20.57"]
+
+
+def test_readme_tables_are_those_of_the_committed_results() -> None:
+    readme = ROOT / "README.md"
+    if not readme.is_file() or BEGIN not in readme.read_text():
+        pytest.skip("no README with markers yet")
+    text = readme.read_text()
+    assert regenerate(text) == text, "run `python -m training tables`"
+    between = text.split(BEGIN)[1].split(END)[0]
+    assert traceable(between.replace("SNR 5.0", ""), RESULTS) == []
+
+

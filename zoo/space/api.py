@@ -1,0 +1,144 @@
+"""The demo's named endpoints, for ``gradio_client``: plain values in, JSON and a PNG out."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, TypeVar
+
+import gradio as gr
+
+import zoo
+from wzroi import views
+from zoo.errors import ZooError
+from zoo.space import engine
+from zoo.space.engine import Ask
+from zoo.space.scenes import AskError, Scene, gallery, gallery_scene, upload_scene
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+
+
+def sentences(function: Callable[P, Result]) -> Callable[P, Result]:
+    """Turn the project's own errors into the sentence that a visitor reads."""
+
+    @functools.wraps(function)
+    def told(*args: P.args, **kwargs: P.kwargs) -> Result:
+        try:
+            return function(*args, **kwargs)
+        except (ValueError, ZooError) as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    return told
+
+
+def scene_from(pair: str | None, picture: bytes | None, right: bytes | None, size: float | None) -> Scene:
+    """The visitor's picture (or left and right one) where one is given, else the gallery's pair."""
+    if picture:
+        if size is None or size != int(size):
+            raise AskError(f"the working size must be a whole number of pixels, not {size}")
+        return upload_scene(picture, right or None, int(size))
+    if picture is not None or right:
+        raise AskError("the picture to send is missing or empty: give one picture, or a left and a right one")
+    return gallery_scene(str(pair or next(iter(gallery()))))
+
+
+def default_model() -> str:
+    """The ROI network for the task at the highest bandwidth ratio of the lite tier, else any network."""
+    known = engine.variants()
+    if not known:
+        raise ZooError("the zoo of this Space holds no link network: assemble it again with `python -m zoo space`")
+    chosen = next((v for v in known if v.id == "deepjscc_wz_roi.task_lite"), known[-1])
+    return chosen.names[min(chosen.names)]
+
+
+@sentences
+def list_variants() -> list[dict[str, Any]]:
+    """Every link network here: name, title, bandwidth ratio, parameters, sha256 and its figures on the test set."""
+    rows = []
+    for variant in engine.variants():
+        for rate, name in sorted(variant.names.items(), reverse=True):
+            entry = zoo.describe(name)
+            rows.append({
+                "model": name, "title": variant.title, "bandwidth_ratio": f"1/{rate}", "lite": variant.lite,
+                "parameters": entry.parameters, "sha256": entry.sha256, "judge": entry.judge,
+                "test_at_5_db": dict(entry.metrics),
+            })  # fmt: skip
+    return rows
+
+
+@sentences
+def list_pairs() -> list[dict[str, Any]]:
+    """The gallery: identifier, title, whether it is a stereo pair, and the true class where it is known."""
+    return [
+        {"pair": key, "title": row["title"], "stereo": "other" in row, "label": row.get("label")}
+        for key, row in gallery().items()
+    ]
+
+
+@sentences
+def transmit(
+    pair: str, picture: bytes | None, right: bytes | None, size: float, model: str, snr_db: float, channel: str,
+    roi: str, seed: float,
+) -> tuple[views.Pixels, dict[str, Any]]:
+    """Send one pair through one link; returns the reconstruction as PNG and its figures.
+
+    Without ``picture`` the gallery's ``pair`` is sent; with ``picture`` alone the receiver holds a crop of it, with
+    ``right`` the other camera's picture. ``size`` is the longer side in pixels that uploads are brought down to.
+    """
+    scene = scene_from(pair, picture, right, size)
+    ask, name = Ask(snr_db, channel, roi, seed).checked(), engine.known_model(model)  # type: ignore[arg-type]
+    sent = engine.send(scene, name, ask) if engine.is_lite(name) else engine.send_on_gpu(scene, [name], ask)[0]
+    figures = {**ask._asdict(), "pair": scene.key, "pair_source": scene.source, "label": scene.label}
+    return views.to_pixels(sent.report.reconstruction[0]), {**engine.numbers(sent), **figures}
+
+
+def _as_list(values: object, what: str) -> list[Any]:
+    if not isinstance(values, list):
+        raise AskError(f"{what} must be a list, e.g. {'[0, 5, 10]' if what == 'snrs' else [default_model()]}")
+    return values
+
+
+@sentences
+def sweep(
+    pair: str, picture: bytes | None, right: bytes | None, size: float, models: list[str], snrs: list[float],
+    draws: float, channel: str, roi: str, seed: float,
+) -> dict[str, list[dict[str, Any]]]:
+    """Curves over SNR of one pair: model -> rows of means and 95 % half widths over ``draws`` channel draws."""
+    scene = scene_from(pair, picture, right, size)
+    names, levels = _as_list(models, "models"), _as_list(snrs, "snrs")
+    engine.check_sweep(scene, names, levels, draws)  # type: ignore[arg-type]
+    ask = Ask(levels[0], channel, roi, seed).checked()  # type: ignore[arg-type]
+    return engine.sweep(scene, names, levels, int(draws), ask)
+
+
+def _pair_inputs() -> list[gr.components.Component]:
+    return [
+        gr.Textbox(next(iter(gallery())), label="Gallery pair"),
+        gr.File(type="binary", label="Picture to send"),
+        gr.File(type="binary", label="Right picture"),
+        gr.Number(64, label="Working size"),
+    ]
+
+
+def _ask_inputs() -> list[gr.components.Component]:
+    return [gr.Textbox("awgn", label="Channel"), gr.Textbox("side", label="ROI origin"), gr.Number(0, label="Seed")]
+
+
+def add_endpoints(limit: int) -> None:
+    """Add the endpoints to the page that is being built, each served to at most ``limit`` callers at once."""
+    gr.api(list_variants, api_name="variants", concurrency_limit=None)
+    gr.api(list_pairs, api_name="pairs", concurrency_limit=None)
+    known = engine.variants()
+    first = default_model() if known else ""
+    with gr.Group(visible=False):
+        sent = [*_pair_inputs(), gr.Textbox(first, label="Model"), gr.Number(5.0, label="SNR, dB"), *_ask_inputs()]
+        answer: Sequence[gr.components.Component] = [gr.Image(format="png", label="Reconstruction"), gr.JSON()]
+        gr.Button().click(
+            transmit, sent, answer, api_name="transmit", concurrency_limit=limit, concurrency_id="live",
+        )  # fmt: skip
+        lists = [gr.JSON([first], label="Models"), gr.JSON(list(engine.SWEEP_SNRS), label="SNRs, dB"), gr.Number(8)]
+        gr.Button().click(
+            sweep, [*_pair_inputs(), *lists, *_ask_inputs()], gr.JSON(), api_name="sweep", concurrency_limit=1,
+            concurrency_id="sweep",
+        )  # fmt: skip

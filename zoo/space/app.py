@@ -1,0 +1,30 @@
+"""The WZ-ROI demo as a Gradio Space: ``python app.py`` in a folder that ``python -m zoo space`` assembled.
+
+In a checkout of the repository: ``python -m zoo.space.app``.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+
+if importlib.util.find_spec("spaces"):
+    import spaces  # noqa: F401  (ZeroGPU: before anything may use CUDA)
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+from zoo.space.device import bound_threads, more_checkpoints
+from zoo.space.page import CSS, THEME, build
+from zoo.space.scenes import MAX_BYTES
+
+bound_threads()
+more_checkpoints()
+demo = build()
+
+if __name__ == "__main__":
+    # Nothing of the host is served but Gradio's own cache of what this page made: no allowed_paths. Gradio's check of
+    # its own address is left out: it gives up after three seconds, which a busy host may need for its first answer.
+    demo.launch(
+        css=CSS, theme=THEME, max_file_size=MAX_BYTES, allowed_paths=[], ssr_mode=False, mcp_server=False,
+        enable_monitoring=False, share=False, footer_links=["api"], _frontend=False,
+    )  # fmt: skip

@@ -1,0 +1,135 @@
+"""The demo's row of pictures as HTML: each with its ROI layer, its figures and its likeliest classes.
+
+The ROI layer's opacity is a CSS variable of the page, so that its slider needs no answer from the server.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from wzroi import views
+from wzroi.config import CLASSES
+from zoo.space.engine import Sent, looks, roi_on_source
+from zoo.space.scenes import Scene, gallery, gallery_scene, shrink
+
+CSS = """
+.wz { display: grid; grid-template-columns: repeat(auto-fill, minmax(158px, 1fr)); gap: 12px; }
+.wz figure { margin: 0; min-width: 0; border: 1px solid var(--border-color-primary); border-radius: 8px;
+  overflow: hidden; background: var(--block-background-fill); color: var(--body-text-color); }
+.wz .view { position: relative; background: #0003; }
+.wz img { display: block; width: 100%; margin: 0; image-rendering: pixelated; }
+.wz img.roi { position: absolute; inset: 0; height: 100%; opacity: var(--roi, 0.5); }
+.wz img.roi.over { visibility: var(--roi-over, hidden); }
+.wz figcaption { padding: 8px 10px 10px; font-size: 13px; line-height: 1.35; }
+.wz b { display: block; font-weight: 600; min-height: 2.7em; }
+.wz .figures { margin: 2px 0 6px; font-variant-numeric: tabular-nums; color: var(--body-text-color-subdued); }
+.wz .figures strong { color: var(--body-text-color); font-size: 15px; }
+.wz .class { display: grid; grid-template-columns: 1fr auto; column-gap: 6px; font-variant-numeric: tabular-nums; }
+.wz .class i { grid-column: 1 / -1; height: 4px; border-radius: 2px; margin-bottom: 3px;
+  background: linear-gradient(to right, #0072b2 var(--p), var(--border-color-primary) var(--p)); }
+.wz .true { font-weight: 600; }
+.wz .true i { background: linear-gradient(to right, #009e73 var(--p), var(--border-color-primary) var(--p)); }
+.wz-thumbs .pairs { display: flex; flex-wrap: wrap; gap: 6px; }
+.wz-thumbs button { padding: 0; line-height: 0; border: 2px solid transparent; border-radius: 6px; overflow: hidden;
+  cursor: pointer; background: none; }
+.wz-thumbs button[aria-pressed=true] { border-color: var(--color-accent); }
+.wz-thumbs img { width: 48px; height: 48px; object-fit: cover; image-rendering: pixelated; margin: 0; }
+@media (max-width: 480px) { .wz { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 8px; } }
+"""
+
+TOP = 3
+
+
+def data_uri(pixels: views.Pixels) -> str:
+    """Pixels as a PNG inside an address."""
+    return "data:image/png;base64," + base64.b64encode(views.png_bytes(pixels)).decode()
+
+
+def classes(chances: Sequence[float], label: int | None) -> str:
+    """The likeliest classes as bars, the true one in green."""
+    order = sorted(range(len(chances)), key=lambda index: -chances[index])[:TOP]
+    rows = [
+        f'<div class="class{" true" if index == label else ""}" style="--p:{100 * chances[index]:.1f}%">'
+        f"<span>{CLASSES[index]}</span><span>{100 * chances[index]:.0f} %</span><i></i></div>"
+        for index in order
+    ]
+    return "".join(rows)
+
+
+def figure(title: str, picture: Tensor, figures: str, bars: str = "", roi: Tensor | None = None, over: str = "") -> str:
+    """One card: a picture ``[3, H, W]``, its map M ``[1, H, W]`` as a layer, and text (already HTML)."""
+    name = html.escape(title)
+    layer = ""
+    if roi is not None:
+        layer = f'<img class="roi {over}" alt="ROI map" src="{data_uri(views.roi_layer(roi))}">'
+    return (
+        f'<figure><div class="view"><img alt="{name}" src="{data_uri(views.to_pixels(picture))}">{layer}</div>'
+        f'<figcaption><b>{name}</b><div class="figures">{figures}</div>{bars}</figcaption></figure>'
+    )
+
+
+def sent_card(scene: Scene, sent: Sent, origin: str) -> str:
+    """A reconstruction's card."""
+    report = sent.report
+    figures = [f"<strong>{report.psnr.item():.2f} dB</strong> PSNR", f"SSIM {report.ssim.item():.3f}"]
+    if report.roi_psnr is not None and bool(report.roi_psnr.isfinite()):
+        figures.append(f"ROI-PSNR {report.roi_psnr.item():.2f} dB")
+    bars = "" if report.logits is None else classes(report.logits.softmax(dim=1)[0].tolist(), scene.label)
+    roi = None if sent.roi is None else roi_on_source(scene, sent.roi, origin)[0]
+    return figure(sent.title, report.reconstruction[0], "<br>".join(figures), bars, roi, "over")
+
+
+def pair_cards(scene: Scene, sent: Sent, origin: str) -> list[str]:
+    """Cards of x and of x_side with the map M, each with what the judge makes of it."""
+    seen = looks(scene, sent.model)
+    clean, side = ("", "") if seen is None else (classes(chances, scene.label) for chances in seen)
+    height, width = scene.size
+    on_x = origin.startswith("source")
+    sized = f"sent: {width} x {height}, {sent.symbols} symbols"
+    held = "held by the receiver; the map M lies over it" if not on_x else "held by the receiver"
+    roi = None if sent.roi is None else sent.roi[0]
+    return [
+        figure("x, at the camera", scene.pair.source[0], sized, clean, roi if on_x else None),
+        figure("x_side, at the receiver", scene.pair.side[0], held, side, None if on_x else roi),
+    ]
+
+
+def strip(scene: Scene, sents: Sequence[Sent], control: Sent | None, origin: str) -> str:
+    """The whole row: the pair, every variant, the control."""
+    if not sents:
+        return '<div class="wz">Choose at least one variant.</div>'
+    cards = pair_cards(scene, sents[0], origin) + [sent_card(scene, sent, origin) for sent in sents]
+    if control is not None:
+        cards.append(sent_card(scene, control, origin))
+    return f'<div class="wz">{"".join(cards)}</div>'
+
+
+def enlarged(image: Tensor, longest: int = 512) -> views.Pixels:
+    """A picture ``[3, H, W]`` with every pixel repeated, its longer side at most ``longest``."""
+    pixels = views.to_pixels(image)
+    return views.enlarge(pixels, max(1, longest // max(pixels.shape[:2])))
+
+
+def thumbnails(chosen: str) -> str:
+    """The gallery as buttons, each with its pair's identifier."""
+    buttons = []
+    for key, row in gallery().items():
+        picture, name = data_uri(small(gallery_scene(key).pair.source[0])), html.escape(row["title"])
+        pressed = str(key == chosen).lower()
+        buttons.append(
+            f'<button type="button" data-pair="{html.escape(key)}" title="{name}" aria-pressed="{pressed}">'
+            f'<img alt="{name}" src="{picture}"></button>'
+        )
+    return f'<div class="pairs">{"".join(buttons)}</div>'
+
+
+def small(image: Tensor, side: int = 48) -> views.Pixels:
+    """The middle square of a picture ``[3, H, W]``, averaged down to ``side`` pixels where it is larger."""
+    edge = min(image.shape[-2:])
+    top, left = (image.shape[-2] - edge) // 2, (image.shape[-1] - edge) // 2
+    square = image[None, :, top : top + edge, left : left + edge]
+    return views.to_pixels((shrink(square, side, side) if edge > side else square)[0])

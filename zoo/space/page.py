@@ -1,0 +1,356 @@
+"""The demo's page: widgets and events; what they show is computed in ``zoo.space.engine``."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gradio as gr
+
+from wzroi import views
+from wzroi.channel import CHANNELS
+from zoo.space import cards, engine
+from zoo.space.api import add_endpoints, scene_from, sentences
+from zoo.space.device import hardware
+from zoo.space.engine import SNR_RANGE, SWEEP_SNRS, Ask, Sent, Variant
+from zoo.space.scenes import SIZES, AskError, Scene, gallery
+
+LIVE_LIMIT = 2
+"""Visitors whose controls are answered at the same time; the others wait in line."""
+
+QUEUE_SIZE = 128
+"""Requests in line before new ones are told that the demo is busy."""
+
+DRAWS = 8
+"""Draws of the channel at each point of a sweep."""
+
+RESULTS = Path(__file__).resolve().parents[2] / "assets" / "results"
+
+INTRO = """# WZ-ROI: side information at the receiver, live
+A camera sends **x** over a noisy channel in very few symbols. The receiver already holds a correlated picture
+**x_side** (a shifted crop of x, or the other camera of a stereo pair) and, in some variants, looks at it through a
+Grad-CAM region-of-interest map **M**. Drag SNR and bandwidth ratio and see what each network makes of it."""
+
+EMPTY = "The zoo of this Space holds no networks: assemble it again with `python -m zoo space`, or set `WZROI_ZOO`."
+
+CSS = cards.CSS + """
+.gradio-container { max-width: 1240px !important; margin: 0 auto; }
+.wz-slider img { image-rendering: pixelated; }
+.wz-rate input[type=number], .wz-rate .reset-button, .wz-rate .min_value, .wz-rate .max_value { display: none; }
+"""
+
+FONTS = ["system-ui", "sans-serif"]
+THEME = gr.themes.Default(primary_hue="blue", font=FONTS, font_mono=["ui-monospace", "monospace"])
+"""Fonts of the visitor's own machine: none is fetched from elsewhere."""
+
+ROI_JS = "v => { document.documentElement.style.setProperty('--roi', v / 100); return v; }"
+OVER_JS = "v => { document.documentElement.style.setProperty('--roi-over', v ? 'visible' : 'hidden'); return v; }"
+
+CHANNEL_LABELS = {"rayleigh": "Rayleigh, block fading", "rayleigh_iid": "Rayleigh, fast fading"}
+
+PICK_JS = """element.addEventListener('click', event => {
+  const button = event.target.closest('button[data-pair]');
+  if (button) trigger('select', {pair: button.dataset.pair});
+});"""
+MARK_JS = """pair => document.querySelectorAll('.wz-thumbs button').forEach(
+  button => button.setAttribute('aria-pressed', button.dataset.pair === pair))"""
+
+METRICS = {"PSNR": "psnr", "SSIM": "ssim", "ROI-PSNR": "roi_psnr", "accuracy": "accuracy"}
+
+ORIGIN_LABELS = {
+    "x_side, top class (what a receiver can do)": "side",
+    "x, top class (an oracle)": "source",
+    "x, true class (an oracle)": "source+label",
+    "zeros": "zeros",
+    "normal noise": "normal",
+    "another picture's map": "shuffled",
+}
+"""Labels of ``ORIGINS``' keys, short enough for a phone."""
+
+EXAMPLES = {
+    "Graceful degradation: a noisy channel": ["cifar-1", -2.0, "awgn", "side", 1],
+    "A good channel": ["cifar-1", 15.0, "awgn", "side", 1],
+    "Rayleigh fading": ["cifar-13", 5.0, "rayleigh", "side", 3],
+    "The map of another picture": ["cifar-8", 5.0, "awgn", "shuffled", 0],
+    "A real stereo pair": ["motorcycle", 5.0, "awgn", "side", 0],
+}
+
+
+class Values(NamedTuple):
+    """What the controls say, in the order in which events send it.
+
+    Attributes:
+        pair: a gallery identifier, which ``picture`` (and ``right``) overrule. size: working size of those, pixels.
+        chosen: identifiers of variants. rate: position of the rate slider. before, after: what is compared.
+    """
+
+    pair: str
+    picture: bytes | None
+    right: bytes | None
+    size: int
+    chosen: list[str]
+    rate: float
+    snr: float
+    channel: str
+    roi: str
+    seed: int | None
+    before: str
+    after: str
+
+
+Controls = Mapping[str, Any]
+"""The control of each field of ``Values``, in its order."""
+
+
+def live_variants() -> list[Variant]:
+    """Variants for the live controls: the lite tier, or every variant of a zoo that has no lite one."""
+    known = engine.variants()
+    return [variant for variant in known if variant.lite] or known
+
+
+def rates(known: Sequence[Variant]) -> list[int]:
+    """The values of 1/rho that the variants have, fewest symbols first."""
+    return sorted({rate for variant in known for rate in variant.names}, reverse=True)
+
+
+def chosen_models(identifiers: Sequence[str], rate: int) -> list[str]:
+    """Model names of the chosen variants at a rate, in the catalogue's order."""
+    return [v.names[rate] for v in engine.variants() if v.id in identifiers and rate in v.names]
+
+
+def rate_at(position: float) -> int:
+    """1/rho at a position of the rate slider, 1 being the fewest symbols."""
+    known = rates(live_variants())
+    return known[min(max(int(position), 1), len(known)) - 1]
+
+
+class Setting(NamedTuple):
+    """What the controls say, checked: the pair, how to send it, 1/rho."""
+
+    scene: Scene
+    ask: Ask
+    rate: int
+
+
+def setting(now: Values) -> Setting:
+    """Read the controls' values; raises PictureError or AskError with a sentence for the visitor."""
+    seed = -1 if now.seed is None else now.seed
+    ask = Ask(now.snr, now.channel, now.roi, seed).checked()
+    return Setting(scene_from(now.pair, now.picture, now.right, now.size), ask, rate_at(now.rate))
+
+
+def _control(scene: Scene, sents: Sequence[Sent]) -> Sent | None:
+    base = next((sent for sent in sents if sent.model.startswith("deepjscc.")), None)
+    return None if base is None else engine.paste(scene, base)
+
+
+def _picture(which: str, scene: Scene, sents: Mapping[str, Sent]) -> views.Pixels | None:
+    fixed = {"x": scene.pair.source[0], "x_side": scene.pair.side[0]}
+    if which not in fixed and which not in sents:
+        return None
+    return cards.enlarged(fixed[which] if which in fixed else sents[which].report.reconstruction[0])
+
+
+@sentences
+def show(*values: Any) -> tuple[str, Any]:
+    """One answer to the controls: the row of cards, and the two pictures to compare."""
+    now = Values(*values)
+    scene, ask, rate = setting(now)
+    wanted = {*now.chosen, now.before, now.after}
+    names = {v.id: v.names[rate] for v in engine.variants() if v.id in wanted and rate in v.names}
+    sents = {key: engine.send(scene, name, ask) for key, name in names.items()}
+    shown = [sent for key, sent in sents.items() if key in now.chosen]
+    before, after = _picture(now.before, scene, sents), _picture(now.after, scene, sents)
+    pair = None if before is None or after is None else (before, after)
+    return cards.strip(scene, shown, _control(scene, shown), ask.roi), pair
+
+
+@sentences
+def show_sweep(metric: str, *values: Any) -> Any:
+    """Curves over SNR of the present picture, with a 95 % interval over the channel's draws."""
+    now = Values(*values)
+    scene, ask, rate = setting(now)
+    models = chosen_models(now.chosen, rate)
+    engine.check_sweep(scene, models, SWEEP_SNRS, DRAWS)
+    rows = engine.sweep(scene, models, list(SWEEP_SNRS), DRAWS, ask)
+    curves = [views.Curve(engine.title_of(model), rows[model]) for model in models]
+    return views.sweep_figure(curves, METRICS[metric], snr_db=ask.snr_db)
+
+
+@sentences
+def show_published(metric: str, *values: Any) -> Any:
+    """Curves on the CIFAR-10 test set, from the results files that travel with the zoo."""
+    now = Values(*values)
+    models = chosen_models(now.chosen, rate_at(now.rate))
+    files = {model: RESULTS / f"{model}.json" for model in models}
+    found = {model: json.loads(path.read_text(encoding="utf-8")) for model, path in files.items() if path.is_file()}
+    if not found:
+        raise AskError("no results on the test set travel with these variants: choose others, or sweep this picture")
+    curves = [views.Curve(engine.title_of(model), results["rows"]) for model, results in found.items()]
+    return views.sweep_figure(curves, METRICS[metric], snr_db=now.snr)
+
+
+@sentences
+def show_paper(*values: Any) -> str:
+    """The present picture through every paper-size network of the present rate."""
+    scene, ask, rate = setting(Values(*values))
+    models = chosen_models([v.id for v in engine.variants() if not v.lite], rate)
+    if not models:
+        raise AskError(f"no paper-size network has the bandwidth ratio 1/{rate}: move the bandwidth ratio")
+    return cards.strip(scene, engine.send_on_gpu(scene, models, ask), None, ask.roi)
+
+
+def pick(event: gr.EventData) -> tuple[str, None, None]:
+    """The gallery pair that was clicked; an upload makes way for it."""
+    return str(event.pair), None, None
+
+
+def rate_heading(position: float) -> str:
+    """The rate slider's heading: the ratio, and the symbols of a 32x32 picture."""
+    rate = rate_at(position)
+    return f"Bandwidth ratio 1/{rate} ({3072 // rate} symbols for a 32x32 picture)"
+
+
+def controls(known: Sequence[Variant]) -> Controls:
+    """Every control, not yet placed on the page."""
+    return dict(zip(Values._fields, [*_pair_controls(), *_variant_controls(known)], strict=True))
+
+
+def _pair_controls() -> list[gr.components.Component]:
+    held: dict[str, Any] = {"render": False}
+    files: dict[str, Any] = {"type": "binary", "file_types": ["image"], "height": 130, **held}
+    return [
+        gr.Textbox(next(iter(gallery())), visible="hidden", label="Pair", **held),
+        gr.File(label="Picture to send", **files),
+        gr.File(label="Right picture of a stereo pair (or none)", **files),
+        gr.Radio(SIZES, value=64, label="Longer side, pixels", info="The networks were trained at 32.", **held),
+    ]
+
+
+def _variant_controls(known: Sequence[Variant]) -> list[gr.components.Component]:
+    held: dict[str, Any] = {"render": False}
+    titles = [(variant.title, variant.id) for variant in known]
+    ends = [("x, at the camera", "x"), ("x_side, at the receiver", "x_side"), *titles]
+    first = [v.id for v in known if v.id.split(".")[1].startswith("rec")][:4] or [v.id for v in known][:4]
+    ratios = rates(known)
+    start = ratios.index(16) + 1 if 16 in ratios else len(ratios)
+    return [
+        gr.CheckboxGroup(titles, value=first, label="Variants", **held),
+        gr.Slider(1, max(len(ratios), 2), start, step=1, label=rate_heading(start), elem_classes="wz-rate",
+                  interactive=len(ratios) > 1, buttons=[], **held),
+        gr.Slider(*SNR_RANGE, 5.0, step=0.5, label="SNR, dB per complex symbol", buttons=[], **held),
+        gr.Radio([(CHANNEL_LABELS.get(key, text), key) for key, text in CHANNELS.items()], value="awgn",
+                 label="Channel", **held),
+        gr.Dropdown(list(ORIGIN_LABELS.items()), value="side", label="Origin of the ROI map", **held),
+        gr.Number(0, precision=0, minimum=0, maximum=engine.MAX_SEED, label="Noise seed", min_width=110, **held),
+        gr.Dropdown(ends, value=first[0], label="Left", min_width=140, **held),
+        gr.Dropdown(ends, value=first[-1], label="Right", min_width=140, **held),
+    ]  # fmt: skip
+
+
+def build() -> gr.Blocks:
+    """The page with its events and endpoints."""
+    known = live_variants()
+    with gr.Blocks(title="WZ-ROI", analytics_enabled=False, delete_cache=(600, 3600)) as demo:
+        gr.Markdown(INTRO)
+        if known:
+            _page(controls(known))
+        else:
+            gr.Markdown(EMPTY)
+        gr.Markdown(f"{hardware()} Pictures that you send are deleted within two hours.")
+        add_endpoints(LIVE_LIMIT)
+    return demo.queue(max_size=QUEUE_SIZE, default_concurrency_limit=LIVE_LIMIT)
+
+
+def _page(now: Controls) -> None:
+    _choose_pair(now)
+    with gr.Row():
+        now["snr"].render()
+        now["rate"].render()
+    first = show(*(control.value for control in now.values()))
+    strip = gr.HTML(first[0], elem_classes="wz-strip")
+    with gr.Row():
+        with gr.Column(min_width=320):
+            slider = _compare(now, first[1])
+        with gr.Column(min_width=320):
+            _options(now)
+    live: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "always_last"}
+    shared: dict[str, Any] = {"concurrency_limit": LIVE_LIMIT, "concurrency_id": "live"}
+    changes = [control.change for control in now.values()]
+    gr.on(changes, show, [*now.values()], [strip, slider], **live, **shared)
+    now["rate"].change(rate_heading_update, now["rate"], now["rate"], queue=False, **live)
+    _curves(now, live)
+    _paper(now, live)
+    filled = [now[key] for key in ("pair", "snr", "channel", "roi", "seed")]
+    gr.Examples([*EXAMPLES.values()], filled, label="Examples", example_labels=[*EXAMPLES], cache_examples=False,
+                api_visibility="private")  # fmt: skip
+
+
+def _choose_pair(now: Controls) -> None:
+    """The gallery and the upload, each in a tab."""
+    now["pair"].render()
+    with gr.Tabs():
+        with gr.Tab("Gallery"):
+            thumbs = gr.HTML(cards.thumbnails(now["pair"].value), elem_classes="wz-thumbs", js_on_load=PICK_JS)
+        with gr.Tab("Your pictures"):
+            with gr.Row():
+                now["picture"].render()
+                now["right"].render()
+            now["size"].render()
+    quiet: dict[str, Any] = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
+    thumbs.select(pick, None, [now["pair"], now["picture"], now["right"]], **quiet)
+    now["pair"].change(None, now["pair"], None, js=MARK_JS, api_visibility="private")
+
+
+def _compare(now: Controls, pair: Any) -> gr.ImageSlider:
+    with gr.Row():
+        now["before"].render()
+        now["after"].render()
+    return gr.ImageSlider(pair, format="png", show_label=False, interactive=False, max_height=540,
+                          elem_classes="wz-slider", buttons=["fullscreen"])  # fmt: skip
+
+
+def _options(now: Controls) -> None:
+    now["chosen"].render()
+    with gr.Row():
+        opacity = gr.Slider(0, 100, 50, step=5, label="Opacity of the ROI map, %", buttons=[])
+        over = gr.Checkbox(False, label="Over the reconstructions, too", min_width=120)
+    opacity.change(None, opacity, None, js=ROI_JS, api_visibility="private")
+    over.change(None, over, None, js=OVER_JS, api_visibility="private")
+    now["roi"].render()
+    now["channel"].render()
+    with gr.Row(equal_height=True):
+        now["seed"].render()
+        again = gr.Button("Draw the noise again", min_width=140)
+    again.click(lambda: secrets.randbelow(100_000), None, now["seed"], queue=False, api_visibility="private")
+
+
+def _curves(now: Controls, live: dict[str, Any]) -> None:
+    with gr.Accordion("Curves over SNR", open=False):
+        with gr.Row():
+            metric = gr.Dropdown([*METRICS], value="PSNR", label="Metric", min_width=120)
+            mine = gr.Button(f"Sweep this picture ({DRAWS} draws a point)", variant="primary", min_width=160)
+            published = gr.Button("CIFAR-10 test set", min_width=160)
+        plot = gr.Plot(show_label=False)
+    asked = {**live, "trigger_mode": "once", "show_progress": "minimal"}
+    mine.click(show_sweep, [metric, *now.values()], plot, **asked, concurrency_limit=1, concurrency_id="sweep")
+    published.click(show_published, [metric, *now.values()], plot, **asked)
+
+
+def _paper(now: Controls, live: dict[str, Any]) -> None:
+    """Paper-size networks, where the zoo has some beside the lite ones."""
+    if {variant.lite for variant in engine.variants()} != {True, False}:
+        return
+    with gr.Accordion("Paper-size networks (on a shared GPU)", open=False):
+        button = gr.Button("Send this picture through them", variant="primary")
+        strip = gr.HTML(padding=False)
+    asked = {**live, "trigger_mode": "once", "show_progress": "minimal"}
+    button.click(show_paper, [*now.values()], strip, **asked, concurrency_limit=1, concurrency_id="sweep")
+
+
+def rate_heading_update(position: float) -> Any:
+    """The rate slider under its new heading."""
+    return gr.update(label=rate_heading(position))
