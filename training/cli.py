@@ -8,12 +8,17 @@ from typing import Annotated, Any
 import torch
 import typer
 
+from training.baselines import baselines_command
+from training.bench import bench_command
 from training.campaign import campaign_command
+from training.digital import digital_command
+from training.evaluate import evaluate_command
 from training.loop import LOG_EVERY, BatchError, ResumeError
 from training.publish import publish_command
 from training.recipes import JUDGES, SAVE_EVERY_S
 from training.runs import BusyRun, MissingRun, train_judge, train_link
 from training.stop import BUSY, STOPPED, StopSignal
+from training.tables import tables_command
 from wzroi.config import ConfigError, ModelName
 from wzroi.data import DataError, default_root, download
 
@@ -104,3 +109,8 @@ def data(root: Root = None) -> None:
 
 
 app.command("publish")(publish_command)
+app.command("evaluate")(evaluate_command)
+app.command("baselines")(baselines_command)
+app.command("digital")(digital_command)
+app.command("bench")(bench_command)
+app.command("tables")(tables_command)

@@ -61,6 +61,8 @@ class Plan:
         full: every image in every draw, judged, at every SNR (1.4 million transmissions: for a GPU).
         judged_draws: how many of an image's headline transmissions the judge classifies.
         judged_snrs: where ``task`` networks are judged, every image once; ``rec`` networks are at ``TABLE_SNRS`` alone.
+        once: the headline is no exception: the ten draws share the test set there too, and ROI controls are measured
+            there alone (a quarter of the work: for a CPU that is busy).
         seed: of channel draws and of the ``normal`` ROI. batch: images at a time. limit: images (for tests).
     """
 
@@ -70,6 +72,7 @@ class Plan:
     full: bool = False
     judged_draws: int = 2
     judged_snrs: tuple[float, ...] = JUDGED_SNRS
+    once: bool = False
     seed: int = 0
     batch: int = 100
     limit: int | None = None
@@ -80,7 +83,14 @@ class Plan:
 
     def sent(self, snr_db: float, part: int) -> range:
         """The draws in which the images of ``part`` are sent at this SNR."""
-        return range(self.draws) if self.full or snr_db == self.headline else range(part, part + 1)
+        every = self.full or (snr_db == self.headline and not self.once)
+        return range(self.draws) if every else range(part, part + 1)
+
+    @property
+    def control_snrs(self) -> tuple[float, ...]:
+        """Where networks are misled by other ROI maps."""
+        wanted = (self.headline,) if self.once else TABLE_SNRS
+        return tuple(snr_db for snr_db in wanted if snr_db in self.snrs)
 
     def judged(self, snr_db: float, draw: int, part: int, task: bool) -> bool:
         """Whether the judge sees the images of ``part`` in this draw."""
@@ -298,7 +308,7 @@ class Sweep:
             with torch.no_grad():
                 context = self.model.look(pair.side, self.test.roi(origin, indices, self.plan.seed))
             misled = transmission._replace(context=context)
-            for snr_db in (snr for snr in TABLE_SNRS if snr in self.plan.snrs):
+            for snr_db in self.plan.control_snrs:
                 judged = self.task or snr_db == self.plan.headline
                 report = self._send(misled, indices, part, snr_db, judged)
                 right = self._right(report.logits, pair)
@@ -506,6 +516,8 @@ def evaluate_command(
     out: Annotated[Path, typer.Option(help="Folder of the results files.")] = RESULTS,
     full: Annotated[bool, typer.Option(help="Every image in every draw at every SNR (for a GPU).")] = False,
     judge_all: Annotated[bool, typer.Option(help="Classify task networks' output at every SNR.")] = False,
+    once: Annotated[bool, typer.Option(help="Each image once at 5 dB too (for a busy CPU).")] = False,
+    snrs: Annotated[str, typer.Option(help="SNRs in dB, with commas (default: the whole sweep).")] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first test images (a trial).")] = None,
     seed: Annotated[int, typer.Option(help="Of the channel draws.")] = 0,
     channel: Annotated[str, typer.Option(help="awgn, rayleigh or rayleigh_iid.")] = "awgn",
@@ -517,8 +529,10 @@ def evaluate_command(
 ) -> None:
     """Measure networks on the test set, with intervals and controls, and write their results files."""
     judged = SNRS if judge_all or full else JUDGED_SNRS
-    plan = Plan(full=full, limit=limit, seed=seed, batch=100 if device == "cpu" else 1000, judged_snrs=judged)
     try:
+        sweep = tuple(float(snr) for snr in snrs.split(",")) if snrs else SNRS
+        batch = 100 if device == "cpu" else 1000
+        plan = Plan(sweep, full=full, once=once, limit=limit, seed=seed, batch=batch, judged_snrs=judged)
         written = evaluate_all(
             names, runs, root, out=out, plan=plan, device=device, threads=threads, channel=channel, controls=controls,
             force=force, compiled=compiled,

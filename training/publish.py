@@ -17,7 +17,7 @@ from training.runs import RECORD, WEIGHTS, MissingRun, finished
 from wzroi.config import ModelName
 from zoo.assemble import assemble, write_file, write_folder
 from zoo.card import read_results
-from zoo.checkpoint import Network, NetworkKind, build, check_tensors, digest, read_config
+from zoo.checkpoint import Network, NetworkKind, build, digest, fill, read_config
 from zoo.errors import ZooError
 from zoo.registry import BUNDLED, Entry, Shelf, check_name, registry_text
 
@@ -78,10 +78,7 @@ def _network_of(record: dict[str, Any], weights: dict[str, Tensor], folder: Path
     kind: NetworkKind = "judge" if "recipe" in record else "link"
     values = record["recipe"]["config"] if kind == "judge" else record["config"]
     config = read_config(kind, values, str(folder / RECORD))
-    check_tensors(config, weights, str(folder / WEIGHTS))
-    network = build(config)
-    network.load_state_dict(weights, strict=True)
-    return network.eval(), kind
+    return fill(build(config), weights, str(folder / WEIGHTS)), kind
 
 
 def _origin(record: dict[str, Any], kind: NetworkKind) -> str:

@@ -1,12 +1,11 @@
 """The checkpoint folder: ``config.json``, ``model.safetensors``, ``golden.safetensors``, ``README.md``.
 
 Reading trusts nothing: sizes are checked before bytes are read, the configuration before a network is built, and every
-tensor's name, shape and type against a network without storage (torch's ``meta`` device) before one is allocated.
+tensor's name, shape and type before one is copied into it; the memory of a network that is refused is never touched.
 """
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -154,14 +153,11 @@ def tensors_of(blob: bytes, where: str) -> dict[str, Tensor]:
 class _Uninitialised(TorchFunctionMode):
     """Skips ``torch.nn.init`` and its random draws: the weights are read from a file next.
 
-    It leaves torch's global random state alone, halves the time to build ResNet-50, and keeps the ``meta`` device from
-    importing torch's symbolic shapes (seconds) for numbers that nobody sees.
+    So building leaves torch's global random state alone, and touches no memory for weights that do not come.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if func is torch.eye:
-            return torch.empty(args[0], args[0])
         drawn = getattr(func, "__name__", "") in ("normal_", "uniform_")
         if drawn or getattr(func, "__module__", "") == "torch.nn.init":
             return args[0] if args else kwargs["tensor"]
@@ -169,43 +165,41 @@ class _Uninitialised(TorchFunctionMode):
 
 
 def build(config: NetworkConfig) -> Network:
-    """A network whose weights are still to be loaded; torch's global random state is left as it was."""
+    """A network whose weights are still to be loaded: what they hold is arbitrary."""
     with _Uninitialised():
         return WynerZivJSCC(config) if isinstance(config, ModelConfig) else Judge(config)
 
 
-@functools.lru_cache(maxsize=256)
-def expected_tensors(config: NetworkConfig) -> dict[str, tuple[tuple[int, ...], bool]]:
-    """Name -> (shape, floating point) of every tensor of a network; nothing is allocated."""
-    with torch.device("meta"):
-        state = build(config).state_dict()
-    return {name: (tuple(value.shape), value.is_floating_point()) for name, value in state.items()}
+def fill(network: Network, tensors: Mapping[str, Tensor], where: str) -> Network:
+    """Load ``tensors`` into a network: fp32, frozen, in eval mode.
 
-
-def check_tensors(config: NetworkConfig, tensors: Mapping[str, Tensor], where: str) -> None:
-    """Raise ZooError unless ``tensors`` are exactly those of the network: names, shapes, types, finite values."""
-    expected, foreign = expected_tensors(config), "it belongs to another config.json; fetch both again"
+    Raises:
+        ZooError: unless they are exactly the network's: names, shapes, types, finite values.
+    """
+    expected, foreign = network.state_dict(), "it belongs to another config.json; fetch both again"
     if missing := sorted(set(expected) - set(tensors)):
         raise ZooError(f"{where} lacks the tensor {missing[0]} ({len(missing)} in all): {foreign}")
     if extra := sorted(set(tensors) - set(expected)):
         raise ZooError(f"{where} has the extra tensor {extra[0][:80]} ({len(extra)} in all): {foreign}")
-    for name, (shape, floating) in expected.items():
-        value = tensors[name]
-        if tuple(value.shape) != shape:
-            raise ZooError(f"{where}: {name} has shape {list(value.shape)}, its config.json needs {list(shape)}")
-        if value.is_floating_point() != floating or value.is_complex():
-            raise ZooError(f"{where}: {name} has type {value.dtype}, which its network does not take")
-        if floating and not bool(value.isfinite().all()):
-            raise ZooError(f"{where}: {name} holds numbers that are not finite; publish the network again")
+    for name, wanted in expected.items():
+        _check_tensor(f"{where}: {name}", tensors[name], wanted)
+    network.load_state_dict(dict(tensors), strict=True)
+    return network.eval().requires_grad_(False)
+
+
+def _check_tensor(where: str, value: Tensor, wanted: Tensor) -> None:
+    if value.shape != wanted.shape:
+        raise ZooError(f"{where} has shape {list(value.shape)}, its config.json needs {list(wanted.shape)}")
+    if value.is_floating_point() != wanted.is_floating_point() or value.is_complex():
+        raise ZooError(f"{where} has type {value.dtype}, which its network does not take")
+    if value.is_floating_point() and not bool(value.isfinite().all()):
+        raise ZooError(f"{where} holds numbers that are not finite; publish the network again")
 
 
 def network_from(config: NetworkConfig, blob: bytes, where: str, device: torch.device | str = "cpu") -> Network:
-    """The network that ``model.safetensors`` holds: fp32, frozen, in eval mode."""
+    """The network that ``model.safetensors`` holds: fp32, frozen, in eval mode, on ``device``."""
     tensors = tensors_of(blob, where)
-    check_tensors(config, tensors, where)
-    network = build(config)
-    network.load_state_dict(tensors, strict=True)
-    return network.to(device).eval().requires_grad_(False)
+    return fill(build(config), tensors, where).to(device)
 
 
 def half_weights(network: Network) -> bytes:

@@ -205,7 +205,7 @@ class Bench {
 
   query() {
     const { pair, snr, channel, roi, seed } = this.state;
-    return new URLSearchParams({ pair, models: this.models().join(","), snr, channel, roi, seed, seq: this.sequence }).toString();
+    return new URLSearchParams({ pair, models: this.models().join(","), snr, channel, roi, seed, seq: this.sequence, quiet: 1 }).toString();
   }
 
   isCurrent(ask) {

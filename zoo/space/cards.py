@@ -17,7 +17,7 @@ from zoo.space.engine import Sent, looks, roi_on_source
 from zoo.space.scenes import Scene, gallery, gallery_scene, shrink
 
 CSS = """
-.wz { display: grid; grid-template-columns: repeat(auto-fill, minmax(158px, 1fr)); gap: 12px; }
+.wz { display: grid; grid-template-columns: repeat(auto-fill, minmax(148px, 1fr)); gap: 12px; }
 .wz figure { margin: 0; min-width: 0; border: 1px solid var(--border-color-primary); border-radius: 8px;
   overflow: hidden; background: var(--block-background-fill); color: var(--body-text-color); }
 .wz .view { position: relative; background: #0003; }
@@ -26,8 +26,8 @@ CSS = """
 .wz img.roi.over { visibility: var(--roi-over, hidden); }
 .wz figcaption { padding: 8px 10px 10px; font-size: 13px; line-height: 1.35; }
 .wz b { display: block; font-weight: 600; min-height: 2.7em; }
-.wz .figures { margin: 2px 0 6px; font-variant-numeric: tabular-nums; color: var(--body-text-color-subdued); }
-.wz .figures strong { color: var(--body-text-color); font-size: 15px; }
+.wz .figures { margin: 2px 0 6px; font-variant-numeric: tabular-nums; opacity: 0.8; }
+.wz .figures strong { font-size: 15px; }
 .wz .class { display: grid; grid-template-columns: 1fr auto; column-gap: 6px; font-variant-numeric: tabular-nums; }
 .wz .class i { grid-column: 1 / -1; height: 4px; border-radius: 2px; margin-bottom: 3px;
   background: linear-gradient(to right, #0072b2 var(--p), var(--border-color-primary) var(--p)); }

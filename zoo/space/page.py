@@ -240,8 +240,9 @@ def _variant_controls(known: Sequence[Variant]) -> list[gr.components.Component]
     return [
         gr.CheckboxGroup(titles, value=first, label="Variants", **held),
         gr.Slider(1, max(len(ratios), 2), start, step=1, label=rate_heading(start), elem_classes="wz-rate",
-                  interactive=len(ratios) > 1, buttons=[], **held),
-        gr.Slider(*SNR_RANGE, 5.0, step=0.5, label="SNR, dB per complex symbol", buttons=[], **held),
+                  interactive=len(ratios) > 1, buttons=[], min_width=280, **held),
+        gr.Slider(*SNR_RANGE, 5.0, step=0.5, label="SNR, dB per complex symbol", buttons=[], min_width=280,
+                  **held),
         gr.Radio([(CHANNEL_LABELS.get(key, text), key) for key, text in CHANNELS.items()], value="awgn",
                  label="Channel", **held),
         gr.Dropdown(list(ORIGIN_LABELS.items()), value="side", label="Origin of the ROI map", **held),
