@@ -1,8 +1,8 @@
 """A loopback Hub: enough of the Hugging Face HTTP API for the unmodified client to create, push and pull.
 
 It covers repository creation, upload by LFS (batch, transfer, verify) and by commit (NDJSON), parent-commit checks,
-tokens with and without write access, revisions, resolve with ETag, Range and linked sizes, and faults on demand. It
-says nothing about the real Hub's storage, CDN, quotas or rendering of cards.
+tokens with and without write access, revisions, resolve with ETag, Range and linked sizes, the xet path through a
+local store, and faults on demand. It says nothing of the real Hub's storage, CDN, quotas or rendering of cards.
 """
 
 from __future__ import annotations
@@ -81,6 +81,8 @@ class LoopbackHub:
         self.faults: list[Fault] = []
         self.log: list[str] = []
         self.url = ""
+        self.cas = ""
+        self.xet: dict[str, str] = {}  # sha256 -> xet hash of files that are sent and fetched through the store ``cas``
         self._lock = threading.Lock()
         routes = [
             Route("/api/whoami-v2", self.whoami),
@@ -90,6 +92,7 @@ class LoopbackHub:
             Route("/api/models/{owner}/{name}/commit/{revision}", self.commit, methods=["POST"]),
             Route("/api/models/{owner}/{name}/revision/{revision}", self.info),
             Route("/api/models/{owner}/{name}", self.info),
+            Route("/api/models/{owner}/{name}/xet-{kind}-token/{revision}", self.xet_token),
             Route("/{owner}/{name}.git/info/lfs/objects/batch", self.batch, methods=["POST"]),
             Route("/lfs/{oid}", self.put, methods=["PUT"]),
             Route("/lfs/{oid}/verify", self.verify, methods=["POST"]),
@@ -174,6 +177,14 @@ class LoopbackHub:
         values = yaml.safe_load(text)
         errors = [] if isinstance(values, dict) and "license" in values else [{"message": "license is missing"}]
         return JSONResponse({"errors": errors, "warnings": []}, 400 if errors else 200)
+
+    async def xet_token(self, request: Request) -> Response:
+        repo = self._repo(request, write=request.path_params["kind"] == "write")
+        if isinstance(repo, Response):
+            return repo
+        expires = int(time.time()) + 3600
+        headers = {"X-Xet-Cas-Url": self.cas, "X-Xet-Access-Token": "xet", "X-Xet-Token-Expiration": str(expires)}
+        return JSONResponse({"casUrl": self.cas, "accessToken": "xet", "exp": expires}, headers=headers)
 
     async def preupload(self, request: Request) -> Response:
         repo = self._repo(request, write=True)
@@ -270,6 +281,9 @@ class LoopbackHub:
         lfs = is_lfs(request.path_params["path"])
         etag = hashlib.sha256(blob).hexdigest() if lfs else blob_id(blob)
         headers = {"X-Repo-Commit": found[0], "ETag": f'"{etag}"', "Accept-Ranges": "bytes"}
+        if lfs and etag in self.xet:
+            route = f"{self.url}/api/models/{request.path_params['owner']}/{request.path_params['name']}"
+            headers |= {"X-Xet-Hash": self.xet[etag], "Link": f'<{route}/xet-read-token/main>; rel="xet-auth"'}
         if lfs:
             headers |= {"X-Linked-Etag": f'"{etag}"', "X-Linked-Size": str(len(blob))}
         return _ranged(request, blob, headers)

@@ -24,7 +24,7 @@ from wzroi.config import ARCHITECTURES, JudgeConfig, ModelConfig
 from wzroi.judge import Judge
 from wzroi.model import WynerZivJSCC
 from zoo import store
-from zoo.checkpoint import FILES, build, digest, half_weights, tensors_of
+from zoo.checkpoint import FILES, digest, half_weights, tensors_of
 from zoo.golden import TOLERANCE, check_golden, make_golden
 from zoo.pretrained import from_pretrained, save_pretrained
 from zoo.registry import BUNDLED, REGISTRY, Shelf, check_name, parse_registry
@@ -83,7 +83,6 @@ def test_loading_leaves_the_random_state_alone(shelf: Path) -> None:
     torch.manual_seed(3)
     zoo.load(ROI, device="cpu")
     zoo.load_judge(JUDGE, device="cpu")
-    build(JudgeConfig("resnet50", 64))
     assert torch.equal(torch.rand(4), expected)
 
 

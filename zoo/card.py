@@ -215,10 +215,16 @@ def repository_card(repo: str, entries: Mapping[str, Entry]) -> str:
         "tags": ["joint-source-channel-coding", "deepjscc", "wyner-ziv", "semantic-communication", "safetensors"],
     }
     if judged:
-        values["model-index"] = [{"name": entry.name, "results": [model_index(entry)]} for entry in judged]
+        values["model-index"] = [{"name": "WZ-ROI", "results": [_named_index(entry) for entry in judged]}]
     parts = ["# WZ-ROI\n", REPOSITORY_TEXT + "\n", _how_to_pull(repo, entries), _table(entries)]
     parts += [f"## Limits\n\n{LIMITS}\n", f"## Source\n\n{PAPER}.\n"]
     return with_front_matter(values, "\n".join(parts))
+
+
+def _named_index(entry: Entry) -> dict[str, Any]:
+    """A checkpoint's result in a repository's one model-index; the Hub's client knows no second model in it."""
+    found = model_index(entry)
+    return found | {"dataset": found["dataset"] | {"name": f"CIFAR-10, {entry.name}", "config": entry.name}}
 
 
 def _how_to_pull(repo: str, entries: Mapping[str, Entry]) -> str:

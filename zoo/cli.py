@@ -16,10 +16,11 @@ from torch import Tensor
 
 from wzroi.channel import CHANNELS
 from wzroi.config import ModelConfig
+from wzroi.views import png_bytes, to_pixels
 from zoo.assemble import write_file
 from zoo.errors import ZooError
 from zoo.hosting import space_command
-from zoo.pictures import PictureError, png_bytes, read_picture
+from zoo.pictures import PictureError, read_picture
 from zoo.registry import Entry
 from zoo.store import describe, list_judges, list_models, load, load_judge, verify
 
@@ -143,7 +144,7 @@ def transmit_command(
         other = None if side is None else read_picture(side, max_side=max_side)
         name = model or default_model()
         sent = transmit(source, other, name, snr=snr, seed=seed, channel=channel, roi=roi, device=device)
-        _write(out, png_bytes(sent.reconstruction))
+        _write(out, png_bytes(to_pixels(sent.reconstruction[0])))
     typer.echo("\n".join([*sent.lines, f"written         {out}"]))
 
 

@@ -18,8 +18,8 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "AVIF", "BMP", "GIF", "TIFF", "PPM", "JPEG2000")
-"""What is decoded; formats that start other programs or fetch files (EPS, PDF, WMF) are not."""
+FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "GIF", "TIFF", "PPM", "JPEG2000")
+"""What is decoded (MPO comes with JPEG); formats that start other programs or fetch files (EPS, PDF, WMF) are not."""
 
 MIN_SIDE = 8
 """Pixels: the judge needs 8x8."""
@@ -73,6 +73,7 @@ def _read_bytes(path: Path, label: str) -> bytes:
 
 
 def _open(blob: bytes, label: str, max_pixels: int) -> Image.Image:
+    Image.init()  # all plugins: a list of formats keeps Pillow from loading them itself
     try:
         image = Image.open(io.BytesIO(blob), formats=FORMATS)
         frames = getattr(image, "n_frames", 1)
@@ -146,13 +147,3 @@ def _shrink(pixels: Tensor, max_side: int | None) -> Tensor:
     planes = [Image.fromarray(plane.contiguous().numpy()) for plane in pixels.unbind(2)]
     shrunk = [np.array(plane.resize(size, Image.Resampling.LANCZOS)) for plane in planes]
     return torch.from_numpy(np.stack(shrunk))[None].clamp(0, 1)
-
-
-def png_bytes(image: Tensor) -> bytes:
-    """8-bit PNG of a picture ``[3, H, W]`` or ``[1, 3, H, W]`` in [0, 1]."""
-    if image.ndim == 4:
-        image = image[0]
-    values = (image.detach().float().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
-    buffer = io.BytesIO()
-    Image.fromarray(values, "RGB").save(buffer, "PNG")
-    return buffer.getvalue()

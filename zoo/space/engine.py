@@ -277,7 +277,7 @@ def finite(value: Tensor | float) -> float | None:
 
 def check_sweep(scene: Scene, models: Sequence[str], snrs: Sequence[float], draws: int) -> None:
     """Raise AskError for a sweep that is empty, out of range or too much work."""
-    if not models or len(models) > MAX_MODELS or len(set(models)) != len(models):
+    if not models or len(models) > MAX_MODELS or len(set(map(str, models))) != len(models):
         raise AskError(f"a sweep takes 1 to {MAX_MODELS} models, each once, not {len(models)}")
     for model in models:
         known_model(model)
