@@ -181,7 +181,10 @@ def transmit(
             raise ZooError(f"{model} needs the judge {judge_name} for its ROI map: pull it as well")
         guide = roi_map(judge, pair, roi, generator=generator)
     report = run_link(network, pair, state, guide, judge)
-    return Sent(report.reconstruction.cpu(), _report(model, source, state.symbols, report, snr, channel))
+    lines = _report(model, source, state.symbols, report, snr, channel)
+    if network.config.side and (side is not None or (height, width) != (32, 32)):
+        lines.append("note            its side information was a crop of 32 x 32 pictures in training: expect less of others")
+    return Sent(report.reconstruction.cpu(), lines)
 
 
 def _report(model: str, source: Tensor, symbols: int, report: object, snr: float, channel: str) -> list[str]:
