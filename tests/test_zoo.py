@@ -318,7 +318,7 @@ def test_an_enormous_width_allocates_nothing(shelf: Path) -> None:
         with pytest.raises(zoo.ZooError, match=reason):
             zoo.load(ROI, device="cpu")
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    assert grown < 50 * 1024, f"{grown} KiB more: a network of that width was built"
+    assert grown < 200 * 1024, f"{grown} KiB more: a network of that width (365 MB) was built"
 
 
 @pytest.mark.parametrize(

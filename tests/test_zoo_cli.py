@@ -85,6 +85,8 @@ def test_transmit_prints_what_run_link_measures(folder: Path) -> None:
     report = run_link(model, pair, channel, roi_map(judge, pair), judge)
     assert f"PSNR            {report.psnr.item():.2f} dB" in shown.stdout
     assert f"symbols k       {6 * 8 * 11 // 2}" in shown.stdout
+    assert "a crop of 32 x 32 pictures; expect less here" in shown.stdout
+    assert "note" not in _run("transmit", "left.png", "--model", NAMES[0], "--out", "out.png").stdout
     assert (folder / "reconstruction.png").read_bytes() == png_bytes(to_pixels(report.reconstruction[0]))
     again = _run("transmit", "left.png", "--snr", "7", "--seed", "3", "--device", "cpu", "--out", "again.png")
     assert again.exit_code == 0 and (folder / "again.png").read_bytes() == (folder / "reconstruction.png").read_bytes()

@@ -27,7 +27,7 @@ def _run(capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, object], str]:
 
 def _check(space: dict[str, object], printed: str) -> None:
     assert space["same"] is True and "the very same picture: True" in printed
-    assert "3072 complex symbols, bandwidth ratio 0.0625" in printed
+    assert "192 complex symbols a block, bandwidth ratio 0.0625" in printed
     curves = space["curves"]
     assert isinstance(curves, list) and len(curves) == len(space["shown"])  # type: ignore[arg-type]
     assert all([row["snr_db"] for row in curve.rows] == [-5, 0, 5, 10, 15, 20] for curve in curves)

@@ -24,8 +24,8 @@ SNR_DB = 5.0
 
 METRICS = {"psnr": "PSNR (dB)", "ssim": "SSIM", "roi_psnr": "ROI-PSNR (dB)", "accuracy": "judge accuracy"}
 
-LIMITS = """- Trained on 32x32 pictures of ten classes. Networks with side information learned to find it 12 pixels away:
-  send larger pictures as a batch of 32x32 blocks. DeepJSCC, which has none, takes pictures of any size as they are.
+LIMITS = """- Trained on 32x32 pictures of ten classes. Networks with side information learned to find it 12 pixels
+  away: send larger pictures as a batch of 32x32 blocks. DeepJSCC, which has none, takes any size as it is.
 - One training SNR and AWGN; other SNRs and Rayleigh fading are what the network makes of them, as the curves show.
 - The published side information is a crop of the source in a shifted frame; a real stereo pair is another matter.
 - The judge's classes and its Grad-CAM map mean nothing on pictures of other things."""

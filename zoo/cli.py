@@ -183,7 +183,7 @@ def transmit(
     report = run_link(network, pair, state, guide, judge)
     lines = _report(model, source, state.symbols, report, snr, channel)
     if network.config.side and (side is not None or (height, width) != (32, 32)):
-        lines.append("note            its side information was a crop of 32 x 32 pictures in training: expect less of others")
+        lines.append("note            its side information in training: a crop of 32 x 32 pictures; expect less here")
     return Sent(report.reconstruction.cpu(), lines)
 
 
