@@ -312,13 +312,16 @@ def test_hostile_tensor_files_are_refused(shelf: Path, kind: str) -> None:
 def test_an_enormous_width_allocates_nothing(shelf: Path) -> None:
     import resource
 
+    _reconfigure(shelf, width=12)  # what is imported for a first refusal is not what is measured
+    with pytest.raises(zoo.ZooError, match="has shape"):
+        zoo.load(ROI, device="cpu")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for width, reason in ((2**40, "width must be a whole number"), (1024, r"has shape .* its config\.json needs")):
         _reconfigure(shelf, width=width)
         with pytest.raises(zoo.ZooError, match=reason):
             zoo.load(ROI, device="cpu")
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    assert grown < 200 * 1024, f"{grown} KiB more: a network of that width (365 MB) was built"
+    assert grown < 50 * 1024, f"{grown} KiB more: a network of that width was built"
 
 
 @pytest.mark.parametrize(
