@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import io
-import re
 import json
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
