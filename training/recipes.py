@@ -21,6 +21,8 @@ class Schedule:
         lr, final_lr: peak and last learning rate of a cosine after ``warmup`` steps; equal values hold it constant.
         weight_decay: decoupled for neither; plain L2 on weights of two or more dimensions.
         ema: decay of the averaged weights that are kept (0 keeps the raw weights).
+        cpu_bf16: mixed precision on a CPU too (on CUDA it always is): 1.8 times the speed for a judge where the
+            processor multiplies bfloat16 natively (AVX512-BF16, AMX), slower where it does not.
     """
 
     optimiser: str
@@ -31,6 +33,7 @@ class Schedule:
     warmup: int = 0
     weight_decay: float = 0.0
     ema: float = 0.0
+    cpu_bf16: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,9 @@ JUDGES: dict[str, JudgeRecipe] = {
     ),
     "resnet_lite.cifar10": JudgeRecipe(
         JudgeConfig("resnet_lite", 48),
-        Schedule("sgd", batch=64, epochs=14, lr=0.1, final_lr=1e-4, warmup=300, weight_decay=5e-4, ema=0.995),
+        Schedule(
+            "sgd", batch=64, epochs=24, lr=0.1, final_lr=1e-4, warmup=300, weight_decay=5e-4, ema=0.995, cpu_bf16=True
+        ),
         side_share=0.2,
         label_smoothing=0.1,
     ),

@@ -20,7 +20,7 @@ from torch import nn
 
 from training.judge import JudgeTask, judge_accuracy
 from training.loop import fit, write_atomically
-from training.recipes import JUDGES, tier_of
+from training.recipes import JUDGES, Schedule, tier_of
 from training.rehearsal import rehearsal_split
 from training.train import LinkTask, start_from
 from wzroi.config import ModelName
@@ -77,8 +77,9 @@ def _alone(folder: Path, accelerator: Accelerator) -> Iterator[None]:
         raise BusyRun(f"another process is training {folder.name} in {folder.parent}: let it end, or stop it") from None
 
 
-def _accelerator(cpu: bool) -> Accelerator:
-    bf16 = not cpu and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+def _accelerator(cpu: bool, schedule: Schedule) -> Accelerator:
+    on_cuda = not cpu and torch.cuda.is_available()
+    bf16 = torch.cuda.is_bf16_supported() if on_cuda else schedule.cpu_bf16
     return Accelerator(cpu=cpu, mixed_precision="bf16" if bf16 else "no")
 
 
@@ -126,7 +127,8 @@ def train_judge(
         DataError: when CIFAR-10 is not there. ResumeError: when the folder holds another run.
         BusyRun: when another process is training it.
     """
-    folder, recipe, accelerator = runs / name, JUDGES[name], _accelerator(cpu)
+    folder, recipe = runs / name, JUDGES[name]
+    accelerator = _accelerator(cpu, recipe.schedule)
     if finished(folder):
         return True
     with _alone(folder, accelerator):
@@ -166,7 +168,9 @@ def train_link(
         MissingRun: when the judge or the ``rec`` twin has not been trained.
         DataError, ResumeError, BusyRun: as for ``train_judge``.
     """
-    folder, tier, accelerator = runs / str(name), tier_of(name), _accelerator(cpu)
+    folder, tier = runs / str(name), tier_of(name)
+    schedule = tier.rec if name.stage == "rec" else tier.task
+    accelerator = _accelerator(cpu, schedule)
     if finished(folder):
         return True
     twin = _twin_weights(name, runs)
@@ -178,7 +182,6 @@ def train_link(
         task = LinkTask(name, tier, data["train"], data["validation"], network, runs / tier.judge / "roi")
         if twin is not None:
             start_from(task.network, load_file(twin))
-        schedule = tier.rec if name.stage == "rec" else tier.task
         stamp = {"name": str(name), "seed": seed, "schedule": asdict(schedule), "config": task.network.config.to_dict()}
         trade_off = tier.trade_off if name.stage == "task" else 0.0
         stamp |= {"snr_db": tier.snr_db, "trade_off": trade_off, "judge": tier.judge} | _rehearsal_mark(rehearse)
