@@ -17,8 +17,9 @@ from safetensors.torch import load_file, save_file
 from zoo_runs import JUDGE, write_judge_run, write_link_run
 
 import zoo
+from training.adopt import adopt
 from training.publish import publish, publishable
-from training.runs import RECORD, WEIGHTS, MissingRun
+from training.runs import RECORD, WEIGHTS, MissingRun, finished
 from wzroi import make_pair, sample_channel
 from wzroi.config import ARCHITECTURES, JudgeConfig, ModelConfig
 from wzroi.judge import Judge
@@ -75,6 +76,20 @@ def test_load_gives_the_run_in_half_precision(made: tuple[Path, Path], shelf: Pa
         assert value.dtype == torch.float32
         assert torch.equal(value, trained[name].half().float())
     assert isinstance(zoo.load_judge(JUDGE, device="cpu"), Judge)
+
+
+@pytest.mark.parametrize("name", [ROI, JUDGE])
+def test_an_adopted_checkpoint_is_a_finished_run(shelf: Path, tmp_path: Path, name: str) -> None:
+    runs = tmp_path / "runs"
+    assert adopt(name, runs) and finished(runs / name)
+    assert not adopt(name, runs)  # a run that is there is left as it is
+    weights = zoo.store.load_from(Shelf.at(shelf), name, "cpu").state_dict()
+    assert all(torch.equal(value, weights[key]) for key, value in load_file(runs / name / WEIGHTS).items())
+    before = {path.name: path.read_bytes() for path in (shelf / name).iterdir()}
+    publish(runs / name, shelf)
+    assert {path.name: path.read_bytes() for path in (shelf / name).iterdir()} == before
+    with pytest.raises(zoo.ZooError, match="no checkpoint"):
+        adopt("deepjscc.rec_r8_lite", runs)
 
 
 def test_loading_leaves_the_random_state_alone(shelf: Path) -> None:

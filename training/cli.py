@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import torch
 import typer
 
+from training.adopt import adopt_command
 from training.baselines import baselines_command
 from training.bench import bench_command
 from training.campaign import campaign_command
@@ -109,6 +110,7 @@ def data(root: Root = None) -> None:
 
 
 app.command("publish")(publish_command)
+app.command("adopt")(adopt_command)
 app.command("evaluate")(evaluate_command)
 app.command("baselines")(baselines_command)
 app.command("digital")(digital_command)

@@ -44,7 +44,7 @@ def publish(run_folder: Path, checkpoints: Path = BUNDLED.folder, results: Path 
     name, shelf = record["name"], Shelf.at(checkpoints)
     shelf.folder.mkdir(parents=True, exist_ok=True)
     training = {key: record[key] for key in RECORDED if key in record}
-    training["run_sha256"] = digest((run_folder / WEIGHTS).read_bytes())
+    training["run_sha256"] = record.get("run_sha256") or digest((run_folder / WEIGHTS).read_bytes())  # or adopted
     with FileLock(_lock_path(shelf)):
         entry, files = assemble(
             network, name, judge=record.get("judge") if kind == "link" else None, origin=_origin(record, kind),

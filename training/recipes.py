@@ -72,12 +72,12 @@ TIERS: dict[str, Tier] = {
         rec=Schedule("adam", batch=64, epochs=100, lr=1e-4, final_lr=1e-4),
         task=Schedule("adam", batch=64, epochs=100, lr=1e-4, final_lr=1e-4),
     ),
-    # Two CPU cores: N = 48 and three epochs at a high rate.
+    # Two CPU cores: N = 48, three epochs at a high rate, then two thirds of one with the judge.
     "lite": Tier(
         width=48,
         judge="resnet_lite.cifar10",
         rec=Schedule("adam", batch=32, epochs=3, lr=4e-3, final_lr=2e-5, warmup=200),
-        task=Schedule("adam", batch=32, epochs=0.35, lr=1e-3, final_lr=1e-5, warmup=50),
+        task=Schedule("adam", batch=32, epochs=0.7, lr=1e-3, final_lr=1e-5, warmup=50, cpu_bf16=True),
     ),
 }
 
