@@ -321,7 +321,7 @@ class Sweep:
 
     def per_image(self) -> dict[str, Tensor]:
         """``main/psnr``, ``paste/accuracy``, ... at the headline SNR: for paired comparisons of networks."""
-        found = {}
+        found: dict[str, Tensor] = {}
         for (control, snr_db), tally in self.tallies.items():
             if snr_db == self.plan.headline:
                 values = tally.per_image(len(self.test))
