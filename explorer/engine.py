@@ -7,7 +7,6 @@ on x and x_side) is prepared once a pair and kept; a new SNR decodes, measures a
 from __future__ import annotations
 
 import functools
-import math
 import threading
 import time
 from collections import OrderedDict
@@ -19,20 +18,25 @@ import torch
 from torch import Tensor
 
 import zoo
-from explorer.sources import Scene, SourceError, find_scene, gallery, gallery_scene, shrink
+from explorer.sources import find_scene
 from wzroi import views
-from wzroi.channel import CHANNELS, sample_channel
-from wzroi.config import ARCHITECTURES, CLASSES, TITLES, ConfigError, ModelConfig, ModelName
+from wzroi.channel import sample_channel
+from wzroi.config import CLASSES, ModelConfig
 from wzroi.judge import Judge
 from wzroi.link import Transmission, finish, measure, prepare, source_weight
 from wzroi.model import WynerZivJSCC
-from wzroi.pairs import Pair, make_pair, pair_source
-from wzroi.roi import ORIGINS, roi_map
+from wzroi.pairs import pair_source
+from wzroi.roi import roi_map
+from zoo.catalogue import MAX_SEED, SNR_RANGE, Variant, check_controls, finite, title_of, variants_of
 from zoo.errors import ZooError
+from zoo.scenes import AskError, Scene, SourceError, on_source, with_neighbour
 
-SNR_RANGE = (-5.0, 20.0)
+__all__ = [
+    "CLASS_NAMES", "ENGINE", "MAX_SEED", "MAX_VARIANTS", "SNR_RANGE", "Ask", "AskError", "BusyError", "Card", "Engine",
+    "Frame", "Variant", "catalogue", "forget_holdings", "frame_json", "holdings", "title_of", "with_neighbour",
+]  # fmt: skip
+
 MAX_VARIANTS = 12
-MAX_SEED = 2**31 - 1
 CACHE_BYTES = 192 * 2**20
 """Most memory that prepared transmissions may take."""
 
@@ -40,10 +44,6 @@ WAIT_SECONDS = 8.0
 """How long a request waits for its turn before it is told that the explorer is busy."""
 
 T = TypeVar("T")
-
-
-class AskError(ValueError):
-    """A request that no frame can answer; the message says what would be right."""
 
 
 class BusyError(RuntimeError):
@@ -66,54 +66,15 @@ class Ask(NamedTuple):
 
     def checked(self) -> Ask:
         """Itself, or AskError naming the first value that is out of range and what would be right."""
-        low, high = SNR_RANGE
-        if not (math.isfinite(self.snr_db) and low <= self.snr_db <= high):
-            raise AskError(f"snr must be a number from {low:g} to {high:g} dB, not {self.snr_db}")
-        if self.channel not in CHANNELS:
-            raise AskError(f"unknown channel {self.channel[:40]!r}; there are {', '.join(CHANNELS)}")
-        if self.roi not in ORIGINS:
-            raise AskError(f"unknown ROI origin {self.roi[:40]!r}; there are {', '.join(ORIGINS)}")
-        if not 0 <= self.seed <= MAX_SEED:
-            raise AskError(f"seed must be a whole number from 0 to {MAX_SEED}, not {self.seed}")
+        check_controls(self.snr_db, self.channel, self.roi, self.seed)
         if len(self.models) > MAX_VARIANTS or len(set(self.models)) != len(self.models):
             raise AskError(f"choose at most {MAX_VARIANTS} variants, each once")
         return self
 
 
-class Variant(NamedTuple):
-    """A row of the catalogue: one network at all its rates. ``names`` maps 1/rho to the model's name."""
-
-    id: str
-    title: str
-    architecture: str
-    stage: str
-    tier: str
-    oracle: bool
-    names: dict[int, str]
-
-
-def _variant_of(name: ModelName) -> str:
-    return f"{name.architecture}.{name.stage}" + "_oracle" * name.oracle + "_lite" * name.lite
-
-
-def _variant_title(name: ModelName) -> str:
-    notes = [name.stage] + ["oracle ROI"] * name.oracle + ([] if name.lite else ["paper size"])
-    return f"{TITLES[name.architecture]} ({', '.join(notes)})"
-
-
 def catalogue() -> list[Variant]:
     """Every variant of the zoo with its rates, in the order lite before paper, rec before task, architectures grow."""
-    found: dict[str, Variant] = {}
-    for text in holdings().models:
-        try:
-            name = ModelName.parse(text)
-        except ConfigError:
-            continue
-        tier = "lite" if name.lite else "paper"
-        blank = Variant(_variant_of(name), _variant_title(name), name.architecture, name.stage, tier, name.oracle, {})
-        found.setdefault(blank.id, blank).names[name.rate] = text
-    order = list(ARCHITECTURES)
-    return sorted(found.values(), key=lambda v: (v.tier != "lite", v.oracle, v.stage, order.index(v.architecture)))
+    return variants_of(holdings().models)
 
 
 class ByteCache:
@@ -185,12 +146,6 @@ class Frame(NamedTuple):
     clean: list[float] | None
     judge: str | None
     milliseconds: float
-
-
-def number(value: Tensor | float) -> float | None:
-    """A finite number, or ``None``."""
-    result = float(value)
-    return result if math.isfinite(result) else None
 
 
 class Holdings(NamedTuple):
@@ -323,7 +278,7 @@ class Engine:
         generator = torch.Generator().manual_seed(ask.seed)
         channel = sample_channel(ask.channel, ask.snr_db, 1, symbols, generator=generator, device=self.device)
         report = finish(network, ready, channel)
-        roi_psnr = None if report.roi_psnr is None else number(report.roi_psnr)
+        roi_psnr = None if report.roi_psnr is None else finite(report.roi_psnr)
         return Card(model, title_of(model), symbols, report.reconstruction, float(report.psnr), float(report.ssim),
                     roi_psnr, None)
 
@@ -336,7 +291,7 @@ class Engine:
         psnr, ssim, regional = values
         title = "Paste over DeepJSCC" if scene.source == "crop" else "Side image as it is"
         symbols = card.symbols if scene.source == "crop" else 0
-        weighted = None if regional is None else number(regional)
+        weighted = None if regional is None else finite(regional)
         return Card(card.model, title, symbols, picture, float(psnr), float(ssim), weighted, None)
 
     @torch.no_grad()
@@ -394,39 +349,10 @@ class Engine:
             return  # the page itself says what is wrong
 
 
-def title_of(model: str) -> str:
-    """How a model's name is printed, rate left out."""
-    try:
-        return _variant_title(ModelName.parse(model))
-    except ConfigError:
-        return model
-
-
 def plain_twin(model: str) -> str:
     """The DeepJSCC network of the same stage, rate and tier."""
     _, _, tag = model.partition(".")
     return f"deepjscc.{tag.replace('_oracle', '')}"
-
-
-def with_neighbour(scene: Scene) -> Pair:
-    """The pair and, as a second image of the batch, a gallery picture: whose map ``shuffled`` gives to the first."""
-    names = list(gallery())
-    place = names.index(scene.key.partition(":")[2]) if scene.key.startswith("gallery:") else -1
-    other = gallery_scene(names[(place + 1) % len(names)]).pair.source
-    second = shrink(other, *scene.size) if other.shape[-2:] != scene.size else other
-    neighbour = make_pair(second, None, scene.source, None if scene.source == "crop" else second)
-    return Pair(torch.cat([scene.pair.source, second]), torch.cat([scene.pair.side, neighbour.side]))
-
-
-def on_source(scene: Scene, roi: Tensor, origin: str) -> Tensor:
-    """The map M moved into the frame of x.
-
-    A map of x_side lies in x_side's frame: for the crop pair it is moved back by the crop's offset, as paste moves
-    pixels. A map of x is in place, and so is what has no place (zeros, noise); a stereo pair's disparity is unknown.
-    """
-    if origin not in ("side", "shuffled") or scene.source != "crop":
-        return roi
-    return pair_source("crop").paste(torch.zeros_like(roi), roi)
 
 
 def frame_json(frame: Frame) -> dict[str, Any]:
@@ -458,8 +384,8 @@ def card_json(card: Card) -> dict[str, Any]:
     config = holdings().models[card.model].config if card.model in holdings().models else None
     sided = isinstance(config, ModelConfig)
     return {
-        "model": card.model, "title": card.title, "symbols": card.symbols, "psnr": number(card.psnr),
-        "ssim": number(card.ssim), "roi_psnr": card.roi_psnr, "probabilities": card.probabilities,
+        "model": card.model, "title": card.title, "symbols": card.symbols, "psnr": finite(card.psnr),
+        "ssim": finite(card.ssim), "roi_psnr": card.roi_psnr, "probabilities": card.probabilities,
         "side": sided and config.side, "guidance": config.guidance if sided else "none",
     }
 

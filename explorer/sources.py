@@ -6,97 +6,31 @@ Every pair has a key, ``gallery:<id>``, ``cifar:<index>`` or ``upload:<token>``,
 from __future__ import annotations
 
 import functools
-import json
 import secrets
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from wzroi.config import CLASSES
 from wzroi.data import FOLDER, DataError, Images, as_float, default_root, find_root, load_split
 from wzroi.pairs import Pair, make_pair
-from zoo.pictures import read_picture
+from zoo.scenes import GALLERY, Scene, SourceError, gallery, gallery_scene, shrink
+
+__all__ = [
+    "GALLERY", "MAX_LIVE_PIXELS", "SIZES", "UPLOADS", "Scene", "SourceError", "UploadShelf", "cifar_root",
+    "cifar_scene", "cifar_test", "find_scene", "gallery", "gallery_scene", "shrink", "upload_pair", "working_size",
+]  # fmt: skip
 
 ROOT = Path(__file__).resolve().parent.parent
-GALLERY = ROOT / "assets" / "gallery"
 
 MAX_LIVE_PIXELS = 160 * 160
 """Most pixels of a pair that is sent anew at every movement of a control."""
 
 SIZES = (32, 64, 96, 128, 160)
 """Working sizes of an upload: its longer side in pixels."""
-
-
-class SourceError(ValueError):
-    """No such pair; the message says which there are."""
-
-
-class Scene(NamedTuple):
-    """A pair to send: ``key``, ``title``, ``pair`` (batch of one) and ``source``, the name of its pair source."""
-
-    key: str
-    title: str
-    pair: Pair
-    source: str
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width."""
-        return self.pair.source.shape[-2], self.pair.source.shape[-1]
-
-    @property
-    def label(self) -> int | None:
-        """The true class, where it is known."""
-        return None if self.pair.label is None else int(self.pair.label[0])
-
-
-def shrink(image: Tensor, height: int, width: int) -> Tensor:
-    """Average an image ``[B, 3, H, W]`` down to a smaller size; an image of that size is returned as it is."""
-    if image.shape[-2:] == (height, width):
-        return image
-    return F.interpolate(image, size=(height, width), mode="bilinear", antialias=True, align_corners=False).clamp(0, 1)
-
-
-@dataclass(frozen=True)
-class GalleryItem:
-    """A row of ``gallery.json``; ``other`` is the right picture of a stereo pair."""
-
-    id: str
-    title: str
-    picture: str
-    label: int | None = None
-    other: str | None = None
-    height: int | None = None
-    width: int | None = None
-
-
-@functools.cache
-def gallery() -> dict[str, GalleryItem]:
-    """The bundled gallery by identifier, in its order."""
-    rows = json.loads((GALLERY / "gallery.json").read_text(encoding="utf-8"))
-    return {row["id"]: GalleryItem(**row) for row in rows}
-
-
-@functools.lru_cache(maxsize=64)
-def gallery_scene(identifier: str, full_size: bool = False) -> Scene:
-    """A gallery pair; a stereo pair comes at its live size unless ``full_size``."""
-    if identifier not in gallery():
-        raise SourceError(f"no gallery picture {identifier[:40]!r}; there are {', '.join(gallery())}")
-    item = gallery()[identifier]
-    pictures = [read_picture(GALLERY / name) for name in (item.picture, item.other) if name]
-    if item.height and item.width and not full_size:
-        pictures = [shrink(picture, item.height, item.width) for picture in pictures]
-    label = None if item.label is None else torch.tensor([item.label])
-    if item.other is None:
-        return Scene(f"gallery:{identifier}", item.title, make_pair(pictures[0], label), "crop")
-    return Scene(f"gallery:{identifier}", item.title, make_pair(pictures[0], label, "stereo", pictures[1]), "stereo")
 
 
 def cifar_root() -> Path | None:

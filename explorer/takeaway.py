@@ -51,7 +51,7 @@ def python_lines(ask: Ask, judge: str, device: str) -> str:
     if ask.roi != "shuffled":
         return text
     first = "from explorer.sources import find_scene\n"
-    return text.replace(first, f"from explorer.engine import with_neighbour\n{first}")
+    return text.replace(first, f"{first}from zoo.scenes import with_neighbour\n")
 
 
 def row_of(card: Card, control: str) -> dict[str, Any]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Protocol
 
 import streamlit as st
-from PIL import Image
 from torch import Tensor
 
 from explorer.sources import SIZES, UPLOADS, upload_pair
-from zoo.pictures import PictureError, read_picture
+from zoo.pictures import PictureError, read_pictures
 
 DEFAULT_SIZE = 64
 
@@ -24,11 +22,6 @@ class File(Protocol):
     def getvalue(self) -> bytes: ...
 
 
-def header_size(blob: bytes) -> tuple[int, int]:
-    """Width and height that a readable picture's header tells."""
-    return Image.open(io.BytesIO(blob)).size
-
-
 def read_files(files: Sequence[File], longer: int | None) -> tuple[list[Tensor], str]:
     """One or two uploaded pictures ``[1, 3, H, W]``, the longer side at most ``longer``, and a title.
 
@@ -39,12 +32,7 @@ def read_files(files: Sequence[File], longer: int | None) -> tuple[list[Tensor],
         raise PictureError(f"{len(files)} files were given: choose one picture, or a left and a right one")
     blobs = [file.getvalue() for file in files]
     names = [file.name[:60] for file in files]
-    pictures = [read_picture(blob, max_side=longer, name=name) for blob, name in zip(blobs, names, strict=True)]
-    sizes = [header_size(blob) for blob in blobs]
-    if len(set(sizes)) > 1 or len({picture.shape for picture in pictures}) > 1:
-        (a, b), (c, d) = sizes
-        raise PictureError(f"{names[0]} has {a} x {b} pixels, {names[1]} {c} x {d}: a pair needs two of one size")
-    return pictures, " and ".join(names)
+    return read_pictures(blobs, names, longer), " and ".join(names)
 
 
 def keep(files: Sequence[File], longer: int) -> str:

@@ -17,13 +17,34 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import pytest
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+
+def point_client(patch: pytest.MonkeyPatch, url: str, folder: Path) -> None:
+    """The Hub's client of this process at ``url``, over LFS, with its cache and no stored token below ``folder``.
+
+    The client reads its switches once, at its first import, so they are set in its module; what it reads anew at each
+    call is set in the environment.
+    """
+    from huggingface_hub import constants
+
+    for name, value in {"HF_HUB_DISABLE_XET": True, "HF_HUB_OFFLINE": False, "HF_HUB_DISABLE_IMPLICIT_TOKEN": False,
+                        "HF_TOKEN_PATH": str(folder / "no token")}.items():  # fmt: skip
+        patch.setattr(constants, name, value)
+    variables = {"HF_ENDPOINT": url, "HF_HUB_CACHE": str(folder / "cache"), "NO_PROXY": "127.0.0.1"}
+    for key, text in variables.items():
+        patch.setenv(key, text)
+    for key in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "WZROI_REPO"):
+        patch.delenv(key, raising=False)
+
 
 WRITE, READ = "hf_write", "hf_read"
 USER = "tester"

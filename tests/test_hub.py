@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hub_server import READ, WRITE, Fault, LoopbackHub, running
+from hub_server import READ, WRITE, Fault, LoopbackHub, point_client, running
 from typer.testing import CliRunner
 from zoo_runs import JUDGE, write_judge_run, write_link_run
 
@@ -62,15 +62,10 @@ def server() -> Iterator[LoopbackHub]:
 @pytest.fixture
 def base(made: Path, tmp_path: Path, server: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of what was made, an empty cache, and the client pointed at the loopback Hub over LFS, with a token."""
-    from huggingface_hub import constants
-
     folder = tmp_path / "base"
     shutil.copytree(made, folder)
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    variables = {"HF_ENDPOINT": server.url, "HF_HUB_CACHE": str(tmp_path / "cache"), "HF_TOKEN": WRITE}
-    variables |= {"WZROI_REPO": REPO, "WZROI_ZOO": str(folder / "shelf"), "NO_PROXY": "127.0.0.1"}
-    for key, value in variables.items():
+    point_client(monkeypatch, server.url, tmp_path)
+    for key, value in {"HF_TOKEN": WRITE, "WZROI_REPO": REPO, "WZROI_ZOO": str(folder / "shelf")}.items():
         monkeypatch.setenv(key, value)
     monkeypatch.setattr(hub, "RESULTS", folder / "results")
     return folder
@@ -422,8 +417,6 @@ def test_somebody_else_pushed_meanwhile(base: Path, server: LoopbackHub, monkeyp
 
 
 def test_tokens(base: Path, server: LoopbackHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from huggingface_hub import constants
-
     monkeypatch.setenv("HF_TOKEN", READ)
     with pytest.raises(hub.HubError, match="no right"):
         _push(base)
@@ -431,7 +424,6 @@ def test_tokens(base: Path, server: LoopbackHub, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(hub.HubError, match="does not take this token"):
         _push(base)
     monkeypatch.delenv("HF_TOKEN")
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no token"))
     with pytest.raises(hub.HubError, match="there is no token: run `hf auth login`"):
         _push(base)
     assert not server.repos

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hub_server import point_client
 from zoo_runs import JUDGE, write_judge_run, write_link_run
 
 import zoo
@@ -64,13 +65,8 @@ def mirror(tmp_path: Path) -> Iterator[str]:
 
 
 def test_pull_from_olah(mirror: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    variables = {"HF_ENDPOINT": mirror, "HF_HUB_CACHE": str(tmp_path / "cache"), "WZROI_REPO": "tester/zoo"}
-    for key, value in variables.items():
-        monkeypatch.setenv(key, value)
+    point_client(monkeypatch, mirror, tmp_path)
+    monkeypatch.setenv("WZROI_REPO", "tester/zoo")
     assert zoo.pull(NAME) == [NAME, JUDGE]
     found = zoo.from_pretrained("tester/zoo", NAME, device="cpu")
     assert found.config.width == 8

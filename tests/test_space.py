@@ -19,7 +19,7 @@ import torch
 import yaml
 from app_server import free_port
 from conftest import ROOT
-from hub_server import READ, WRITE, LoopbackHub, blob_id, running
+from hub_server import READ, WRITE, LoopbackHub, blob_id, point_client, running
 from PIL import Image
 from space_server import LITE, PAPER, clean_environment, serving, small_zoo
 from starlette.requests import Request
@@ -39,9 +39,10 @@ from zoo.hosting import assemble
 from zoo.hub import HubError
 from zoo.pictures import PictureError
 from zoo.registry import parse_registry
+from zoo.scenes import AskError, gallery, gallery_scene, on_source
 from zoo.space import cards, engine
 from zoo.space.engine import Ask
-from zoo.space.scenes import AskError, Recent, gallery, gallery_scene, upload_scene
+from zoo.space.scenes import Recent, upload_scene
 
 
 @pytest.fixture(scope="module")
@@ -120,11 +121,11 @@ def test_an_upload_has_no_oracle() -> None:
 
 def test_the_roi_is_laid_where_paste_lays_pixels() -> None:
     scene, roi = gallery_scene("cifar-2"), torch.rand(1, 1, 32, 32)
-    moved = engine.roi_on_source(scene, roi, "side")
+    moved = on_source(scene, roi, "side")
     row, column, rows, columns = CropPair().box(32, 32)
     assert torch.equal(moved[..., row : row + rows, column : column + columns], roi[..., :rows, :columns])
     assert moved.sum() == pytest.approx(roi[..., :rows, :columns].sum().item(), rel=1e-5)
-    assert torch.equal(engine.roi_on_source(scene, roi, "source"), roi)
+    assert torch.equal(on_source(scene, roi, "source"), roi)
 
 
 def test_the_control_pastes_what_is_known() -> None:
@@ -356,13 +357,10 @@ class SpaceHub(LoopbackHub):
 def test_a_push_makes_the_space_what_the_folder_is(
     gradio_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for key, value in {"HF_TOKEN": WRITE, "HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}.items():
-        monkeypatch.setenv(key, value)
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
     files = {path.relative_to(gradio_folder).as_posix(): path.read_bytes()
              for path in gradio_folder.rglob("*") if path.is_file()}  # fmt: skip
     with running(SpaceHub()) as hub:
-        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        point_client(monkeypatch, hub.url, tmp_path)
         address = hosting.push(gradio_folder, "gradio", "tester/demo", token=WRITE)
         commits = hub.repos["tester/demo"].commits
         assert address.endswith(commits[-1][0])

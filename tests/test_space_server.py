@@ -26,7 +26,7 @@ from wzroi import make_pair, roi_map, run_link, sample_channel, views
 from zoo.hosting import assemble
 from zoo.pictures import read_picture
 from zoo.registry import REGISTRY, Shelf
-from zoo.space.scenes import gallery, gallery_scene
+from zoo.scenes import gallery, gallery_scene
 from zoo.store import load_from
 
 if TYPE_CHECKING:

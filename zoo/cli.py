@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import os
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from zoo.assemble import write_file
 from zoo.errors import ZooError
 from zoo.hosting import space_command
 from zoo.pictures import PictureError, read_picture
-from zoo.registry import Entry
+from zoo.registry import Entry, default_shelf, unknown_name
 from zoo.store import describe, list_judges, list_models, load, load_judge, verify
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Trained networks by name.")
@@ -261,7 +262,14 @@ def push_command(
 
 
 def _local(patterns: list[str] | None) -> list[str] | None:
-    return None if patterns is None else _chosen(patterns)
+    """Names of the shelf in use that match: what was pulled from elsewhere is not pushed again."""
+    if patterns is None:
+        return None
+    entries = default_shelf().entries()
+    for pattern in patterns:
+        if not fnmatch.filter(entries, pattern):
+            raise ZooError(unknown_name(pattern, list(entries), default_shelf().origin))
+    return [name for name in entries if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
 
 
 app.command("space")(space_command)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,16 @@ _BAD = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, Attri
 
 class PictureError(ValueError):
     """A file that is no picture this project can use; the message is a sentence that names the mend."""
+
+
+def read_pictures(blobs: Sequence[bytes], names: Sequence[str], max_side: int | None) -> list[Tensor]:
+    """One picture, or a left and a right one of one size, each ``[1, 3, H, W]``; raises PictureError."""
+    pictures = [read_picture(blob, max_side=max_side, name=name) for blob, name in zip(blobs, names, strict=True)]
+    sizes = [Image.open(io.BytesIO(blob)).size for blob in blobs]
+    if len(set(sizes)) > 1 or len({picture.shape for picture in pictures}) > 1:
+        (a, b), (c, d) = sizes
+        raise PictureError(f"{names[0]} has {a} x {b} pixels, {names[1]} {c} x {d}: give two of one size")
+    return pictures
 
 
 def read_picture(

@@ -9,7 +9,18 @@ import torch
 
 from wzroi.judge import Judge
 from wzroi.model import WynerZivJSCC
-from zoo.checkpoint import CONFIG, FILES, GOLDEN, WEIGHTS, Description, Network, digest, network_from, read_file
+from zoo.checkpoint import (
+    CONFIG,
+    FILES,
+    GOLDEN,
+    WEIGHTS,
+    Description,
+    Network,
+    NetworkKind,
+    digest,
+    network_from,
+    read_file,
+)
 from zoo.errors import ZooError
 from zoo.golden import GoldenReport, check_golden
 from zoo.registry import Entry, Shelf, default_shelf, select
@@ -29,13 +40,31 @@ def pick_device(device: torch.device | str = "auto") -> torch.device:
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """Names of the link networks at hand that match a shell pattern, e.g. ``deepjscc_wz*``."""
-    return select(pattern, "link")
+    """Names of the link networks at hand that match a shell pattern, e.g. ``deepjscc_wz*``: of the shelf in use, then
+    those that were pulled from ``$WZROI_REPO``."""
+    return _at_hand(pattern, "link")
 
 
 def list_judges(pattern: str = "*") -> list[str]:
     """Names of the judges at hand that match a shell pattern."""
-    return select(pattern, "judge")
+    return _at_hand(pattern, "judge")
+
+
+def _at_hand(pattern: str, network: NetworkKind) -> list[str]:
+    names = select(pattern, network)
+    for shelf in _pulled():
+        whole = [name for name in select(pattern, network, shelf) if (shelf.path(name) / WEIGHTS).is_file()]
+        names += [name for name in whole if name not in names]
+    return names
+
+
+def _pulled() -> list[Shelf]:
+    """What was pulled from ``$WZROI_REPO``, the newest commit first; the Hub's client is imported only then."""
+    if not os.environ.get("WZROI_REPO"):
+        return []
+    from zoo.hub import cached_shelves
+
+    return cached_shelves()
 
 
 def find(name: str) -> tuple[Shelf, Entry]:
@@ -47,9 +76,7 @@ def find(name: str) -> tuple[Shelf, Entry]:
     shelf = default_shelf()
     if name in shelf.entries() or not os.environ.get("WZROI_REPO"):
         return shelf, shelf.entry(name)
-    from zoo.hub import cached_shelves
-
-    for pulled in cached_shelves():
+    for pulled in _pulled():
         if name in pulled.entries() and (pulled.path(name) / WEIGHTS).is_file():
             return pulled, pulled.entry(name)
     raise ZooError(f"no checkpoint {name!r} at hand: `python -m zoo pull {name}` fetches it, if $WZROI_REPO has it")

@@ -11,9 +11,10 @@ import gradio as gr
 import zoo
 from wzroi import views
 from zoo.errors import ZooError
+from zoo.scenes import AskError, Scene, gallery, gallery_scene
 from zoo.space import engine
 from zoo.space.engine import Ask
-from zoo.space.scenes import AskError, Scene, gallery, gallery_scene, upload_scene
+from zoo.space.scenes import upload_scene
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -71,8 +72,8 @@ def list_variants() -> list[dict[str, Any]]:
 def list_pairs() -> list[dict[str, Any]]:
     """The gallery: identifier, title, whether it is a stereo pair, and the true class where it is known."""
     return [
-        {"pair": key, "title": row["title"], "stereo": "other" in row, "label": row.get("label")}
-        for key, row in gallery().items()
+        {"pair": key, "title": item.title, "stereo": item.other is not None, "label": item.label}
+        for key, item in gallery().items()
     ]
 
 

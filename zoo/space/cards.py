@@ -13,8 +13,8 @@ from torch import Tensor
 
 from wzroi import views
 from wzroi.config import CLASSES
-from zoo.space.engine import Sent, looks, roi_on_source
-from zoo.space.scenes import Scene, gallery, gallery_scene, shrink
+from zoo.scenes import Scene, gallery, gallery_scene, on_source, shrink
+from zoo.space.engine import Sent, looks
 
 CSS = """
 .wz { display: grid; grid-template-columns: repeat(auto-fill, minmax(148px, 1fr)); gap: 12px; }
@@ -79,7 +79,7 @@ def sent_card(scene: Scene, sent: Sent, origin: str) -> str:
     if report.roi_psnr is not None and bool(report.roi_psnr.isfinite()):
         figures.append(f"ROI-PSNR {report.roi_psnr.item():.2f} dB")
     bars = "" if report.logits is None else classes(report.logits.softmax(dim=1)[0].tolist(), scene.label)
-    roi = None if sent.roi is None else roi_on_source(scene, sent.roi, origin)[0]
+    roi = None if sent.roi is None else on_source(scene, sent.roi, origin)[0]
     return figure(sent.title, report.reconstruction[0], "<br>".join(figures), bars, roi, "over")
 
 
@@ -117,8 +117,8 @@ def enlarged(image: Tensor, longest: int = 512) -> views.Pixels:
 def thumbnails(chosen: str) -> str:
     """The gallery as buttons, each with its pair's identifier."""
     buttons = []
-    for key, row in gallery().items():
-        picture, name = data_uri(small(gallery_scene(key).pair.source[0])), html.escape(row["title"])
+    for key, item in gallery().items():
+        picture, name = data_uri(small(gallery_scene(key).pair.source[0])), html.escape(item.title)
         pressed = str(key == chosen).lower()
         buttons.append(
             f'<button type="button" data-pair="{html.escape(key)}" title="{name}" aria-pressed="{pressed}">'

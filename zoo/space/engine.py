@@ -6,31 +6,28 @@ Everything goes through ``wzroi.link``; what does not depend on the channel is k
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 import zoo
-from wzroi.channel import CHANNELS, sample_channel
-from wzroi.config import ARCHITECTURES, CLASSES, TITLES, ConfigError, ModelName
+from wzroi.channel import sample_channel
+from wzroi.config import CLASSES, ModelName
 from wzroi.judge import Judge
 from wzroi.link import LinkReport, Transmission, finish, measure, prepare, source_weight
 from wzroi.metrics import Estimate, estimate
 from wzroi.model import WynerZivJSCC
-from wzroi.pairs import Pair, make_pair, pair_source
-from wzroi.roi import ORIGINS, roi_map
-from zoo.checkpoint import WEIGHTS
+from wzroi.pairs import Pair, pair_source
+from wzroi.roi import roi_map
+from zoo.catalogue import Variant, check_controls, finite, is_number, title_of, variants_of
 from zoo.errors import ZooError
-from zoo.registry import select
+from zoo.scenes import AskError, Scene, with_neighbour
 from zoo.space.device import lent_device, on_gpu
-from zoo.space.scenes import AskError, Recent, Scene, gallery, gallery_scene, shrink
+from zoo.space.scenes import Recent
 
-SNR_RANGE = (-5.0, 20.0)
 SWEEP_SNRS = tuple(-5.0 + 2.5 * step for step in range(11))
-MAX_SEED = 2**31 - 1
 MAX_MODELS = 8
 MAX_DRAWS = 32
 MAX_SWEEP = 4096
@@ -50,66 +47,13 @@ class Ask(NamedTuple):
 
     def checked(self) -> Ask:
         """Itself, or AskError naming the first value that is out of range and what would be right."""
-        low, high = SNR_RANGE
-        if not _is_number(self.snr_db) or not low <= self.snr_db <= high:
-            raise AskError(f"snr_db must be a number from {low:g} to {high:g} dB, not {str(self.snr_db)[:20]}")
-        if self.channel not in CHANNELS:
-            raise AskError(f"unknown channel {str(self.channel)[:40]!r}; there are {', '.join(CHANNELS)}")
-        if self.roi not in ORIGINS:
-            raise AskError(f"unknown ROI origin {str(self.roi)[:40]!r}; there are {', '.join(ORIGINS)}")
-        if not _is_number(self.seed) or self.seed != int(self.seed) or not 0 <= self.seed <= MAX_SEED:
-            raise AskError(f"seed must be a whole number from 0 to {MAX_SEED}, not {str(self.seed)[:20]}")
+        check_controls(self.snr_db, self.channel, self.roi, self.seed)
         return self._replace(snr_db=float(self.snr_db), seed=int(self.seed))
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-class Variant(NamedTuple):
-    """One network at all its rates: ``names`` maps 1/rho to the model's name; ``lite`` is the size for live use."""
-
-    id: str
-    title: str
-    lite: bool
-    names: Mapping[int, str]
-
-
 def variants() -> list[Variant]:
-    """Every variant of the zoo, lite before paper size, ``rec`` before ``task``, in the order architectures grow."""
-    found: dict[tuple[bool, bool, str, int], dict[int, str]] = {}
-    for text in _models_at_hand():
-        try:
-            name = ModelName.parse(text)
-        except ConfigError:
-            continue  # a network of another kind than this page knows
-        order = (not name.lite, name.oracle, name.stage, list(ARCHITECTURES).index(name.architecture))
-        found.setdefault(order, {})[name.rate] = text
-    return [_variant(names) for _, names in sorted(found.items())]
-
-
-def _models_at_hand() -> list[str]:
-    """Link networks of the bundle, and those of ``$WZROI_REPO`` that lie in the Hub's cache."""
-    names = zoo.list_models()
-    if os.environ.get("WZROI_REPO"):
-        from zoo.hub import cached_shelves
-
-        for shelf in cached_shelves():
-            pulled = [name for name in select("*", "link", shelf) if (shelf.path(name) / WEIGHTS).is_file()]
-            names += [name for name in pulled if name not in names]
-    return names
-
-
-def _variant(names: Mapping[int, str]) -> Variant:
-    name = ModelName.parse(next(iter(names.values())))
-    notes = [name.stage] + ["oracle ROI"] * name.oracle + ["paper size"] * (not name.lite)
-    identifier = f"{name.architecture}.{name.stage}" + "_oracle" * name.oracle + "_lite" * name.lite
-    return Variant(identifier, f"{TITLES[name.architecture]} ({', '.join(notes)})", name.lite, names)
-
-
-def title_of(model: str) -> str:
-    """How a model's name is printed, without its rate."""
-    return _variant({0: model}).title
+    """Every variant at hand."""
+    return variants_of(zoo.list_models())
 
 
 def is_lite(model: str) -> bool:
@@ -148,25 +92,9 @@ def roi_of(scene: Scene, judge: Judge, ask: Ask) -> Tensor:
     """The ROI map M ``[1, 1, H, W]`` of a pair, on the judge's device."""
     if ask.roi == "source+label" and scene.label is None:
         raise AskError("the oracle map needs the true class, which an upload does not have: choose another ROI origin")
-    pair = _with_neighbour(scene) if ask.roi == "shuffled" else scene.pair
+    pair = with_neighbour(scene) if ask.roi == "shuffled" else scene.pair
     generator = torch.Generator().manual_seed(ask.seed)
     return roi_map(judge, pair.to(judge.head.weight.device), ask.roi, generator=generator)[:1]
-
-
-def _with_neighbour(scene: Scene) -> Pair:
-    """The pair with a gallery picture as a second image, whose map ``shuffled`` gives to the first."""
-    names = list(gallery())
-    place = names.index(scene.key.partition(":")[2]) if scene.key.startswith("gallery:") else -1
-    other = shrink(gallery_scene(names[(place + 1) % len(names)]).pair.source, *scene.size)
-    side = make_pair(other).side if scene.source == "crop" else other
-    return Pair(torch.cat([scene.pair.source, other]), torch.cat([scene.pair.side, side]))
-
-
-def roi_on_source(scene: Scene, roi: Tensor, origin: str) -> Tensor:
-    """The map M in the frame of x: for the crop pair moved back by the crop's offset, as paste moves pixels."""
-    if origin not in ("side", "shuffled") or scene.source != "crop":
-        return roi
-    return pair_source("crop").paste(torch.zeros_like(roi), roi)
 
 
 def _prepared(scene: Scene, model: str, ask: Ask) -> tuple[Transmission, Tensor | None]:
@@ -269,12 +197,6 @@ def numbers(sent: Sent) -> dict[str, Any]:
     }
 
 
-def finite(value: Tensor | float) -> float | None:
-    """A number that JSON can carry, or ``None``."""
-    number = float(value)
-    return number if math.isfinite(number) else None
-
-
 def check_sweep(scene: Scene, models: Sequence[str], snrs: Sequence[float], draws: int) -> None:
     """Raise AskError for a sweep that is empty, out of range or too much work."""
     if not models or len(models) > MAX_MODELS or len(set(map(str, models))) != len(models):
@@ -285,7 +207,7 @@ def check_sweep(scene: Scene, models: Sequence[str], snrs: Sequence[float], draw
         raise AskError(f"a sweep takes 1 to 51 SNRs, not {len(snrs)}")
     for snr_db in snrs:
         Ask(snr_db=snr_db).checked()
-    if not _is_number(draws) or draws != int(draws) or not 1 <= draws <= MAX_DRAWS:
+    if not is_number(draws) or draws != int(draws) or not 1 <= draws <= MAX_DRAWS:
         raise AskError(f"draws must be a whole number from 1 to {MAX_DRAWS}, not {str(draws)[:20]}")
     height, width = scene.size
     work = len(models) * len(snrs) * draws * max(1.0, height * width / 1024)

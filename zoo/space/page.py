@@ -12,11 +12,13 @@ import gradio as gr
 
 from wzroi import views
 from wzroi.channel import CHANNELS
+from zoo.catalogue import MAX_SEED, SNR_RANGE, Variant
+from zoo.scenes import AskError, Scene, gallery
 from zoo.space import cards, engine
 from zoo.space.api import add_endpoints, scene_from, sentences
 from zoo.space.device import hardware
-from zoo.space.engine import SNR_RANGE, SWEEP_SNRS, Ask, Sent, Variant
-from zoo.space.scenes import SIZES, AskError, Scene, gallery
+from zoo.space.engine import SWEEP_SNRS, Ask, Sent
+from zoo.space.scenes import SIZES
 
 LIVE_LIMIT = 2
 """Visitors whose controls are answered at the same time; the others wait in line."""
@@ -246,7 +248,7 @@ def _variant_controls(known: Sequence[Variant]) -> list[gr.components.Component]
         gr.Radio([(CHANNEL_LABELS.get(key, text), key) for key, text in CHANNELS.items()], value="awgn",
                  label="Channel", **held),
         gr.Dropdown(list(ORIGIN_LABELS.items()), value="side", label="Origin of the ROI map", **held),
-        gr.Number(0, precision=0, minimum=0, maximum=engine.MAX_SEED, label="Noise seed", min_width=110, **held),
+        gr.Number(0, precision=0, minimum=0, maximum=MAX_SEED, label="Noise seed", min_width=110, **held),
         gr.Dropdown(ends, value=first[0], label="Left", min_width=140, **held),
         gr.Dropdown(ends, value=first[-1], label="Right", min_width=140, **held),
     ]  # fmt: skip

@@ -1,0 +1,93 @@
+"""What pages offer: every variant with its rates, and the range of every control."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from wzroi.channel import CHANNELS
+from wzroi.config import ARCHITECTURES, TITLES, ConfigError, ModelName
+from wzroi.roi import ORIGINS
+from zoo.scenes import AskError
+
+SNR_RANGE = (-5.0, 20.0)
+MAX_SEED = 2**31 - 1
+
+
+class Variant(NamedTuple):
+    """A row of the catalogue: one network at all its rates. ``names`` maps 1/rho to the model's name."""
+
+    id: str
+    title: str
+    architecture: str
+    stage: str
+    tier: str
+    oracle: bool
+    names: dict[int, str]
+
+    @property
+    def lite(self) -> bool:
+        """Whether it is small enough for live use on a CPU."""
+        return self.tier == "lite"
+
+
+def variants_of(models: Iterable[str]) -> list[Variant]:
+    """Link networks by variant: lite before paper size, ``rec`` before ``task``, in the order architectures grow.
+
+    Names that do not read ``architecture.tag`` with a known architecture are left out.
+    """
+    found: dict[str, Variant] = {}
+    for text in models:
+        try:
+            name = ModelName.parse(text)
+        except ConfigError:
+            continue
+        tier = "lite" if name.lite else "paper"
+        blank = Variant(variant_id(name), variant_title(name), name.architecture, name.stage, tier, name.oracle, {})
+        found.setdefault(blank.id, blank).names[name.rate] = text
+    order = list(ARCHITECTURES)
+    return sorted(found.values(), key=lambda v: (not v.lite, v.oracle, v.stage, order.index(v.architecture)))
+
+
+def variant_id(name: ModelName) -> str:
+    """A model's name without its rate, e.g. ``deepjscc_wz_roi.task_lite``."""
+    return f"{name.architecture}.{name.stage}" + "_oracle" * name.oracle + "_lite" * name.lite
+
+
+def variant_title(name: ModelName) -> str:
+    """How a variant is printed, e.g. ``DeepJSCC-WZ (rec)``."""
+    notes = [name.stage] + ["oracle ROI"] * name.oracle + ([] if name.lite else ["paper size"])
+    return f"{TITLES[name.architecture]} ({', '.join(notes)})"
+
+
+def title_of(model: str) -> str:
+    """How a model's name is printed, rate left out; a name of another pattern as it is."""
+    try:
+        return variant_title(ModelName.parse(model))
+    except ConfigError:
+        return model
+
+
+def check_controls(snr_db: object, channel: object, roi: object, seed: object) -> None:
+    """Raise AskError naming the first value that is out of range, and what would be right."""
+    low, high = SNR_RANGE
+    if not is_number(snr_db) or not low <= snr_db <= high:  # type: ignore[operator]
+        raise AskError(f"snr_db must be a number from {low:g} to {high:g} dB, not {str(snr_db)[:20]}")
+    if channel not in CHANNELS:
+        raise AskError(f"unknown channel {str(channel)[:40]!r}; there are {', '.join(CHANNELS)}")
+    if roi not in ORIGINS:
+        raise AskError(f"unknown ROI origin {str(roi)[:40]!r}; there are {', '.join(ORIGINS)}")
+    if not is_number(seed) or seed != int(seed) or not 0 <= seed <= MAX_SEED:  # type: ignore[call-overload,operator]
+        raise AskError(f"seed must be a whole number from 0 to {MAX_SEED}, not {str(seed)[:20]}")
+
+
+def is_number(value: object) -> bool:
+    """Whether a value from outside is a finite number, and no boolean."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def finite(value: object) -> float | None:
+    """A number that JSON can carry, or ``None``."""
+    number = float(value)  # type: ignore[arg-type]
+    return number if math.isfinite(number) else None
