@@ -187,6 +187,11 @@ class Engine:
         self._models: dict[str, WynerZivJSCC] = {}
         self._judges: dict[str, Judge] = {}
 
+    def forget(self) -> None:
+        """Load everything anew: names may stand for other networks now."""
+        with self._loading:
+            self._cache, self._models, self._judges = ByteCache(CACHE_BYTES), {}, {}
+
     def model(self, name: str) -> WynerZivJSCC:
         """A link network; raises ZooError, whose message says what there is."""
         with self._loading:

@@ -29,7 +29,8 @@ def header(title: str, sentence: str) -> None:
 
 EMPTY = (
     "The zoo has no networks yet. Restore the bundled checkpoints (`git checkout zoo`), train them "
-    "(`python -m training train deepjscc.rec_r16_lite`) or name another folder of checkpoints with `WZROI_ZOO`."
+    "(`python -m training train deepjscc.rec_r16_lite`), pull some from a Hub repository (in the sidebar) or name "
+    "another folder of checkpoints with `WZROI_ZOO`."
 )
 
 

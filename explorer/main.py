@@ -16,6 +16,8 @@ import streamlit as st  # noqa: E402
 from explorer.pages import PAGES, Page  # noqa: E402
 from zoo.errors import ZooError  # noqa: E402
 
+SIDEBAR = Page("Networks", "", "explorer.networks", "sidebar")
+
 
 def guarded(page: Page) -> None:
     """Draw a page; an error of the zoo or of the data becomes a sentence."""
@@ -27,13 +29,17 @@ def guarded(page: Page) -> None:
 
 def main() -> None:
     """Page settings and navigation."""
-    st.set_page_config(page_title="WZ-ROI explorer", page_icon=ICON, layout="wide")
+    st.set_page_config(
+        page_title="WZ-ROI explorer", page_icon=ICON, layout="wide", initial_sidebar_state="collapsed"
+    )  # fmt: skip
     there = [page for page in PAGES if find_spec(page.module)]
     entries = [
         st.Page(lambda page=page: guarded(page), title=page.title, url_path=page.path, default=page is there[0])
         for page in there
     ]
-    st.navigation(entries, position="top").run()
+    shown = st.navigation(entries, position="top")
+    guarded(SIDEBAR)
+    shown.run()
 
 
 main()

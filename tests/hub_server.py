@@ -7,6 +7,7 @@ local store, and faults on demand. It says nothing of the real Hub's storage, CD
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -56,7 +57,8 @@ class Fault:
 
     Attributes:
         status: answer with this code instead. cut_after: break the connection after so many bytes of the answer's
-            body (or, for an upload, of the request's). flip: change one bit of the answer's body.
+            body (or, for an upload, of the request's). flip: change one bit of the answer's body. delay: seconds to
+            wait before the answer.
     """
 
     pattern: str
@@ -65,6 +67,7 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     cut_after: int | None = None
     flip: bool = False
+    delay: float = 0.0
 
 
 @dataclass
@@ -132,6 +135,8 @@ class LoopbackHub:
             return
         line = f"{scope['method']} {scope['path']}"
         fault = self._strike(line)
+        if fault is not None:
+            await asyncio.sleep(fault.delay)
         if fault is None:
             await self.app(scope, receive, send)
         elif fault.status is not None:

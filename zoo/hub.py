@@ -65,6 +65,9 @@ class Repository:
     id: str
     revision: str = "main"
 
+    def __str__(self) -> str:
+        return self.id if self.revision == "main" else f"{self.id}@{self.revision}"
+
 
 @dataclass(frozen=True)
 class RemoteFile:
