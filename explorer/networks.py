@@ -9,6 +9,7 @@ import streamlit as st
 from explorer.engine import holdings
 from explorer.pulling import HOSTED, OFFER
 from zoo import Entry
+from zoo.registry import default_shelf
 
 FIELD = "hub_repository"
 
@@ -17,8 +18,7 @@ def sidebar() -> None:
     """Draw it; what cannot be reached is said here and stops no page."""
     with st.sidebar:
         st.subheader("Networks", anchor=False)
-        held = holdings()
-        st.caption(f"{len(held.models)} link networks and {len(held.judges)} judges at hand.")
+        st.caption(_at_hand())
         _choose_repository()
         if OFFER.repo and OFFER.entries is None and not OFFER.message:
             OFFER.look()
@@ -26,6 +26,14 @@ def sidebar() -> None:
             _watch()
         else:
             _offered()
+
+
+def _at_hand() -> str:
+    """How many networks are here, and how many of them were pulled."""
+    held, own = holdings(), default_shelf().entries()
+    pulled = sum(name not in own for name in held.models)
+    plural = "s" * (len(held.models) != 1)
+    return f"At hand: {len(held.models)} link network{plural}" + f", {pulled} of them pulled from {OFFER.repo}." * bool(pulled)
 
 
 def _choose_repository() -> None:
@@ -50,15 +58,17 @@ def _offered() -> None:
         st.button("Ask the Hub again", icon=":material/refresh:", on_click=OFFER.look)
     missing = {entry.name: entry for entry in OFFER.missing()}
     if missing:
-        name = st.selectbox("Not here yet", list(missing), format_func=lambda name: _line(missing[name]))
+        name = st.selectbox("Not here yet", list(missing))
+        st.caption(_line(missing[name]))
         st.button("Pull it", icon=":material/download:", type="primary", on_click=OFFER.pull, args=(name,))
     elif OFFER.entries is not None:
         st.caption("Every network of the repository is at hand.")
 
 
 def _line(entry: Entry) -> str:
-    psnr = f", {entry.metrics['psnr']:.2f} dB" if "psnr" in entry.metrics else ""
-    return f"{entry.name}: {entry.size / 1e6:.1f} MB{psnr}"
+    figures = entry.metrics
+    psnr = f"; CIFAR-10 test set at 5 dB: PSNR {figures['psnr']:.2f} dB" if "psnr" in figures else ""
+    return f"{entry.title}, {entry.size / 1e6:.1f} MB{psnr}"
 
 
 @st.fragment(run_every=0.4)

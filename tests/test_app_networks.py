@@ -72,20 +72,20 @@ def words(page: AppTest) -> str:
 
 def test_an_empty_explorer_is_filled_from_a_repository(server: LoopbackHub) -> None:
     page = shown()
-    assert "0 link networks" in words(page)
+    assert "At hand: 0 link networks" in words(page)
     page.sidebar.text_input[0].set_value(REPO).run()
     eventually(idle)
     page.run()
     box = page.sidebar.selectbox[0]
-    assert [option.partition(":")[0] for option in box.options] == NAMES
+    assert box.options == NAMES
     box.set_value(NAMES[1]).run()
     page.sidebar.button[0].click().run()
     eventually(idle)
     page.run()
     assert (zoo.list_models(), zoo.list_judges()) == ([NAMES[1]], [JUDGE])
-    assert "1 link networks and 1 judges" in words(page)
+    assert "At hand: 1 link network, 1 of them pulled from tester/zoo." in words(page)
     assert engine.ENGINE.frame(engine.Ask("gallery:cifar-0", (NAMES[1],))).cards[0].psnr > 0
-    assert page.sidebar.selectbox[0].options[0].startswith(NAMES[0])
+    assert page.sidebar.selectbox[0].options[0] == NAMES[0]
     assert not page.exception
 
 
@@ -121,7 +121,7 @@ def test_without_network_it_says_so_and_goes_on(server: LoopbackHub, monkeypatch
     page = shown()
     eventually(lambda: networks.OFFER.job is None)
     page.run()
-    assert "No connection to the Hub for tester/zoo" in words(page) and "1 link networks" in words(page)
+    assert "No connection to the Hub for tester/zoo" in words(page) and "1 link network" in words(page)
     assert not page.exception and page.main.title
 
 
@@ -169,5 +169,5 @@ def test_strangers_do_not_choose_the_repository(server: LoopbackHub, monkeypatch
     eventually(idle)
     assert not page.sidebar.text_input
     page.run()
-    assert page.sidebar.selectbox[0].options[0].startswith(NAMES[0])
+    assert page.sidebar.selectbox[0].options[0] == NAMES[0]
     assert os.environ["WZROI_REPO"] == REPO

@@ -327,6 +327,9 @@ def test_more_checkpoints_are_named_for_the_hub(tmp_path: Path) -> None:
     folder = assemble(tmp_path / "demo", "gradio", "me/demo", checkpoints="me/zoo").folder
     assert front_matter(folder)["models"] == front_matter(folder)["preload_from_hub"] == ["me/zoo"]
     assert (folder / "zoo" / "space" / "repository.txt").read_text().strip() == "me/zoo"
+    container = assemble(tmp_path / "container", "docker", "me/demo", checkpoints="me/zoo").folder
+    assert "WZROI_REPO=me/zoo" in arguments(container, "ENV")
+    assert "WZROI_HOSTED=1" in " ".join(arguments(container, "ENV"))
 
 
 class SpaceHub(LoopbackHub):

@@ -143,6 +143,10 @@ def _texts(kind: Kind, repo: str, names: Sequence[str], checkpoints: str | None)
     texts = {"README.md": card, "requirements.txt": requirements(kind)}
     if checkpoints:
         texts["zoo/space/repository.txt"] = checkpoints + "\n"
+    if kind == "docker":
+        recipe = (PIECES / "docker" / "Dockerfile").read_text(encoding="utf-8")
+        more = f"ENV WZROI_REPO={checkpoints}\n\n" if checkpoints else ""
+        texts["Dockerfile"] = recipe.replace("EXPOSE ", f"{more}EXPOSE ", 1)
     return texts
 
 
@@ -158,7 +162,6 @@ def _copies(kind: Kind) -> Iterator[tuple[Path, str]]:
     yield _need(ROOT / "LICENSE"), "LICENSE"
     yield (PIECES / "app.py" if kind == "gradio" else _need(ROOT / "app.py")), "app.py"
     if kind == "docker":
-        yield PIECES / "docker" / "Dockerfile", "Dockerfile"
         yield PIECES / "docker" / "dockerignore", ".dockerignore"
 
 
