@@ -32,8 +32,8 @@ def _at_hand() -> str:
     """How many networks are here, and how many of them were pulled."""
     held, own = holdings(), default_shelf().entries()
     pulled = sum(name not in own for name in held.models)
-    plural = "s" * (len(held.models) != 1)
-    return f"At hand: {len(held.models)} link network{plural}" + f", {pulled} of them pulled from {OFFER.repo}." * bool(pulled)
+    count = f"{len(held.models)} link network{'s' * (len(held.models) != 1)}"
+    return f"At hand: {count}" + f", {pulled} of them pulled from {OFFER.repo}." * bool(pulled)
 
 
 def _choose_repository() -> None:
