@@ -1,82 +1,57 @@
-"""Many gradio_client users of the hosted demo at once: errors, waiting times, and the server's memory.
+"""Many users at once: errors, waiting times, and the servers' memory.
 
-    python tests/load_space.py --users 20 --seconds 60
+    python tests/load_space.py --write
 
-Every user sends gallery pictures through random variants, with a sweep now and then, one request after the other. The
-server runs from a folder assembled for the purpose, with the zoo in use where it has lite networks.
+Twenty ``gradio_client`` users ask the hosted demo for gallery pictures through random variants, with a sweep now and
+then, one request after the other; at the same time twenty browser sessions move the SNR slider once a second or so,
+half of them on the demo's page, half on the explorer's, each waiting for its picture. Demo and explorer run beside them
+on this machine, from the zoo in use where it has lite networks. ``--write`` keeps what came of it in
+``assets/results/load_space.json`` and puts its table into the README.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
+import contextlib
+import datetime
+import json
 import os
-import random
+import platform
 import tempfile
 import threading
 import time
-from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import psutil
+from app_server import ROOT, running_app
 from gradio_client import Client
+from load_users import Tally, api_user, sessions
 from space_server import running_space, small_zoo
 
 from zoo.hosting import assemble
 from zoo.registry import default_shelf
 
-SWEEPS = 0.03
-"""Share of requests that ask for a sweep."""
+RESULTS = ROOT / "assets" / "results" / "load_space.json"
+README = ROOT / "README.md"
+BEGIN, END = "<!-- load:begin -->", "<!-- load:end -->"
+EVERY = 5.0
+"""Seconds between two looks at the servers' memory."""
 
 
-class Tally:
-    """Waiting times by endpoint, and errors; filled by all users."""
+class Servers(NamedTuple):
+    """Addresses of demo and explorer (``None`` without one), and the processes to watch by name."""
 
-    def __init__(self) -> None:
-        self.times: dict[str, list[float]] = {"transmit": [], "sweep": []}
-        self.errors: Counter[str] = Counter()
-        self._lock = threading.Lock()
-
-    def add(self, kind: str, seconds: float) -> None:
-        with self._lock:
-            self.times[kind].append(seconds)
-
-    def fail(self, error: Exception) -> None:
-        with self._lock:
-            self.errors[f"{type(error).__name__}: {str(error)[:100]}"] += 1
+    demo: str
+    explorer: str | None
+    processes: dict[str, psutil.Process]
 
 
-def request(client: Client, draw: random.Random, models: list[str]) -> str:
-    """One request of a user; returns its endpoint."""
-    asked: dict[str, Any] = {
-        "pair": f"cifar-{draw.randrange(20)}", "picture": None, "right": None, "size": 64, "channel": "awgn",
-        "roi": "side", "seed": draw.randrange(1000),
-    }  # fmt: skip
-    if draw.random() < SWEEPS:
-        client.predict(**asked, models=draw.sample(models, 2), snrs=[0, 5, 10], draws=4, api_name="/sweep")
-        return "sweep"
-    client.predict(**asked, model=draw.choice(models), snr_db=draw.uniform(-5, 20), api_name="/transmit")
-    return "transmit"
-
-
-def user(address: str, seed: int, start: threading.Barrier, seconds: float, models: list[str], tally: Tally) -> None:
-    """One user: connect, wait for the others, then ask again and again."""
-    draw = random.Random(seed)
-    with tempfile.TemporaryDirectory() as answers:
-        client = Client(address, verbose=False, download_files=answers)
-        start.wait()
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            began = time.monotonic()
-            try:
-                tally.add(request(client, draw, models), time.monotonic() - began)
-            except Exception as error:  # whatever goes wrong is what is counted
-                tally.fail(error)
-
-
-def resident(pid: int) -> float:
-    """MiB of memory that a process holds."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+def resident(process: psutil.Process) -> float:
+    """MiB of memory that a process and its children hold."""
+    return sum(one.memory_info().rss for one in [process, *process.children(recursive=True)]) / 2**20
 
 
 def quantile(times: list[float], share: float) -> float:
@@ -84,60 +59,106 @@ def quantile(times: list[float], share: float) -> float:
     return sorted(times)[min(len(times) - 1, int(share * len(times)))]
 
 
-def report(tally: Tally, seconds: float, memory: list[float]) -> None:
-    """Print errors, the table of waiting times and the memory."""
-    print(f"{'endpoint':10} {'answers':>8} {'per s':>7} {'median s':>9} {'p90 s':>7} {'p99 s':>7} {'most s':>7}")
-    for kind, times in tally.times.items():
-        if times:
-            row = [quantile(times, share) for share in (0.5, 0.9, 0.99, 1.0)]
-            figures = " ".join(f"{value:7.2f}" for value in row[1:])
-            print(f"{kind:10} {len(times):8} {len(times) / seconds:7.1f} {row[0]:9.2f} {figures}")
-    print(f"errors: {sum(tally.errors.values())}")
-    for text, count in tally.errors.most_common(5):
-        print(f"  {count} x {text}")
-    print("memory, MiB: " + " ".join(f"{value:.0f}" for value in memory))
+def row(times: list[float], seconds: float) -> dict[str, float]:
+    """What a kind of waiting comes to."""
+    shares = {"median_s": 0.5, "p90_s": 0.9, "p99_s": 0.99, "most_s": 1.0}
+    found = {key: round(quantile(times, share), 3) for key, share in shares.items()}
+    return {"answers": len(times), "answers_per_s": round(len(times) / seconds, 2), **found}
 
 
-def run(address: str, pid: int, users: int, seconds: float) -> Tally:
-    """Let users loose on a server and print what came of it."""
-    models = [row["model"] for row in Client(address, verbose=False).predict(api_name="/variants") if row["lite"]]
-    tally, start = Tally(), threading.Barrier(users + 1)
+def run(servers: Servers, users: int, browsers: int, seconds: float) -> dict[str, Any]:
+    """Let everybody loose on the servers; returns what came of it."""
+    listed = Client(servers.demo, verbose=False).predict(api_name="/variants")
+    models = [item["model"] for item in listed if item["lite"]]
+    tally, start = Tally(), threading.Barrier(users + bool(browsers) + 1)
     crowd = [
-        threading.Thread(target=user, args=(address, seed, start, seconds, models, tally), daemon=True)
+        threading.Thread(target=api_user, args=(servers.demo, seed, start, seconds, models, tally), daemon=True)
         for seed in range(users)
     ]
+    if browsers:
+        kinds = [("demo page", servers.demo), ("explorer page", servers.explorer or servers.demo)]
+        places = [kinds[n % 2 if servers.explorer else 0] for n in range(browsers)]
+        crowd.append(threading.Thread(target=lambda: asyncio.run(sessions(places, start, seconds, tally)), daemon=True))
     for one in crowd:
         one.start()
     start.wait()
-    began, memory = time.monotonic(), [resident(pid)]
+    began, memory = time.monotonic(), {name: [resident(process)] for name, process in servers.processes.items()}
     while time.monotonic() - began < seconds:
-        time.sleep(min(10.0, seconds))
-        memory.append(resident(pid))
+        time.sleep(min(EVERY, seconds))
+        for name, process in servers.processes.items():
+            memory[name].append(resident(process))
     for one in crowd:
-        one.join(120)
-    report(tally, time.monotonic() - began, [*memory, resident(pid)])
-    return tally
+        one.join(180)
+    return _told(tally, memory, users, browsers, seconds)
+
+
+def _told(tally: Tally, memory: dict[str, list[float]], users: int, browsers: int, seconds: float) -> dict[str, Any]:
+    return {
+        "users": users, "browsers": browsers, "seconds": seconds, "errors": sum(tally.errors.values()),
+        "error_texts": dict(tally.errors.most_common(10)),
+        "waiting": {kind: row(times, seconds) for kind, times in sorted(tally.times.items())},
+        "memory_mib": {name: [round(value) for value in values] for name, values in memory.items()},
+        "machine": {"processors": os.cpu_count(), "machine": platform.machine(), "system": platform.system()},
+        "date": datetime.date.today().isoformat(), "command": "python tests/load_space.py --write",
+    }  # fmt: skip
+
+
+def table(found: dict[str, Any]) -> str:
+    """The result in words and as a Markdown table."""
+    lines = ["| | answers | median, s | 90 %, s | 99 %, s | most, s |", "|---|---:|---:|---:|---:|---:|"]
+    for kind, told in found["waiting"].items():
+        figures = " | ".join(f"{told[key]:.2f}" for key in ("median_s", "p90_s", "p99_s", "most_s"))
+        lines.append(f"| {kind} | {told['answers']} | {figures} |")
+    memory = ", ".join(
+        f"{name} {values[0]} MiB at the start, {max(values)} at most, {values[-1]} at the end"
+        for name, values in found["memory_mib"].items()
+    )
+    head = (
+        f"{found['users']} `gradio_client` users and {found['browsers']} browser sessions at once for "
+        f"{found['seconds']:g} s, servers and users together on {found['machine']['processors']} processors: "
+        f"{found['errors']} errors. Memory: {memory}."
+    )
+    return "\n".join([head, "", *lines])
+
+
+def with_table(readme: str, found: dict[str, Any]) -> str:
+    """The README with the table between its marks."""
+    before, rest = readme.split(BEGIN)
+    return f"{before}{BEGIN}\n\n{table(found)}\n\n{END}{rest.split(END)[1]}"
+
+
+@contextlib.contextmanager
+def servers() -> Iterator[Servers]:
+    """Demo and explorer, started for the purpose."""
+    with tempfile.TemporaryDirectory() as scratch, contextlib.ExitStack() as stack:
+        root = Path(scratch)
+        if not [name for name in default_shelf().entries() if name.endswith("_lite")]:
+            os.environ["WZROI_ZOO"] = str(small_zoo(root))
+        folder = assemble(root / "demo", "gradio", "me/demo").folder
+        demo, process = stack.enter_context(running_space(folder, root / "log"))
+        before = {child.pid for child in psutil.Process().children()}
+        explorer = stack.enter_context(running_app(None, root / "explorer.log", OMP_NUM_THREADS="1"))
+        (page,) = (child for child in psutil.Process().children() if child.pid not in before)
+        yield Servers(demo, explorer, {"demo": psutil.Process(process.pid), "explorer": page})
 
 
 def main() -> None:
-    """Read the command line, start a server (or take a running one), run the crowd."""
+    """Read the command line, start the servers, run the crowd."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, default=20)
+    parser.add_argument("--browsers", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--address", help="a demo that runs on this machine already")
-    parser.add_argument("--pid", type=int, help="its process")
+    parser.add_argument("--write", action="store_true", help="keep the result, and put its table into the README")
     asked = parser.parse_args()
-    if asked.address:
-        tally = run(asked.address, asked.pid or os.getpid(), asked.users, asked.seconds)
-    else:
-        with tempfile.TemporaryDirectory() as scratch:
-            root = Path(scratch)
-            if not [name for name in default_shelf().entries() if name.endswith("_lite")]:
-                os.environ["WZROI_ZOO"] = str(small_zoo(root))
-            folder = assemble(root / "demo", "gradio", "me/demo").folder
-            with running_space(folder, root / "log") as (address, process):
-                tally = run(address, process.pid, asked.users, asked.seconds)
-    raise SystemExit(bool(tally.errors))
+    with servers() as running:
+        found = run(running, asked.users, asked.browsers, asked.seconds)
+    print(table(found))
+    for text, count in found["error_texts"].items():
+        print(f"  {count} x {text}")
+    if asked.write:
+        RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        README.write_text(with_table(README.read_text(encoding="utf-8"), found), encoding="utf-8")
+    raise SystemExit(bool(found["errors"]))
 
 
 if __name__ == "__main__":
