@@ -373,6 +373,7 @@ def test_a_sweep_draws_curves(visit: Callable[[int], Page]) -> None:
 def test_a_phone_needs_no_sideways_scrolling(visit: Callable[[int], Page]) -> None:
     page = visit(390)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.wait_for_function("document.querySelector('.wz-slider img')?.clientHeight > 200")  # without coming into view
     boxes = page.locator(".wz figure").evaluate_all("all => all.map(e => e.getBoundingClientRect().right)")
     assert max(boxes) <= 390
     first = figures(page)

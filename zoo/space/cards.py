@@ -38,7 +38,12 @@ CSS = """
   cursor: pointer; background: none; }
 .wz-thumbs button[aria-pressed=true] { border-color: var(--color-accent); }
 .wz-thumbs img { width: 48px; height: 48px; object-fit: cover; image-rendering: pixelated; margin: 0; }
-@media (max-width: 480px) { .wz { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 8px; } }
+@media (max-width: 480px) {
+  .wz { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 8px; }
+  .wz figcaption { padding: 8px 8px 10px; font-size: 12px; }
+  .wz-thumbs .pairs { flex-wrap: nowrap; overflow-x: auto; padding-bottom: 6px; }
+  .wz-thumbs button { flex: none; }
+}
 """
 
 TOP = 3

@@ -41,7 +41,8 @@ EMPTY = "The zoo of this Space holds no networks: assemble it again with `python
 CSS = cards.CSS + """
 .gradio-container { max-width: 1240px !important; margin: 0 auto; }
 .wz-slider img { image-rendering: pixelated; }
-.wz-rate input[type=number], .wz-rate .reset-button, .wz-rate .min_value, .wz-rate .max_value { display: none; }
+.wz-rate .tab-like-container, .wz-rate .min_value, .wz-rate .max_value { display: none; }
+.wz-again { align-self: center; }
 """
 
 FONTS = ["system-ui", "sans-serif"]
@@ -60,10 +61,13 @@ PICK_JS = """element.addEventListener('click', event => {
 MARK_JS = """pair => document.querySelectorAll('.wz-thumbs button').forEach(
   button => button.setAttribute('aria-pressed', button.dataset.pair === pair))"""
 
+EAGER_JS = "() => document.querySelectorAll('.wz-slider img').forEach(image => { image.loading = 'eager'; })"
+"""Gradio loads the compared pictures when they come into view, from a height of zero: the page would jump."""
+
 METRICS = {"PSNR": "psnr", "SSIM": "ssim", "ROI-PSNR": "roi_psnr", "accuracy": "accuracy"}
 
 ORIGIN_LABELS = {
-    "x_side, top class (what a receiver can do)": "side",
+    "x_side, top class (a receiver's)": "side",
     "x, top class (an oracle)": "source",
     "x, true class (an oracle)": "source+label",
     "zeros": "zeros",
@@ -249,8 +253,8 @@ def _variant_controls(known: Sequence[Variant]) -> list[gr.components.Component]
                  label="Channel", **held),
         gr.Dropdown(list(ORIGIN_LABELS.items()), value="side", label="Origin of the ROI map", **held),
         gr.Number(0, precision=0, minimum=0, maximum=MAX_SEED, label="Noise seed", min_width=110, **held),
-        gr.Dropdown(ends, value=first[0], label="Left", min_width=140, **held),
-        gr.Dropdown(ends, value=first[-1], label="Right", min_width=140, **held),
+        gr.Dropdown(ends, value=first[0], label="Left", min_width=200, **held),
+        gr.Dropdown(ends, value=first[-1], label="Right", min_width=200, **held),
     ]  # fmt: skip
 
 
@@ -265,6 +269,7 @@ def build() -> gr.Blocks:
             gr.Markdown(EMPTY)
         gr.Markdown(f"{hardware()} Pictures that you send are deleted within two hours.")
         add_endpoints(LIVE_LIMIT)
+        demo.load(None, None, None, js=EAGER_JS, api_visibility="private")
     return demo.queue(max_size=QUEUE_SIZE, default_concurrency_limit=LIVE_LIMIT)
 
 
@@ -274,7 +279,7 @@ def _page(now: Controls) -> None:
         now["snr"].render()
         now["rate"].render()
     first = show(*(control.value for control in now.values()))
-    strip = gr.HTML(first[0], elem_classes="wz-strip")
+    strip = gr.HTML(first[0], elem_classes="wz-strip", padding=False)
     with gr.Row():
         with gr.Column(min_width=320):
             slider = _compare(now, first[1])
@@ -297,7 +302,8 @@ def _choose_pair(now: Controls) -> None:
     now["pair"].render()
     with gr.Tabs():
         with gr.Tab("Gallery"):
-            thumbs = gr.HTML(cards.thumbnails(now["pair"].value), elem_classes="wz-thumbs", js_on_load=PICK_JS)
+            thumbs = gr.HTML(cards.thumbnails(now["pair"].value), elem_classes="wz-thumbs", js_on_load=PICK_JS,
+                             padding=False)  # fmt: skip
         with gr.Tab("Your pictures"):
             with gr.Row():
                 now["picture"].render()
@@ -319,15 +325,15 @@ def _compare(now: Controls, pair: Any) -> gr.ImageSlider:
 def _options(now: Controls) -> None:
     now["chosen"].render()
     with gr.Row():
-        opacity = gr.Slider(0, 100, 50, step=5, label="Opacity of the ROI map, %", buttons=[])
+        opacity = gr.Slider(0, 100, 50, step=5, label="Opacity of the map, %", buttons=[])
         over = gr.Checkbox(False, label="Over the reconstructions, too", min_width=120)
     opacity.change(None, opacity, None, js=ROI_JS, api_visibility="private")
     over.change(None, over, None, js=OVER_JS, api_visibility="private")
     now["roi"].render()
     now["channel"].render()
-    with gr.Row(equal_height=True):
+    with gr.Row():
         now["seed"].render()
-        again = gr.Button("Draw the noise again", min_width=140)
+        again = gr.Button("Draw the noise again", size="md", min_width=140, elem_classes="wz-again")
     again.click(lambda: secrets.randbelow(100_000), None, now["seed"], queue=False, api_visibility="private")
 
 
