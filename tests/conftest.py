@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hub_fixtures import base, elsewhere, hub_made, quick, server  # noqa: F401 (fixtures)
 from torch import Tensor, nn
 
 from wzroi import ARCHITECTURES, Judge, JudgeConfig, ModelConfig, Pair, WynerZivJSCC, make_pair

@@ -15,7 +15,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,8 +57,8 @@ class Fault:
 
     Attributes:
         status: answer with this code instead. cut_after: break the connection after so many bytes of the answer's
-            body (or, for an upload, of the request's). flip: change one bit of the answer's body. delay: seconds to
-            wait before the answer.
+            body (or, for an upload, of the request's). change: of the answer's body, its announced length
+            with it. delay: seconds to wait before the answer.
     """
 
     pattern: str
@@ -66,7 +66,7 @@ class Fault:
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
     cut_after: int | None = None
-    flip: bool = False
+    change: Callable[[bytes], bytes] | None = None
     delay: float = 0.0
 
 
@@ -331,16 +331,17 @@ def error(status: int, code: str = "", *, message: str = "", headers: dict[str, 
 
 
 class _Faulty:
-    """A ``send`` that flips a bit of the body, or breaks the connection after some of it."""
+    """A ``send`` that changes the body, or breaks the connection after some of it."""
 
     def __init__(self, fault: Fault, transport: Any, send: Any) -> None:
         self.fault, self.transport, self.send, self.sent = fault, transport, send, 0
+        self.held: dict[str, Any] = {}
 
     async def __call__(self, message: dict[str, Any]) -> None:
+        if self.fault.change is not None:
+            await self._changed(message)
+            return
         body = message.get("body", b"")
-        if self.fault.flip and body:
-            middle = len(body) // 2
-            message = message | {"body": body[:middle] + bytes([body[middle] ^ 4]) + body[middle + 1 :]}
         cut = self.fault.cut_after
         if cut is not None and message["type"] == "http.response.body":
             left = max(0, cut - self.sent)
@@ -349,6 +350,18 @@ class _Faulty:
             return
         self.sent += len(body)
         await self.send(message)
+
+    async def _changed(self, message: dict[str, Any]) -> None:
+        """Starlette answers in one piece: its start is held until the length of the changed body is known."""
+        if message["type"] == "http.response.start":
+            self.held = message
+            return
+        assert self.fault.change is not None
+        body = self.fault.change(message["body"]) if message["body"] else b""
+        headers = [(key, value) for key, value in self.held["headers"] if key.lower() != b"content-length"]
+        length = [(b"content-length", str(len(body)).encode())]
+        await self.send(self.held | {"headers": headers + length})
+        await self.send(message | {"body": body})
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from hub_fixtures import NAMES, REPO
 from hub_server import WRITE, Fault, LoopbackHub, point_client, running
 from streamlit.testing.v1 import AppTest
 from zoo_runs import JUDGE, write_judge_run, write_link_run
@@ -19,22 +20,11 @@ from training.publish import publish
 from zoo import hub
 from zoo.registry import REGISTRY, Shelf
 
-REPO = "tester/zoo"
-NAMES = ["deepjscc.rec_r16_lite", "deepjscc_wz_roi.rec_r16_lite"]
 WEIGHTS = "GET .*rec_r16_lite/model.safetensors"
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A shelf of two untrained networks and their judge."""
-    base = tmp_path_factory.mktemp("networks")
-    for run in (write_judge_run(base / "runs"), *(write_link_run(base / "runs", name) for name in NAMES)):
-        publish(run, base / "shelf")
-    return base / "shelf"
-
-
 @pytest.fixture
-def server(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackHub]:
+def server(hub_made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackHub]:
     """A loopback Hub that holds the shelf as ``tester/zoo``, and an explorer whose own zoo is empty."""
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / REGISTRY).write_text('{"format": 1, "checkpoints": {}}')
@@ -42,7 +32,7 @@ def server(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
         point_client(monkeypatch, loopback.url, tmp_path)
         monkeypatch.setenv("WZROI_ZOO", str(tmp_path / "empty"))
         monkeypatch.setenv("WZROI_REPO", "")
-        hub.push(REPO, shelf=Shelf.at(made), results=None, token=WRITE, unevaluated=True)
+        hub.push(REPO, shelf=Shelf.at(hub_made / "shelf"), results=None, token=WRITE, unevaluated=True)
         monkeypatch.setattr(pulling, "OFFER", pulling.Offer())
         monkeypatch.setattr(networks, "OFFER", pulling.OFFER)
         engine.forget_holdings()
@@ -140,7 +130,7 @@ def test_a_damaged_pull_is_a_sentence(server: LoopbackHub) -> None:
     offer = pulling.OFFER
     offer.use(REPO)
     eventually(idle)
-    server.faults = [Fault(WEIGHTS, flip=True)]
+    server.faults = [Fault(WEIGHTS, change=lambda body: body[:-1] + bytes([body[-1] ^ 1]))]
     offer.pull(NAMES[0])
     eventually(idle)
     assert "altered" in offer.message and "pull it again" in offer.message

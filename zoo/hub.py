@@ -409,7 +409,7 @@ def _all_cached(patterns: Sequence[str], where: Repository) -> list[str]:
             names = _with_judges(_matching(patterns, entries, where.id), entries)
         except ZooError:
             continue
-        if all((shelf.path(name) / file).is_file() for name in names for file in FILES):
+        if all(shelf.whole(name) for name in names):
             return names
     return []
 

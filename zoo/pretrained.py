@@ -99,7 +99,7 @@ def _load_repository(repo: str, name: str, revision: str | None, device: torch.d
 
     hub.pull(name, repo, revision)
     for shelf in hub.cached_shelves(repo, revision):
-        if name in shelf.entries() and (shelf.path(name) / WEIGHTS).is_file():
+        if name in shelf.entries() and shelf.whole(name):
             return load_from(shelf, name, device)
     raise ZooError(f"{name} of {repo} vanished from the cache while it was read: pull it again")
 

@@ -177,6 +177,10 @@ class Shelf:
         """The folder of a checkpoint."""
         return self.folder / check_name(name)
 
+    def whole(self, name: str) -> bool:
+        """Whether every file of a checkpoint is there: of a pulled one, only some may have arrived."""
+        return all((self.path(name) / file).is_file() for file in FILES)
+
 
 BUNDLED = Shelf(PACKAGE / "checkpoints", PACKAGE / REGISTRY)
 """What this package carries."""

@@ -53,8 +53,7 @@ def list_judges(pattern: str = "*") -> list[str]:
 def _at_hand(pattern: str, network: NetworkKind) -> list[str]:
     names = select(pattern, network)
     for shelf in _pulled():
-        whole = [name for name in select(pattern, network, shelf) if (shelf.path(name) / WEIGHTS).is_file()]
-        names += [name for name in whole if name not in names]
+        names += [name for name in select(pattern, network, shelf) if name not in names and shelf.whole(name)]
     return names
 
 
@@ -77,7 +76,7 @@ def find(name: str) -> tuple[Shelf, Entry]:
     if name in shelf.entries() or not os.environ.get("WZROI_REPO"):
         return shelf, shelf.entry(name)
     for pulled in _pulled():
-        if name in pulled.entries() and (pulled.path(name) / WEIGHTS).is_file():
+        if name in pulled.entries() and pulled.whole(name):
             return pulled, pulled.entry(name)
     raise ZooError(f"no checkpoint {name!r} at hand: `python -m zoo pull {name}` fetches it, if $WZROI_REPO has it")
 
