@@ -136,7 +136,7 @@ class Run:
         self.forward: nn.Module = self.model
 
     def prepare(self, compiled: bool) -> None:
-        """Hand model and optimiser to Accelerate: devices, precision, gradients shared among processes."""
+        """Hand model and optimiser to Accelerate: devices, gradients shared among processes."""
         model = torch.compile(self.model) if compiled else self.model
         self.forward, self.optimiser = self.accelerator.prepare(model, self.optimiser)
 
@@ -147,7 +147,7 @@ class Run:
         indices = batch_indices(self.step, self.schedule.batch, self.task.examples, self.seed).to(self.device)
         generator = step_generator(self.seed, self.step, self.device)
         self.model.train()
-        with self.accelerator.autocast():
+        with self._mixed_precision():
             loss = self.task.loss(self.forward, indices, generator, self.share)
         self.optimiser.zero_grad()
         self.accelerator.backward(loss)
@@ -155,6 +155,12 @@ class Run:
         _update_average(self.average, self.model, self.schedule.ema, self.step)
         self.step += 1
         return loss.detach()
+
+    def _mixed_precision(self) -> torch.autocast:
+        """bfloat16 where the schedule and the device are for it; not Accelerate's, which is one for a process."""
+        on_cuda = self.device.type == "cuda"
+        enabled = torch.cuda.is_bf16_supported() if on_cuda else self.schedule.cpu_bf16 and self.device.type == "cpu"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
 
     @property
     def rate(self) -> float:

@@ -20,7 +20,7 @@ from torch import nn
 
 from training.judge import JudgeTask, judge_accuracy
 from training.loop import fit, write_atomically
-from training.recipes import JUDGES, Schedule, tier_of
+from training.recipes import JUDGES, tier_of
 from training.rehearsal import rehearsal_split
 from training.train import LinkTask, start_from
 from wzroi.config import ModelName
@@ -77,12 +77,6 @@ def _alone(folder: Path, accelerator: Accelerator) -> Iterator[None]:
         raise BusyRun(f"another process is training {folder.name} in {folder.parent}: let it end, or stop it") from None
 
 
-def _accelerator(cpu: bool, schedule: Schedule) -> Accelerator:
-    on_cuda = not cpu and torch.cuda.is_available()
-    bf16 = torch.cuda.is_bf16_supported() if on_cuda else schedule.cpu_bf16
-    return Accelerator(cpu=cpu, mixed_precision="bf16" if bf16 else "no")
-
-
 def _data(root: Path | None, rehearse: int, accelerator: Accelerator) -> dict[Split, Images]:
     """Train and validation images on the device; the test set is not touched."""
     splits: tuple[Split, Split] = ("train", "validation")
@@ -128,7 +122,7 @@ def train_judge(
         BusyRun: when another process is training it.
     """
     folder, recipe = runs / name, JUDGES[name]
-    accelerator = _accelerator(cpu, recipe.schedule)
+    accelerator = Accelerator(cpu=cpu)
     if finished(folder):
         return True
     with _alone(folder, accelerator):
@@ -170,7 +164,7 @@ def train_link(
     """
     folder, tier = runs / str(name), tier_of(name)
     schedule = tier.rec if name.stage == "rec" else tier.task
-    accelerator = _accelerator(cpu, schedule)
+    accelerator = Accelerator(cpu=cpu)
     if finished(folder):
         return True
     twin = _twin_weights(name, runs)
