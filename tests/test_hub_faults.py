@@ -149,7 +149,7 @@ def test_somebody_else_pushed_meanwhile(base: Path, server: LoopbackHub, monkeyp
     push_zoo(base)
     stale = hub.look(hub.repository())
     zoo.push_to_hub(zoo.load(ROI, device="cpu"), REPO, "deepjscc_wz_roi.mine")
-    monkeypatch.setattr(hub, "look", lambda *args: stale)
+    monkeypatch.setattr("zoo.hub.pushing.look", lambda *args: stale)
     with pytest.raises(hub.HubError, match="changed meanwhile: run the command again"):
         zoo.push_to_hub(zoo.load(ROI, device="cpu"), REPO, "deepjscc_wz_roi.other")
 
@@ -186,7 +186,7 @@ def test_a_hub_that_does_not_answer_is_left_soon(elsewhere: Path, monkeypatch: p
         deaf.bind(("127.0.0.1", 0))
         deaf.listen()
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{deaf.getsockname()[1]}")
-        monkeypatch.setattr(hub, "TIMEOUT_S", 0.5)
+        monkeypatch.setattr("zoo.hub.remote.TIMEOUT_S", 0.5)
         began = time.monotonic()
         with pytest.raises(hub.HubError, match="no connection to the Hub"):
             zoo.pull(ROI)

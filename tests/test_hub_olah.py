@@ -1,7 +1,7 @@
 """Pull from a Hub mirror that others wrote: ``olah`` serving a local git repository, with the unmodified client.
 
-``olah`` pins old web packages, so it lives in an environment of its own: put its ``olah-cli`` on the path, or name it
-by ``WZROI_OLAH``. Without it the test is skipped; the loopback Hub of ``hub_server`` covers the same requests.
+``olah-cli`` is looked for beside Python, where ``.[test]`` puts it, and on the path; ``WZROI_OLAH`` names another.
+Without it the test is skipped; the loopback Hub of ``hub_server`` covers the same requests.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,10 +22,11 @@ from zoo_runs import JUDGE, write_judge_run, write_link_run
 import zoo
 from training.publish import publish
 
-OLAH = os.environ.get("WZROI_OLAH") or shutil.which("olah-cli")
+BESIDE = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+OLAH = os.environ.get("WZROI_OLAH") or shutil.which("olah-cli", path=BESIDE)
 NAME = "deepjscc_wz_roi.rec_r16_lite"
 
-pytestmark = pytest.mark.skipif(not OLAH or not shutil.which("git"), reason="olah-cli (pip install olah) is not here")
+pytestmark = pytest.mark.skipif(not OLAH or not shutil.which("git"), reason="no olah-cli: pip install '.[test]'")
 
 
 def _free_port() -> int:

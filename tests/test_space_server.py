@@ -38,10 +38,10 @@ ASK = {"pair": "cifar-7", "picture": None, "right": None, "size": 64, "channel":
 
 
 class Served:
-    """The address of a running demo, the folder that it runs from, and its log."""
+    """The address of a running demo, its process, the folder that it runs from, and its log."""
 
-    def __init__(self, address: str, folder: Path, log: Path) -> None:
-        self.address, self.folder, self.log = address, folder, log
+    def __init__(self, address: str, process: int, folder: Path, log: Path) -> None:
+        self.address, self.process, self.folder, self.log = address, process, folder, log
 
     def shelf(self) -> Shelf:
         """The zoo inside the folder."""
@@ -55,8 +55,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WZROI_ZOO", str(small_zoo(root)))
         folder = assemble(root / "demo", "gradio", "me/demo", ["*_lite", PAPER]).folder
-    with running_space(folder, root / "log") as (address, _):
-        yield Served(address, folder, root / "log")
+    with running_space(folder, root / "log") as (address, process):
+        yield Served(address, process.pid, folder, root / "log")
 
 
 @pytest.fixture(scope="module")
@@ -185,6 +185,19 @@ def test_bad_sweeps_are_answered_with_a_sentence(client: Client, change: dict[st
 
     with pytest.raises(AppError, match=mend):
         client.predict(**ASK | {"models": [LITE[0]], "snrs": [5], "draws": 2} | change, api_name="/sweep")
+
+
+def test_many_users_are_counted_and_none_is_turned_away(served: Served) -> None:
+    """The load test itself, for two seconds and without browsers; ``python tests/load_space.py`` is the whole."""
+    import psutil
+    from load_space import Servers, run, table
+
+    found = run(Servers(served.address, None, {"demo": psutil.Process(served.process)}), 4, 0, 2.0)
+    assert (found["errors"], found["users"]) == (0, 4), found["error_texts"]
+    waited = found["waiting"]["API: transmit"]
+    assert waited["answers"] >= 4 and 0 < waited["median_s"] <= waited["p90_s"] <= waited["most_s"]
+    assert found["memory_mib"]["demo"][0] > 100
+    assert f"| API: transmit | {waited['answers']} | {waited['median_s']:.2f} |" in table(found)
 
 
 # What it does not give away

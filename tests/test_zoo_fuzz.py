@@ -1,17 +1,23 @@
 """Fuzzing what a checkpoint is read from: config, registry, safetensors header and golden file; and the count.
 
 Every case must end in the one error class or in a network that is exactly its configuration's; nothing else may be
-raised, and nothing may be built that its file does not hold.
+raised, and nothing may be built that its file does not hold. A long run, whose count is kept in
+``assets/results/fuzz_zoo.json``:
+
+    WZROI_FUZZ=5000 python -m pytest -q tests/test_zoo_fuzz.py
 """
 
 from __future__ import annotations
 
+import datetime
 import json
+import os
 import struct
 from typing import Any
 
 import pytest
 import torch
+from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -31,7 +37,10 @@ WHOLE = MODEL.state_dict()
 REGISTRY = registry_text({NAME: ENTRY}).encode()
 
 HEALTH = [HealthCheck.too_slow, HealthCheck.data_too_large]
-QUICK = settings(max_examples=400, deadline=None, suppress_health_check=HEALTH)
+LONG = int(os.environ.get("WZROI_FUZZ", "0"))
+"""Cases of each kind in a long run."""
+
+QUICK = settings(max_examples=LONG or 400, deadline=None, suppress_health_check=HEALTH)
 ODD = st.sampled_from([2**60, -1, 0, "1", "", "../x"])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | ODD,
@@ -39,15 +48,19 @@ JSON = st.recursive(
     max_leaves=6,
 )
 seen = {"refused": 0, "taken": 0}
+KINDS = ["config.json", "registry.json", "model.safetensors", "golden.safetensors"]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def count() -> Any:
+def count(request: pytest.FixtureRequest) -> Any:
     """Print how many cases ran; fail when the fuzzing was idle."""
     seen.update(refused=0, taken=0)
     yield
     print(f"\nfuzz: {seen['refused']} refused, {seen['taken']} taken")
     assert seen["refused"] > 500
+    if LONG and not request.session.testsfailed:
+        kept = {"cases_of_a_kind": LONG, "kinds": KINDS, **seen, "date": datetime.date.today().isoformat()}
+        (ROOT / "assets" / "results" / "fuzz_zoo.json").write_text(json.dumps(kept, indent=1) + "\n")
 
 
 def _tried(work: Any) -> Any:
@@ -133,7 +146,7 @@ def test_safetensors_header(data: st.DataObject) -> None:
         assert all(bool(value.isfinite().all()) for value in state.values())
 
 
-@settings(QUICK, max_examples=150)
+@settings(QUICK, max_examples=LONG or 150)
 @given(st.data())
 def test_golden(data: st.DataObject) -> None:
     header, body = _split(FILES[GOLDEN])

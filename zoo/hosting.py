@@ -246,12 +246,12 @@ def push(folder: Path, kind: Kind, repo: str, *, token: str | None = None, priva
     Raises:
         HubError: no token, no rights, no network.
     """
-    from zoo.hub import _api, explained
+    from zoo.hub import api, explained
 
     with explained(repo):
-        api = _api(token)
-        api.create_repo(repo, repo_type="space", space_sdk=kind, private=private, exist_ok=True)
-        done = api.upload_folder(
+        client = api(token)
+        client.create_repo(repo, repo_type="space", space_sdk=kind, private=private, exist_ok=True)
+        done = client.upload_folder(
             repo_id=repo, folder_path=folder, repo_type="space", delete_patterns="*",
             commit_message="Assemble the demo",
         )  # fmt: skip

@@ -1,0 +1,33 @@
+"""A Hugging Face Hub repository as a shelf: pull by name, push in one commit. Only this package imports the client.
+
+The repository holds the same folders as ``zoo/checkpoints`` under the same names, ``registry.json``, a card, and the
+results files under ``results/``. It is named by an argument or by ``$WZROI_REPO``, as ``USER/NAME`` or
+``USER/NAME@revision``. What is pulled lies in the Hub's own cache; every file is checked against the registry of the
+revision that it came from, and one that differs is removed again.
+"""
+
+from zoo.hub.explain import explained
+from zoo.hub.pulling import cached_shelves, pull
+from zoo.hub.pushing import RESULTS, PushReport, push
+from zoo.hub.remote import Progress, Remote, hub_entries, look
+from zoo.hub.where import VARIABLE, HubError, Repository, api, cache_folder, offline, repository
+
+__all__ = [
+    "RESULTS",
+    "VARIABLE",
+    "HubError",
+    "Progress",
+    "PushReport",
+    "Remote",
+    "Repository",
+    "api",
+    "cache_folder",
+    "cached_shelves",
+    "explained",
+    "hub_entries",
+    "look",
+    "offline",
+    "pull",
+    "push",
+    "repository",
+]

@@ -1,0 +1,130 @@
+"""Pushing checkpoints: a single commit with what changed, of networks that are whole, measured and proven."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoo.assemble import measures
+from zoo.card import read_results, repository_card
+from zoo.checkpoint import CARD, FILES
+from zoo.errors import ZooError
+from zoo.hub.explain import explained
+from zoo.hub.remote import Remote, look, read_registry
+from zoo.hub.where import HubError, Repository, api, repository
+from zoo.registry import REGISTRY, Entry, Shelf, check_name, default_shelf, registry_text
+
+RESULTS = Path(__file__).resolve().parents[2] / "assets" / "results"
+"""Where ``evaluate`` writes, in a checkout of the project."""
+
+
+@dataclass(frozen=True)
+class PushReport:
+    """What a push did, or with ``dry_run`` would do: paths in the repository, and the commit (``None`` without one)."""
+
+    repo: str
+    uploaded: list[str]
+    unchanged: list[str]
+    commit: str | None
+
+
+def push(
+    repo: str,
+    names: Sequence[str] | None = None,
+    *,
+    shelf: Shelf | None = None,
+    results: Path | None = RESULTS,
+    token: str | None = None,
+    private: bool = False,
+    dry_run: bool = False,
+    unevaluated: bool = False,
+) -> PushReport:
+    """Publish checkpoints into one repository: a single commit with what changed, and none when nothing did.
+
+    Args:
+        repo: ``USER/NAME``; created when it does not exist. names: checkpoints (default: all of the shelf).
+        results: folder of ``<name>.json`` files. private: for a repository that is created.
+        dry_run: say what would be sent, send nothing.
+        unevaluated: allow checkpoints without results (a user's own network; the zoo itself does not).
+
+    Raises:
+        ZooError: for a checkpoint without results, card or passing golden tensors. HubError: no token, no rights, no
+            network, or somebody else pushed meanwhile.
+    """
+    where = repository(repo)
+    shelf = shelf or default_shelf()
+    entries = {name: shelf.entry(check_name(name)) for name in names or list(shelf.entries())}
+    if not entries:
+        raise ZooError(f"{shelf.folder} holds no checkpoint: publish one first")
+    files: dict[str, bytes] = {}
+    for entry in entries.values():
+        files |= _publishable(shelf, entry, results, unevaluated=unevaluated)
+    remote = _look_or_none(where, token, dry_run=dry_run)
+    known = read_registry(where, remote, remote.commit)[0] if remote is not None and REGISTRY in remote.files else {}
+    merged = known | entries
+    files[REGISTRY] = registry_text(merged).encode()
+    files[CARD] = repository_card(where.id, merged).encode()
+    changed, unchanged = _changes(files, remote)
+    commit = None if dry_run or not changed else _commit(where, remote, files, changed, token, private=private)
+    return PushReport(where.id, changed, unchanged, commit)
+
+
+def _publishable(shelf: Shelf, entry: Entry, results: Path | None, *, unevaluated: bool) -> dict[str, bytes]:
+    """A checkpoint's files by path in the repository; raises ZooError for what the zoo does not publish."""
+    from zoo.store import checked_file, verify
+
+    report = verify(entry.name, shelf=shelf)
+    if not report.passed:
+        raise ZooError(f"{entry.name} misses its golden tensors (by {report.error:.1e}): publish it again")
+    files = {f"{entry.name}/{file}": checked_file(shelf, entry, file) for file in FILES}
+    if not files[f"{entry.name}/{CARD}"].startswith(b"---\n"):
+        raise ZooError(f"{shelf.path(entry.name) / CARD} has no Hub metadata: publish it again")
+    measured = read_results(results, entry.name)
+    if measures(measured, entry) and entry.metrics:
+        files[f"results/{entry.name}.json"] = (json.dumps(measured, indent=1) + "\n").encode()
+    elif not unevaluated:
+        raise ZooError(
+            f"{entry.name} has no results of its own weights in {results}: run `python -m training evaluate "
+            f"{entry.name}`, then `python -m training publish {entry.name}`"
+        )
+    return files
+
+
+def _look_or_none(where: Repository, token: str | None, *, dry_run: bool) -> Remote | None:
+    """The repository as it is, ``None`` when it does not exist; a dry run does without the network too."""
+    from huggingface_hub import errors, get_token
+
+    if not dry_run and token is None and get_token() is None:
+        raise HubError("there is no token: run `hf auth login`, or set HF_TOKEN to one with write access")
+    try:
+        return look(where, token)
+    except HubError as error:
+        absent = isinstance(error.__cause__, errors.RepositoryNotFoundError)
+        if dry_run or (absent and error.__cause__.response.status_code == 404):  # type: ignore[union-attr]
+            return None
+        raise
+
+
+def _changes(files: dict[str, bytes], remote: Remote | None) -> tuple[list[str], list[str]]:
+    there = remote.files if remote is not None else {}
+    same = {path for path, blob in files.items() if path in there and there[path].holds(blob)}
+    return sorted(set(files) - same), sorted(same)
+
+
+def _commit(
+    where: Repository, remote: Remote | None, files: dict[str, bytes], changed: list[str], token: str | None, *,
+    private: bool,
+) -> str:  # fmt: skip
+    from huggingface_hub import CommitOperationAdd
+
+    client = api(token)
+    names = sorted({path.split("/")[0] for path in changed if path.endswith(FILES) and "/" in path})
+    message = f"Publish {', '.join(names[:3])}{' and more' if len(names) > 3 else ''}" if names else "Update the card"
+    with explained(where.id):
+        if remote is None:
+            client.create_repo(where.id, private=private, exist_ok=True)
+        operations = [CommitOperationAdd(path, files[path]) for path in changed]
+        parent = remote.commit if remote is not None else None
+        return str(client.create_commit(where.id, operations, commit_message=message, parent_commit=parent).oid)
