@@ -18,7 +18,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from app_server import fixture_zoo
 from conftest import ROOT, pictures
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -29,10 +28,10 @@ from streamlit.testing.v1 import AppTest
 
 import zoo
 from explorer import cifar, compare, download, engine, routes, sources, state, sweep, takeaway, upload
-from explorer.channel_page import draw
 from explorer.component import ORIGIN_LABELS, bench_data
+from explorer.draws import draw
 from explorer.pages import PAGES
-from explorer.stereo_page import feature_bytes
+from explorer.stereo import feature_bytes
 from wzroi import views
 from wzroi.channel import sample_channel
 from wzroi.config import CLASSES
@@ -47,9 +46,9 @@ FOUR = [f"{name}.rec_r16_lite" for name in ("deepjscc", "deepjscc_wz", "deepjscc
 CAT = "gallery:cifar-0"
 
 
-@pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return fixture_zoo(tmp_path_factory.mktemp("explorer"))
+@pytest.fixture
+def shelf(explorer_zoo: Path) -> Path:
+    return explorer_zoo
 
 
 @pytest.fixture(autouse=True)
