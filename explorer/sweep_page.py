@@ -19,6 +19,9 @@ METRICS = {"psnr": "PSNR", "psnr_of_mean_mse": "PSNR of mean MSE", "ssim": "SSIM
            "accuracy": "Accuracy"}
 DRAWS = (1, 4, 16, 64)
 STEPS_DB = (5.0, 2.5, 1.0)
+MOST = 8
+"""Networks in one sweep."""
+
 LARGE = 64 * 64
 """Pixels above which a sweep waits for the button: it may take long."""
 
@@ -71,15 +74,15 @@ def controls(view: View, variants: list[Variant]) -> Plan:
                                   key="sweep_axis", help=f"{TIPS['snr']} {TIPS['rate']}") or "snr"
     ids = [variant.id for variant in variants]
     names = {variant.id: variant.title for variant in variants}
-    chosen = right.multiselect("Networks", ids, default=[i for i in ids if i in view.variants], key="sweep_networks",
-                               format_func=lambda name: names.get(name, name), max_selections=8, help=TIPS["variants"])
+    chosen = right.pills("Networks", ids, selection_mode="multi", default=[i for i in ids if i in view.variants],
+                         key="sweep_networks", format_func=lambda name: names.get(name, name), help=TIPS["variants"])
     columns = st.columns(3, vertical_alignment="bottom")
     channel = columns[0].selectbox("Channel", list(CHANNELS), list(CHANNELS).index(view.channel), key="sweep_channel",
                                    format_func=lambda name: CHANNEL_NAMES[name], help=TIPS["channel"])
     draws = columns[1].select_slider("Draws of the channel a point", DRAWS, 4, key="sweep_draws", help=TIPS["draws"])
     step = columns[2].select_slider("Step, dB", STEPS_DB, 2.5, key="sweep_step", disabled=axis == "rate",
                                     help="Distance between the SNRs that are computed (noise power of eq. 3).")
-    return plan_of(view, [v for v in variants if v.id in chosen], axis, channel, draws, step)
+    return plan_of(view, [v for v in variants if v.id in chosen][:MOST], axis, channel, draws, step)
 
 
 def sweep_of(plan: Plan, scene: Scene) -> Sweep | None:

@@ -229,7 +229,7 @@ def test_a_large_picture_waits_for_the_button(monkeypatch: pytest.MonkeyPatch) -
     app.segmented_control(key="sweep_axis").set_value("rate").run()
     app.button(key="sweep_start").click().run()
     assert len(ended(app.session_state.sweep).points) == 4
-    app.multiselect(key="sweep_networks").set_value([]).run()
+    app.pills(key="sweep_networks").set_value([]).run()
     assert "at least one" in app.info[0].value
 
 
