@@ -7,11 +7,12 @@ import functools
 from pathlib import Path
 from typing import Any
 
-from explorer.engine import CLASS_NAMES, ENGINE, MAX_SEED, MAX_VARIANTS, SNR_RANGE, Variant
+from explorer.engine import CLASS_NAMES, ENGINE, MAX_SEED, MAX_VARIANTS, SNR_RANGE, Variant, holdings
 from explorer.sources import gallery, gallery_scene, shrink
 from explorer.state import View
 from wzroi import views
 from wzroi.channel import CHANNELS
+from wzroi.config import ModelConfig
 from wzroi.roi import ORIGINS
 
 FOLDER = Path(__file__).resolve().parent / "bench"
@@ -48,9 +49,16 @@ TIPS = {
 
 
 @functools.cache
-def asset(name: str) -> str:
-    """The text of one of the component's files."""
-    return (FOLDER / name).read_text(encoding="utf-8")
+def asset(*names: str) -> str:
+    """The text of the component's files, one after the other: a component takes one script and one style sheet."""
+    return "\n".join((FOLDER / name).read_text(encoding="utf-8") for name in names)
+
+
+def shapes() -> dict[str, dict[str, int]]:
+    """c maps and N filters of each network, for the signal chain."""
+    configs = {name: entry.config for name, entry in holdings().models.items()}
+    return {name: {"maps": config.maps, "width": config.width} for name, config in configs.items()
+            if isinstance(config, ModelConfig)}
 
 
 def square(identifier: str) -> views.Pixels:
@@ -77,7 +85,7 @@ def bench_data(view: View, variants: list[Variant], version: int, base: str, sho
         "catalogue": [v._asdict() | {"names": {str(k): n for k, n in v.names.items()}} for v in variants],
         "gallery": gallery_data() if show_gallery else None,
         "channels": CHANNELS, "channel_names": CHANNEL_NAMES, "origins": {key: ORIGIN_LABELS[key] for key in ORIGINS},
-        "classes": CLASS_NAMES, "tips": TIPS, "hardware": ENGINE.hardware(), "snr_range": list(SNR_RANGE),
-        "max_seed": MAX_SEED, "max_variants": MAX_VARIANTS, "error_scale": views.ERROR_SCALE,
-        "error_colours": list(views.INFERNO), "roi_colours": list(views.CIVIDIS),
+        "shapes": shapes(), "classes": CLASS_NAMES, "tips": TIPS, "hardware": ENGINE.hardware(),
+        "snr_range": list(SNR_RANGE), "max_seed": MAX_SEED, "max_variants": MAX_VARIANTS,
+        "error_scale": views.ERROR_SCALE, "error_colours": list(views.INFERNO), "roi_colours": list(views.CIVIDIS),
     }
