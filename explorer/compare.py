@@ -94,8 +94,10 @@ def page() -> None:
         no_networks()
         return
     here = visit(variants)
-    notices()
-    choose_pair(here)
+    with st.container():  # a place of their own: what comes and goes there must not move the component below
+        notices()
+    with st.container():
+        choose_pair(here)
     live(here, variants)
 
 

@@ -38,7 +38,7 @@ class Bench {
     this.busy = false;
     this.dirty = false;
     this.frames = 0;
-    this.log = [];           // of each frame: ms from movement to picture, ms of them computing, sequence number
+    this.log = [];           // of each frame: ms from movement to picture, ms of them computing, sequence number, ms from request to picture
     this.closed = false;
   }
 
@@ -238,7 +238,7 @@ class Bench {
     this.busy = true;
     this.dirty = false;
     this.sequence += 1;
-    const expected = this.sequence, began = this.moved ?? performance.now();
+    const expected = this.sequence, asked = performance.now(), began = this.moved ?? asked;
     this.moved = null;
     const late = setTimeout(() => this.root.classList.add("pending"), PENDING_MS);
     let again = 0;
@@ -252,7 +252,8 @@ class Bench {
       } else if (body.seq === expected) {
         const sheet = await decode(body.sheet);
         if (!this.closed) this.show(body, sheet);
-        this.log.push([performance.now() - began, body.milliseconds, body.seq]);
+        const done = performance.now();
+        this.log.push([done - began, body.milliseconds, body.seq, done - asked]);
         if (this.log.length > LOGGED) this.log.shift();
       }
     } catch {
