@@ -38,7 +38,7 @@ async (bench, [name, seconds, every]) => {
     if (ask !== seen.last) seen.fresh += 1;
     seen.last = ask;
     if (seen.fresh % every === 1) {
-      const pixels = ({ box: { canvas: c } }) => Array.from(c.getContext("2d").getImageData(0, 0, c.width, c.height).data);
+      const pixels = ({ box: { canvas: c } }) => [...c.getContext("2d").getImageData(0, 0, c.width, c.height).data];
       seen.samples.push([ask, live.views.slice(0, frame.cards.length).map(pixels)]);
     }
   };

@@ -190,7 +190,7 @@ def test_every_control_is_explained_with_an_equation(open_page: Callable[..., Pa
     }""")
     assert len(tips) > 10
     assert all(visible and re.search(r"eqs?\. \d", text) for text, visible in tips), tips
-    assert re.search(r"\d+×16×16 and 6×8×8 maps", page.locator(".chain.held").inner_text())
+    assert re.search(r"\d+×16×16 and 6×8×8 maps", page.locator(".held").inner_text())
     close(page)
 
 

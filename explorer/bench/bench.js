@@ -309,7 +309,7 @@ class Bench {
     if (key === this.chainKey) return;
     this.chainKey = key;
     const items = (list) => list.map(([name, text, kind]) => make("li", { class: kind ?? "" }, make("b", {}, name), make("span", {}, text)));
-    const [sent, held] = this.root.querySelectorAll(".chain");
+    const sent = this.part("chain"), held = this.part("held");
     sent.replaceChildren(...items(steps.sent));
     held.replaceChildren(...items(steps.held));
     held.hidden = !steps.held.length;
