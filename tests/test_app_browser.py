@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import load_app
 import pytest
 from app_server import BROWSER_ARGUMENTS, CHROMIUM, running_app, zoo_for
 from conftest import ROOT, pictures
@@ -291,4 +292,14 @@ def test_random_movements_never_show_numbers_of_another_setting(open_page: Calla
             ask = shown(page)
             assert ask == bench.evaluate("b => b.live.frame.ask")
     shown(page)
+    close(page)
+
+
+def test_visitors_at_once_see_their_own_seed_and_picture(open_page: Callable[..., Page], address: str) -> None:
+    """A short version of ``load_app``."""
+    page = open_page()
+    found = load_app.visit(page.context.browser, address, 3, 2.0, every=5)
+    assert found["mixed"] == []
+    assert found["frames"] >= 6 and found["frames_checked"] >= 3
+    assert found["fewest_frames_of_a_visitor"] > 0
     close(page)
