@@ -1,76 +1,77 @@
-"""The Channel page: what is sent and received, and many draws of the channel at once."""
+"""The Channel page: what is sent and received, many draws of the channel at once, and an unexpected SNR."""
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import streamlit as st
 import torch
 from torch import Tensor
 
+from explorer.channel_figures import Level, mismatch_figure, peak_to_average_db, power_figure
 from explorer.component import CHANNEL_NAMES, TIPS
-from explorer.engine import ENGINE, SNR_RANGE, catalogue
+from explorer.draws import DRAW_PIXELS, Draws, draw
+from explorer.engine import SNR_RANGE, Variant, catalogue, holdings
 from explorer.layout import header, no_networks, present_view
 from explorer.sources import Scene, find_scene
+from explorer.state import View
 from wzroi import views
-from wzroi.channel import CHANNELS, sample_channel
-from wzroi.link import Transmission, finish
-from wzroi.pairs import Pair
+from wzroi.channel import CHANNELS
 
 MAX_DRAWS = 200
-DRAW_PIXELS = 64 * 1024
-"""Pixels decoded in one batch, over all draws."""
+MISMATCH_SNRS = tuple(range(-5, 21, 5))
+MISMATCH_DRAWS = 16
+PLAIN = {"displaylogo": False}
+
+INTRO = ("Each image's symbols have mean power one (eq. 2); the SNR counts per complex symbol. One picture is sent "
+         "many times: what the noise changes is the spread.")
 
 
-class Draws(NamedTuple):
-    """Many transmissions of one picture: ``pictures`` ``[n, 3, H, W]``, ``psnr`` dB ``[n]``, symbols of the first.
+class Setting(NamedTuple):
+    """What the page's controls say; ``believed`` is the SNR that the receiver assumes, ``None``: the true one."""
 
-    ``power`` is the mean of |z|^2 over the symbols, ``snr_db`` the measured SNR over all draws.
-    """
-
-    pictures: Tensor
-    psnr: Tensor
-    sent: Tensor
-    received: Tensor
-    power: float
+    model: str
+    channel: str
     snr_db: float
+    count: int
+    seed: int
+    roi: str
+    believed: float | None
+
+    def draws(self, scene: Scene) -> Draws:
+        """Send the pair."""
+        return draw(scene, self.model, self.channel, self.snr_db, self.seed, self.count, self.roi, self.believed)
 
 
-def repeated(ready: Transmission, count: int) -> Transmission:
-    """A transmission of one image as a batch of ``count`` equal ones, without computing anything again."""
+def page() -> None:
+    """Draw the page."""
+    header("The channel: symbols, noise and many draws", INTRO)
+    variants = catalogue()
+    if not variants:
+        no_networks()
+        return
+    view = present_view(variants)
+    scene = find_scene(view.pair)
+    setting = controls(view, variants)
+    show(scene, setting, setting.draws(scene))
+    unexpected(scene, setting)
 
-    def expand(value: object) -> object:
-        if isinstance(value, Tensor):
-            return value.expand(count, *value.shape[1:])
-        if isinstance(value, tuple) and hasattr(value, "_fields"):
-            return type(value)(*(expand(part) for part in value))
-        return value
 
-    return ready._replace(pair=Pair(*(expand(part) for part in ready.pair)), symbols=expand(ready.symbols),
-                          context=expand(ready.context), weight=expand(ready.weight))
-
-
-def draw(scene: Scene, model: str, channel: str, snr_db: float, seed: int, count: int) -> Draws:
-    """Send one pair ``count`` times with independent noise and gains, the first as the Compare page does."""
-    network, ready = ENGINE.model(model), ENGINE.transmission(scene, model, "side")
-    symbols, device = network.num_symbols(*scene.size), ENGINE.device
-    generator = torch.Generator().manual_seed(seed)
-    height, width = scene.size
-    batch = max(1, min(count, DRAW_PIXELS // (height * width)))
-    reports, noise, sizes = [], 0.0, [1] + [batch] * math.ceil((count - 1) / batch)
-    sizes[-1] = count - sum(sizes[:-1])
-    with ENGINE.slot():
-        for size in sizes:
-            state = sample_channel(channel, snr_db, size, symbols, generator=generator, device=device)
-            reports.append(finish(network, repeated(ready, size), state))
-            noise += float((state.noise.abs().square().mean(dim=1) * state.noise_power).sum())
-    sent = reports[0].symbols[0]
-    power = float(sent.abs().square().mean())
-    return Draws(
-        torch.cat([r.reconstruction for r in reports]).cpu(), torch.cat([r.psnr for r in reports]).cpu(), sent.cpu(),
-        reports[0].received[0].cpu(), power, 10 * math.log10(power / (noise / count)),
-    )
+def controls(view: View, variants: list[Variant]) -> Setting:
+    """The widgets; the picture, the ROI map's origin and the seed are the Compare page's."""
+    models = [name for variant in variants for name in variant.names.values()]
+    first = view.ask(variants).models
+    columns = st.columns(5, vertical_alignment="bottom")
+    model = columns[0].selectbox("Network", models, index=models.index(first[0]) if first else 0, help=TIPS["variants"])
+    kind = columns[1].selectbox("Channel", list(CHANNELS), format_func=CHANNEL_NAMES.get, help=TIPS["channel"],
+                                index=list(CHANNELS).index(view.channel))
+    snr = columns[2].slider("SNR, dB", *SNR_RANGE, value=view.snr, step=0.5, help=TIPS["snr"])
+    count = columns[3].select_slider("Draws", [1, 10, 50, 100, MAX_DRAWS], value=50, help=TIPS["draws"])
+    knows = "knows the SNR"
+    options = [knows, *(f"takes it for {value} dB" for value in MISMATCH_SNRS)]
+    assumed = columns[4].selectbox("The receiver", options, help=TIPS["believed"], disabled=kind == "awgn")
+    believed = None if kind == "awgn" or assumed == knows else float(MISMATCH_SNRS[options.index(assumed) - 1])
+    return Setting(model, kind, snr, count, view.seed, view.roi, believed)
 
 
 def spread_map(pictures: Tensor) -> views.Pixels:
@@ -79,43 +80,64 @@ def spread_map(pictures: Tensor) -> views.Pixels:
     return views.error_map(spread, torch.zeros_like(spread))
 
 
-def page() -> None:
-    """Draw the page."""
-    header("The channel: symbols, noise and many draws",
-           "Each image's symbols have mean power one; the SNR counts per complex symbol. One picture is sent many "
-           "times: what the noise changes is the spread.")
-    variants = catalogue()
-    if not variants:
-        no_networks()
-        return
-    view = present_view(variants)
-    scene = find_scene(view.pair)
-    models = [name for v in variants for name in v.names.values()]
-    first = view.ask(variants).models
-    left, middle, right, last = st.columns(4, vertical_alignment="bottom")
-    model = left.selectbox("Network", models, index=models.index(first[0]) if first else 0)
-    kind = middle.selectbox("Channel", list(CHANNELS), format_func=CHANNEL_NAMES.get, help=TIPS["channel"],
-                            index=list(CHANNELS).index(view.channel))
-    snr = right.slider("SNR, dB", *SNR_RANGE, value=view.snr, step=0.5, help=TIPS["snr"])
-    count = last.select_slider("Draws", [1, 10, 50, 100, MAX_DRAWS], value=50)
-    show(scene, draw(scene, model, kind, snr, view.seed, count), count)
-
-
-def show(scene: Scene, draws: Draws, count: int) -> None:
+def show(scene: Scene, setting: Setting, draws: Draws) -> None:
     """Pictures, numbers and plots of many draws."""
-    st.caption(f"{scene.title} · k = {len(draws.sent):,} complex symbols · mean power {draws.power:.3f} · "
-               f"SNR measured over {count} draws {draws.snr_db:.2f} dB")
+    st.caption(
+        f"{scene.title} · k = {len(draws.sent):,} complex symbols · mean power {draws.power:.3f}, peak "
+        f"{peak_to_average_db(draws.sent):.1f} dB above it · SNR measured over {setting.count} draws "
+        f"{draws.snr_db:.2f} dB · PSNR {float(draws.psnr.mean()):.2f} ± "
+        f"{float(draws.psnr.std(unbiased=False)):.2f} dB (standard deviation) · seed {setting.seed}"
+    )
     plot, pictures = st.columns([3, 2])
     with plot:
-        st.plotly_chart(views.constellation_figure(draws.sent, draws.received), key="constellation",
-                        config={"displaylogo": False})
+        st.plotly_chart(views.constellation_figure(draws.sent, draws.received), key="constellation", config=PLAIN)
     with pictures:
-        factor = max(1, 160 // scene.size[1])
-        shown = {"Sent": views.to_pixels(scene.pair.source[0]), "First draw": views.to_pixels(draws.pictures[0]),
-                 "Mean of the draws": views.to_pixels(draws.pictures.mean(dim=0)), "Spread": spread_map(draws.pictures)}
-        columns = st.columns(2)
-        for index, (name, pixels) in enumerate(shown.items()):
-            columns[index % 2].image(views.enlarge(pixels, factor), caption=name, output_format="PNG")
-    if count > 1:
-        figure = views.histogram_figure(draws.psnr.tolist(), "PSNR, dB")
-        st.plotly_chart(figure, key="psnr", config={"displaylogo": False})
+        show_pictures(scene, draws)
+    left, right = st.columns(2)
+    left.plotly_chart(power_figure(draws.sent), key="power", config=PLAIN)
+    if setting.count > 1:
+        right.plotly_chart(views.histogram_figure(draws.psnr.tolist(), "PSNR, dB"), key="psnr", config=PLAIN)
+
+
+def show_pictures(scene: Scene, draws: Draws) -> None:
+    """What was sent, the first draw, the mean over all, and how far the draws lie apart."""
+    factor = max(1, 160 // scene.size[1])
+    shown = {"Sent": views.to_pixels(scene.pair.source[0]), "First draw": views.to_pixels(draws.pictures[0]),
+             "Mean of the draws": views.to_pixels(draws.pictures.mean(dim=0)),
+             f"Spread of a pixel, 0 to {round(255 * views.ERROR_SCALE)} grey levels": spread_map(draws.pictures)}
+    columns = st.columns(2)
+    for index, (name, pixels) in enumerate(shown.items()):
+        columns[index % 2].image(views.enlarge(pixels, factor), caption=name, output_format="PNG",
+                                 width=factor * scene.size[1])
+
+
+def trained_at(model: str) -> float | None:
+    """The SNR that a network was trained at, dB, where its entry says so."""
+    entry = holdings().models.get(model)
+    value = (entry.training or {}).get("snr_db") if entry else None
+    return float(value) if isinstance(value, int | float) else None
+
+
+def levels(scene: Scene, setting: Setting) -> list[Level]:
+    """PSNR over the channel's SNR with a receiver as the setting says."""
+    height, width = scene.size
+    few = max(1, min(MISMATCH_DRAWS, DRAW_PIXELS // (height * width)))
+    found = []
+    for snr in MISMATCH_SNRS:
+        psnr = setting._replace(snr_db=float(snr), count=few).draws(scene).psnr
+        found.append(Level(float(snr), float(psnr.mean()), float(psnr.std(unbiased=False))))
+    return found
+
+
+def unexpected(scene: Scene, setting: Setting) -> None:
+    """SNR mismatch: a channel other than that of training, and a receiver that takes its SNR for another."""
+    if not st.toggle("SNR mismatch", key="mismatch", help=TIPS["mismatch"]):
+        return
+    curves = {"receiver knows the SNR": levels(scene, setting._replace(believed=None))}
+    if setting.believed is not None:
+        curves[f"receiver takes it for {setting.believed:g} dB"] = levels(scene, setting)
+    trained = trained_at(setting.model)
+    st.plotly_chart(mismatch_figure(curves, trained, setting.snr_db), key="mismatch_plot", config=PLAIN)
+    where = "" if trained is None else f" It was trained at {trained:g} dB, which nothing tells it at other SNRs."
+    fading = "On AWGN the receiver uses no estimate of the SNR; on a fading channel its equaliser does."
+    st.caption(f"Mean over draws, bars ± one standard deviation. The network has no input for the SNR.{where} {fading}")

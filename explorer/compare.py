@@ -17,7 +17,8 @@ from explorer.sweep import sweep
 from explorer.takeaway import take_away
 
 BENCH = st.components.v2.component(
-    "wzroi_bench", html=asset("bench.html"), css=asset("bench.css"), js=asset("bench.js")
+    "wzroi_bench", html=asset("bench.html"), css=asset("bench.css", "help.css"),
+    js=asset("chain.js", "tour.js", "bench.js"),
 )
 
 SOURCES = {"gallery": "Gallery", "cifar": "CIFAR-10 test set", "upload": "Your picture"}
@@ -93,8 +94,10 @@ def page() -> None:
         no_networks()
         return
     here = visit(variants)
-    notices()
-    choose_pair(here)
+    with st.container():  # a place of their own: what comes and goes there must not move the component below
+        notices()
+    with st.container():
+        choose_pair(here)
     live(here, variants)
 
 

@@ -7,11 +7,12 @@ import functools
 from pathlib import Path
 from typing import Any
 
-from explorer.engine import CLASS_NAMES, ENGINE, MAX_SEED, MAX_VARIANTS, SNR_RANGE, Variant
+from explorer.engine import CLASS_NAMES, ENGINE, MAX_SEED, MAX_VARIANTS, SNR_RANGE, Variant, holdings
 from explorer.sources import gallery, gallery_scene, shrink
 from explorer.state import View
 from wzroi import views
 from wzroi.channel import CHANNELS
+from wzroi.config import ModelConfig
 from wzroi.roi import ORIGINS
 
 FOLDER = Path(__file__).resolve().parent / "bench"
@@ -29,20 +30,35 @@ ORIGIN_LABELS = {
 }
 
 TIPS = {
+    "pair": "The image x that the camera sends (eq. 1); x_side is made from it, or is the other camera's (eq. 4).",
     "snr": "Signal-to-noise ratio in dB per complex symbol: noise power is 10^(-SNR/10) (eq. 2, P_avg = 1).",
     "rate": "Bandwidth ratio rho = k / (3 H W): complex channel symbols per source value (eq. 3).",
     "opacity": "How strongly the ROI map M (Grad-CAM, eqs. 6 and 7) is laid over the pictures.",
-    "channel": "AWGN adds noise; Rayleigh fading also multiplies by a random gain that the receiver knows.",
+    "channel": "AWGN adds noise n before the decoder (eq. 4); Rayleigh fading has a random gain, known there, as well.",
     "roi": "From what the ROI map M is computed (eqs. 6 and 7); only 'side' is possible at a receiver.",
-    "seed": "Seed of the channel noise: the same seed gives the same pixels.",
-    "errors": "Absolute error, mean over red, green and blue, on one scale for all variants.",
+    "seed": "Seed of the channel noise n in what the decoder gets (eq. 4): the same seed gives the same pixels.",
+    "errors": "Absolute error of the estimate of x (eq. 4), mean over red, green and blue; one scale for all.",
+    "variants": "What the decoder has besides the symbols (eq. 4): nothing, x_side, SFT layers (eq. 8), M.",
+    "rec": "Trained by Algorithm 1 on the squared error alone (eq. 9).",
+    "task": "Trained by Algorithm 2 on the squared error and the judge's cross-entropy (eqs. 5 and 10).",
+    "tiles": "Whole: one image of k symbols (eqs. 2 and 3). Tiles: each is an image of the size of training.",
+    "draws": "How often the same symbols are sent, each time with new noise n (eq. 4).",
+    "believed": "What SNR the equaliser before the decoder (eq. 4) assumes; on AWGN the receiver does not use it.",
+    "mismatch": "How the network fares where the channel's noise is not that of training (5 dB, eq. 9).",
 }
 
 
 @functools.cache
-def asset(name: str) -> str:
-    """The text of one of the component's files."""
-    return (FOLDER / name).read_text(encoding="utf-8")
+def asset(*names: str) -> str:
+    """The text of the component's files, one after the other: a component takes one script and one style sheet."""
+    return "\n".join((FOLDER / name).read_text(encoding="utf-8") for name in names)
+
+
+def shapes() -> dict[str, dict[str, int]]:
+    """c maps and N filters of each network, for the signal chain."""
+    configs = {name: entry.config for name, entry in holdings().models.items()}
+    return {name: {"maps": config.maps, "width": config.width} for name, config in configs.items()
+            if isinstance(config, ModelConfig)}
 
 
 def square(identifier: str) -> views.Pixels:
@@ -69,7 +85,7 @@ def bench_data(view: View, variants: list[Variant], version: int, base: str, sho
         "catalogue": [v._asdict() | {"names": {str(k): n for k, n in v.names.items()}} for v in variants],
         "gallery": gallery_data() if show_gallery else None,
         "channels": CHANNELS, "channel_names": CHANNEL_NAMES, "origins": {key: ORIGIN_LABELS[key] for key in ORIGINS},
-        "classes": CLASS_NAMES, "tips": TIPS, "hardware": ENGINE.hardware(), "snr_range": list(SNR_RANGE),
-        "max_seed": MAX_SEED, "max_variants": MAX_VARIANTS, "error_scale": views.ERROR_SCALE,
-        "error_colours": list(views.INFERNO), "roi_colours": list(views.CIVIDIS),
+        "shapes": shapes(), "classes": CLASS_NAMES, "tips": TIPS, "hardware": ENGINE.hardware(),
+        "snr_range": list(SNR_RANGE), "max_seed": MAX_SEED, "max_variants": MAX_VARIANTS,
+        "error_scale": views.ERROR_SCALE, "error_colours": list(views.INFERNO), "roi_colours": list(views.CIVIDIS),
     }

@@ -23,6 +23,7 @@ class Page(NamedTuple):
 PAGES = [
     Page("Compare", "compare", "explorer.compare"),
     Page("Channel", "channel", "explorer.channel_page"),
+    Page("Sweep", "sweep", "explorer.sweep_page"),
     Page("Stereo", "stereo", "explorer.stereo_page"),
     Page("Figures", "figures", "explorer.figures_page"),
     Page("About", "about", "explorer.about_page"),

@@ -1,4 +1,4 @@
-"""What a visitor takes away: every number on show as CSV or JSON, and the Python lines that give them again."""
+"""What a visitor takes away: the pictures, every number on show as CSV or JSON, and the Python lines."""
 
 from __future__ import annotations
 
@@ -13,45 +13,11 @@ import torch
 
 import wzroi
 from explorer.engine import ENGINE, Ask, AskError, BusyError, Card, Frame, Variant, holdings
-from explorer.sources import SourceError
+from explorer.lines import python_lines
+from explorer.poster import png
 from explorer.state import View
 from wzroi.config import CLASSES
 from zoo.errors import ZooError
-
-SIMPLE = """import torch
-import wzroi, zoo
-from explorer.sources import find_scene
-
-device = {device!r}
-pair = find_scene({pair!r}).pair.to(device)
-judge = zoo.load_judge({judge!r}, device)
-roi = {roi}
-for name in {models}:
-    model = zoo.load(name, device)
-    symbols = model.num_symbols(*pair.source.shape[-2:])
-    generator = torch.Generator().manual_seed({seed})
-    channel = wzroi.sample_channel({channel!r}, {snr}, 1, symbols, generator=generator, device=device)
-    report = wzroi.run_link(model, pair, channel, roi, judge)
-    best = wzroi.CLASSES[int(report.logits.argmax())]
-    print(f"{{name}}: PSNR {{float(report.psnr):.2f}} dB, SSIM {{float(report.ssim):.3f}}, {{best}}")
-"""
-
-ROI_LINES = {
-    "shuffled": "wzroi.roi_map(judge, with_neighbour(find_scene({pair!r})).to(device), 'shuffled')[:1]",
-    "normal": "wzroi.roi_map(judge, pair, 'normal', generator=torch.Generator().manual_seed({seed}))",
-}
-
-
-def python_lines(ask: Ask, judge: str, device: str) -> str:
-    """Python that prints a frame's numbers, in a fresh process at the project's root."""
-    line = ROI_LINES.get(ask.roi, "wzroi.roi_map(judge, pair, {roi!r})")
-    roi = line.format(pair=ask.pair, seed=ask.seed, roi=ask.roi)
-    text = SIMPLE.format(device=device, pair=ask.pair, judge=judge, roi=roi, models=list(ask.models), seed=ask.seed,
-                         channel=ask.channel, snr=ask.snr_db)
-    if ask.roi != "shuffled":
-        return text
-    first = "from explorer.sources import find_scene\n"
-    return text.replace(first, f"{first}from zoo.scenes import with_neighbour\n")
 
 
 def row_of(card: Card, control: str) -> dict[str, Any]:
@@ -92,18 +58,35 @@ def as_csv(frame: Frame) -> str:
     return stream.getvalue()
 
 
+def judges_of(ask: Ask) -> dict[str, str]:
+    """The judge of each network, for those that have one."""
+    found = {model: ENGINE.judge_of(model) for model in ask.models}
+    return {model: judge for model, judge in found.items() if judge}
+
+
 def take_away(view: View, variants: list[Variant]) -> None:
     """Draw the downloads and the lines."""
-    ask = view.ask(variants)
-    with st.expander("Take away: numbers, and the Python lines that give them again", icon=":material/download:"):
+    with st.expander("Take away: link, picture, numbers, and the Python lines", icon=":material/download:"):
         try:
-            frame = ENGINE.frame(ask)
-        except (AskError, BusyError, SourceError, ZooError, OSError) as error:
+            frame = ENGINE.frame(view.ask(variants))
+        except (AskError, BusyError, ZooError, OSError) as error:
             st.caption(str(error))
             return
         st.caption("The address of this page is a link to this view. Uploaded pictures are not part of it.")
-        left, right, _ = st.columns([1, 1, 3])
-        left.download_button("Numbers as CSV", as_csv(frame), "wzroi.csv", "text/csv")
-        right.download_button("Numbers as JSON", as_json(frame), "wzroi.json", "application/json")
-        if frame.judge and not ask.pair.startswith("upload:"):
-            st.code(python_lines(ask, frame.judge, str(ENGINE.device)), language="python")
+        downloads(frame, view)
+        try:
+            st.code(python_lines(frame, judges_of(frame.ask), str(ENGINE.device)), language="python")
+            st.caption("Run at the project's root, the lines print the numbers shown above, to the last digit.")
+        except AskError as error:
+            st.caption(f"{str(error)[:1].upper()}{str(error)[1:]}.")
+
+
+def downloads(frame: Frame, view: View) -> None:
+    """Three files, made when they are asked for."""
+    files = [
+        ("Comparison as PNG", lambda: png(frame, view), "wzroi.png", "image/png"),
+        ("Numbers as CSV", lambda: as_csv(frame), "wzroi.csv", "text/csv"),
+        ("Numbers as JSON", lambda: as_json(frame), "wzroi.json", "application/json"),
+    ]
+    for column, (label, data, name, kind) in zip(st.columns(3), files, strict=True):
+        column.download_button(label, data, name, kind, on_click="ignore", icon=":material/download:")

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from zoo_runs import write_judge_run, write_link_run
@@ -49,15 +49,25 @@ def free_port() -> int:
 @contextlib.contextmanager
 def running_app(zoo: Path | None, log: Path, script: Path = ROOT / "app.py", **environment: str) -> Iterator[str]:
     """Start ``streamlit run app.py`` and give its address; stopped afterwards."""
+    with running_server(zoo, log, script, environment=environment) as (address, _):
+        yield address
+
+
+@contextlib.contextmanager
+def running_server(
+    zoo: Path | None, log: Path, script: Path = ROOT / "app.py", folder: Path = ROOT, options: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[tuple[str, int]]:
+    """``streamlit run`` in a folder (whose ``.streamlit`` it reads); gives its address and process id."""
     port = free_port()
-    env = os.environ | environment | ({"WZROI_ZOO": str(zoo)} if zoo else {})
+    env = os.environ | (environment or {}) | ({"WZROI_ZOO": str(zoo)} if zoo else {})
     command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)]
-    command += ["--server.headless", "true", "--server.address", "127.0.0.1"]
+    command += ["--server.headless", "true", "--server.address", "127.0.0.1", *options]
     with log.open("w") as output:
-        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, cwd=folder, env=env, stdout=output, stderr=subprocess.STDOUT)
         try:
             _wait(f"http://127.0.0.1:{port}/_stcore/health", process, log)
-            yield f"http://127.0.0.1:{port}"
+            yield f"http://127.0.0.1:{port}", process.pid
         finally:
             process.terminate()
             try:

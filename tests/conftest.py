@@ -122,6 +122,14 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return runs
 
 
+@pytest.fixture(scope="session")
+def explorer_zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A zoo of small untrained networks and a judge for tests of the explorer; made once, so not to be altered."""
+    from app_server import fixture_zoo
+
+    return fixture_zoo(tmp_path_factory.mktemp("explorer"))
+
+
 _opened: list[str] | None = None
 
 

@@ -26,6 +26,7 @@ def screenshot(target: Path, width: int = 1280, height: int = 1000, dark: bool =
         with running_app(zoo_for(Path(folder)), Path(folder) / "log") as address:
             scheme = "dark" if dark else "light"
             page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+            page.add_init_script("localStorage.setItem('wzroi-tour', 'seen')")
             page.goto(f"{address}/{path}", timeout=PATIENCE)
             page.wait_for_selector('.bench[data-current="true"]', timeout=PATIENCE)
             page.wait_for_timeout(3000)

@@ -18,7 +18,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from app_server import fixture_zoo
 from conftest import ROOT, pictures
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -28,11 +27,11 @@ from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
 import zoo
-from explorer import cifar, compare, download, engine, routes, sources, state, sweep, takeaway, upload
-from explorer.channel_page import draw
+from explorer import cifar, compare, download, engine, poster, routes, sources, state, sweep, takeaway, upload
 from explorer.component import ORIGIN_LABELS, bench_data
+from explorer.draws import draw
 from explorer.pages import PAGES
-from explorer.stereo_page import feature_bytes
+from explorer.stereo import feature_bytes
 from wzroi import views
 from wzroi.channel import sample_channel
 from wzroi.config import CLASSES
@@ -47,9 +46,9 @@ FOUR = [f"{name}.rec_r16_lite" for name in ("deepjscc", "deepjscc_wz", "deepjscc
 CAT = "gallery:cifar-0"
 
 
-@pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return fixture_zoo(tmp_path_factory.mktemp("explorer"))
+@pytest.fixture
+def shelf(explorer_zoo: Path) -> Path:
+    return explorer_zoo
 
 
 @pytest.fixture(autouse=True)
@@ -379,17 +378,52 @@ def test_memory_is_told_before_a_large_pair_is_sent() -> None:
     assert feature_bytes(config, 500, 741) > 100 * feature_bytes(config, 32, 32)
 
 
-@pytest.mark.parametrize("origin", ["side", "shuffled", "normal", "source+label"])
-def test_the_python_lines_give_the_numbers_again(
-    fresh: engine.Engine, capsys: pytest.CaptureFixture[str], origin: str
-) -> None:
-    frame = fresh.frame(ask(roi=origin, seed=5, snr_db=-1.5))
-    exec(takeaway.python_lines(frame.ask, str(frame.judge), "cpu"), {})
-    printed = capsys.readouterr().out.splitlines()
-    for card, line in zip(frame.cards, printed, strict=True):
-        assert line.startswith(f"{card.model}: PSNR {card.psnr:.2f} dB, SSIM {card.ssim:.3f}, ")
-        best = max(range(10), key=lambda index: card.probabilities[index])
-        assert line.endswith(CLASSES[best])
+def told(card: engine.Card, name: str) -> str:
+    """A card's numbers to the digits that the page shows."""
+    best = max(range(10), key=lambda index: card.probabilities[index])
+    return (f"{name}: PSNR {card.psnr:.2f} dB, SSIM {card.ssim:.3f}, ROI-PSNR {card.roi_psnr:.2f} dB, "
+            f"{CLASSES[best]} {100 * card.probabilities[best]:.0f} %")
+
+
+def test_the_python_lines_give_the_numbers_again_in_a_fresh_process(fresh: engine.Engine) -> None:
+    asks = [ask(roi=origin, seed=5, snr_db=-1.5, channel=channel) for origin, channel in (
+        ("side", "awgn"), ("shuffled", "rayleigh"), ("normal", "awgn"), ("source+label", "rayleigh_iid"))]
+    asks.append(ask(pair="gallery:motorcycle", models=(FOUR[3],)))
+    frames = [fresh.frame(one) for one in asks]
+    scripts = [takeaway.python_lines(frame, takeaway.judges_of(frame.ask), "cpu") for frame in frames]
+    code = "import torch\ntorch.set_num_threads(1)\n" + "".join(scripts)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    expected = [told(card, card.model) for frame in frames for card in frame.cards]
+    for place, frame in zip((4, 9, 14, 19, 21), frames, strict=True):
+        expected.insert(place, told(frame.paste, "paste"))
+    assert done.stdout.splitlines() == expected
+
+
+def test_lines_of_an_upload_are_not_offered(fresh: engine.Engine) -> None:
+    frame = fresh.frame(ask())
+    with pytest.raises(engine.AskError, match="zoo transmit"):
+        takeaway.python_lines(frame._replace(ask=ask(pair="upload:x")), takeaway.judges_of(ask()), "cpu")
+    with pytest.raises(engine.AskError, match="no judge"):
+        takeaway.python_lines(frame, {}, "cpu")
+
+
+def test_the_comparison_is_taken_away_as_a_picture(fresh: engine.Engine) -> None:
+    frame, view = fresh.frame(ask(seed=3)), state.View(overlay=True, errors=False, opacity=50)
+    sheet = Image.open(io.BytesIO(poster.png(frame, view)))
+    assert json.loads(sheet.text["wzroi"])["setting"]["seed"] == 3
+    panels = poster.panels(frame, view)
+    assert [panel.title for panel in panels[:3]] == ["Sent: x", "Known: x_side", "DeepJSCC"]
+    assert (len(panels), panels[-1].note) == (7, "control")
+    assert panels[2].lines[0] == f"PSNR {frame.cards[0].psnr:.2f} dB"
+    corner = np.asarray(sheet)[3 * 20 + 16 + 40 :, 16:][: poster.TILE, : poster.TILE]
+    source = views.enlarge(views.to_pixels(frame.scene.pair.source[0]), poster.TILE // 32)
+    assert np.array_equal(corner, source)
+    with_errors = poster.draw(frame, state.View(errors=True))
+    assert with_errors.height > sheet.height + poster.TILE, "a row of error maps"
+    plain = poster.panels(frame, state.View())
+    assert np.array_equal(plain[2].pictures[0], views.to_pixels(frame.cards[0].picture[0]))
+    assert not np.array_equal(panels[2].pictures[0], plain[2].pictures[0])
 
 
 def test_the_numbers_are_taken_away_whole(fresh: engine.Engine) -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import io
 import json
 import random
+import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import load_app
 import pytest
 from app_server import BROWSER_ARGUMENTS, CHROMIUM, running_app, zoo_for
-from conftest import pictures
+from conftest import ROOT, pictures
 from PIL import Image
 
 from wzroi import views
@@ -22,6 +26,9 @@ from playwright.sync_api import Locator, Page, sync_playwright
 
 PATIENCE = 300_000
 """Milliseconds; generous, because a busy machine shares its cores with a browser."""
+
+SEEN = "localStorage.setItem('wzroi-tour', 'seen')"
+"""What a browser remembers after the first visit's tour."""
 
 CURRENT = '.bench[data-current="true"]'
 
@@ -38,12 +45,15 @@ def address(tmp_path_factory: pytest.TempPathFactory, require: Callable[[str, bo
 
 @pytest.fixture(scope="module")
 def open_page(address: str) -> Iterator[Callable[..., Page]]:
-    """``open_page(path, width)``: a page with the bench's first frame; console errors fail the test at its end."""
+    """``open_page(path, width, tour)``: a page with the bench's first frame; errors fail the test at its end."""
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=BROWSER_ARGUMENTS)
 
-        def open_(path: str = "", width: int = 1280) -> Page:
-            page = browser.new_context(viewport={"width": width, "height": 900}).new_page()
+        def open_(path: str = "", width: int = 1280, tour: bool = False) -> Page:
+            context = browser.new_context(viewport={"width": width, "height": 900})
+            if not tour:
+                context.add_init_script(SEEN)
+            page = context.new_page()
             page.set_default_timeout(PATIENCE)
             page.faults = []
             page.on("console", lambda message: message.type == "error" and page.faults.append(message.text))
@@ -145,6 +155,65 @@ def test_variants_overlay_errors_gallery_and_seed(open_page: Callable[..., Page]
     close(page)
 
 
+def test_the_tour_goes_by_keyboard_and_is_remembered(open_page: Callable[..., Page]) -> None:
+    page = open_page(tour=True)
+    tour, titles = page.get_by_role("dialog"), []
+    following = tour.get_by_role("button", name=re.compile("Next|Done"))
+    while tour.is_visible():
+        assert page.locator(".toured").count() == 1, "each step points at something"
+        titles.append(tour.get_by_role("heading").inner_text())
+        following.press("Enter")
+        assert len(titles) < 20
+    assert len(set(titles)) == len(titles) > 3
+    assert page.locator(".toured").count() == 0
+    page.reload()
+    shown(page)
+    assert not tour.is_visible(), "the second visit is left alone"
+    again = page.get_by_role("button", name="Tour: half a minute")
+    again.click()
+    page.keyboard.press("ArrowRight")
+    assert tour.get_by_role("heading").inner_text() == titles[1]
+    page.keyboard.press("Escape")
+    assert not tour.is_visible()
+    assert again.evaluate("node => node.getRootNode().activeElement === node"), "the focus goes back to the button"
+    close(page)
+
+
+def test_every_control_is_explained_with_an_equation(open_page: Callable[..., Page]) -> None:
+    page = open_page(width=390)
+    page.locator(".more > summary").click()
+    page.get_by_label("Explain the controls").check()
+    tips = page.locator(".bench").evaluate("""bench => {
+      const controls = [...bench.querySelectorAll('.sliders input, .options select, .options input')];
+      const named = (node) => node.closest('[aria-describedby]')?.getAttribute('aria-describedby');
+      const told = (node) => bench.querySelector(`#${named(node)}`);
+      return controls.map((node) => [told(node)?.textContent ?? '', told(node)?.checkVisibility() ?? false]);
+    }""")
+    assert len(tips) > 10
+    assert all(visible and re.search(r"eqs?\. \d", text) for text, visible in tips), tips
+    assert re.search(r"\d+×16×16 and 6×8×8 maps", page.locator(".held").inner_text())
+    close(page)
+
+
+def test_the_exported_lines_give_the_numbers_on_the_screen(open_page: Callable[..., Page]) -> None:
+    page = open_page("?pair=gallery:cifar-2&snr=2.5&seed=11&roi=side")
+    shown(page)
+    page.get_by_text("Take away").click()
+    page.locator("[data-testid=stCode]").wait_for()
+    lines = page.locator("[data-testid=stCode]").inner_text()
+    done = subprocess.run([sys.executable, "-c", lines], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    cards = page.locator(".cards .card")
+    printed = done.stdout.splitlines()
+    assert len(printed) == cards.count() == 5
+    for place, line in enumerate(printed):
+        values, best = cards.nth(place).locator("dd").all_inner_texts(), cards.nth(place).locator(".classes li").first
+        psnr, ssim, roi_psnr = (value.removeprefix("★ ") for value in values)
+        name, chance = best.locator("span").all_inner_texts()
+        assert line.endswith(f": PSNR {psnr}, SSIM {ssim}, ROI-PSNR {roi_psnr}, {name} {chance}")
+    close(page)
+
+
 def picture_file(width: int, height: int, seed: int = 0) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(views.to_pixels(pictures(1, height, width, seed)[0])).save(stream, "PNG")
@@ -223,4 +292,14 @@ def test_random_movements_never_show_numbers_of_another_setting(open_page: Calla
             ask = shown(page)
             assert ask == bench.evaluate("b => b.live.frame.ask")
     shown(page)
+    close(page)
+
+
+def test_visitors_at_once_see_their_own_seed_and_picture(open_page: Callable[..., Page], address: str) -> None:
+    """A short version of ``load_app``."""
+    page = open_page()
+    found = load_app.visit(page.context.browser, address, 3, 2.0, every=5)
+    assert found["mixed"] == []
+    assert found["frames"] >= 6 and found["frames_checked"] >= 3
+    assert found["fewest_frames_of_a_visitor"] > 0
     close(page)

@@ -31,13 +31,14 @@ class Bench {
   constructor(root) {
     this.root = root.querySelector(".bench");
     this.root.live = this; // for measurements
+    this.tour = new Tour(root);
     this.part = (name) => this.root.querySelector(`.${name}`);
     this.version = null;
     this.sequence = 0;
     this.busy = false;
     this.dirty = false;
     this.frames = 0;
-    this.log = [];           // of each frame: ms from movement to picture, ms of them computing, sequence number
+    this.log = [];           // of each frame: ms from movement to picture, ms of them computing, sequence number, ms from request to picture
     this.closed = false;
   }
 
@@ -70,11 +71,11 @@ class Bench {
 
   slider(name, label, min, max, step, tip, onInput) {
     const id = `wz-${name}`;
-    const input = make("input", { type: "range", id, min, max, step, title: tip, "aria-label": label, oninput: onInput });
+    const input = make("input", { type: "range", id, min, max, step, title: tip, "aria-label": label, "aria-describedby": `${id}-tip`, oninput: onInput });
     input.addEventListener("change", () => this.settle());
     const output = make("output", { for: id });
     const field = make("div", { class: "field" },
-      make("div", { class: "row" }, make("label", { for: id, title: tip }, label), output), input);
+      make("div", { class: "row" }, make("label", { for: id, title: tip }, label), output), input, tipOf(tip, id));
     this[name] = { input, output, field };
     return field;
   }
@@ -84,7 +85,8 @@ class Bench {
     const select = make("select", { id, title: tip, onchange: () => this.move({ [name]: select.value }) },
       ...Object.entries(options).map(([value, text]) => make("option", { value }, text)));
     this[name] = select;
-    return make("div", { class: "field" }, make("label", { for: id, title: tip }, label), select);
+    select.setAttribute("aria-describedby", `${id}-tip`);
+    return make("div", { class: "field" }, make("label", { for: id, title: tip }, label), select, tipOf(tip, id));
   }
 
   check(name, label, tip) {
@@ -93,8 +95,10 @@ class Bench {
     return make("label", { class: "chip", title: tip }, input, label);
   }
 
-  group(label, ...chips) {
-    return make("div", { class: "group" }, make("span", { class: "name" }, label), make("div", { class: "chips", role: "group", "aria-label": label }, ...chips));
+  group(label, tip, ...chips) {
+    const id = `wz-${label.replace(/\W+/g, "-")}`;
+    return make("div", { class: "group" }, make("span", { class: "name", title: tip }, label),
+      make("div", { class: "chips", role: "group", "aria-label": label, "aria-describedby": `${id}-tip` }, ...chips), tipOf(tip, id));
   }
 
   variantGroups() {
@@ -103,9 +107,9 @@ class Bench {
     for (const variant of this.data.catalogue) {
       const name = `${STAGES[variant.stage] ?? variant.stage}${variant.tier === "paper" ? ", paper size" : ""}${variant.oracle ? ", oracle ROI" : ""}`;
       const input = make("input", { type: "checkbox", value: variant.id, "aria-label": variant.title, onchange: () => this.toggleVariant(variant.id, input.checked) });
-      const chip = make("label", { class: "chip", title: variant.title }, input, split(variant.title)[0].replace("DeepJSCC-", ""));
+      const chip = make("label", { class: "chip", title: `${variant.title}: ${this.data.tips.variants}` }, input, split(variant.title)[0].replace("DeepJSCC-", ""));
       this.chips.push(input);
-      groups.set(name, [...(groups.get(name) ?? []), chip]);
+      groups.set(name, [...(groups.get(name) ?? [this.data.tips[variant.stage] ?? this.data.tips.variants]), chip]);
     }
     return [...groups].map(([name, chips]) => this.group(name, ...chips));
   }
@@ -113,7 +117,7 @@ class Bench {
   buildControls() {
     this.catalogueKey = JSON.stringify(this.data.catalogue);
     const { snr_range: [low, high], tips } = this.data;
-    const seed = make("input", { class: "number", type: "number", id: "wz-seed", min: 0, max: this.data.max_seed, step: 1, title: tips.seed,
+    const seed = make("input", { class: "number", type: "number", id: "wz-seed", "aria-describedby": "wz-seed-tip", min: 0, max: this.data.max_seed, step: 1, title: tips.seed,
       onchange: () => this.move({ seed: clamp(Math.round(Number(seed.value)) || 0, 0, this.data.max_seed) }) });
     this.seed = seed;
     const draw = make("button", { type: "button", onclick: () => this.move({ seed: (this.state.seed + 1) % this.data.max_seed }) }, "Draw again");
@@ -129,11 +133,20 @@ class Bench {
       }));
     this.part("options").replaceChildren(
       ...this.variantGroups(),
-      this.group("Show", this.check("overlay", "ROI overlay", tips.opacity), this.check("errors", "Error maps", tips.errors)),
+      this.group("Show", `${tips.opacity} ${tips.errors}`, this.check("overlay", "ROI overlay", tips.opacity), this.check("errors", "Error maps", tips.errors)),
       this.choice("channel", "Channel", this.data.channels, tips.channel),
       this.choice("roi", "ROI origin", this.data.origins, tips.roi),
-      make("div", { class: "field" }, make("label", { for: "wz-seed", title: tips.seed }, "Noise seed"), make("div", { class: "inline" }, seed, draw)));
+      make("div", { class: "field" }, make("label", { for: "wz-seed", title: tips.seed }, "Noise seed"), make("div", { class: "inline" }, seed, draw), tipOf(tips.seed, "wz-seed")));
+    this.buildHelp();
     this.part("more").open = this.root.clientWidth > 560;
+  }
+
+  // What explains the page: the tour again, and every control's tip in the open (a mouse finds them by hovering).
+  buildHelp() {
+    const explain = make("input", { type: "checkbox", onchange: () => this.root.classList.toggle("explain", explain.checked) });
+    const again = make("button", { type: "button", onclick: () => this.tour.open(true) }, "Tour: half a minute");
+    this.tour.opener = again;
+    this.part("help").replaceChildren(again, make("label", { class: "chip" }, explain, "Explain the controls"), tipOf(this.data.tips.pair, "wz-pair"));
   }
 
   toggleVariant(id, on) {
@@ -225,7 +238,7 @@ class Bench {
     this.busy = true;
     this.dirty = false;
     this.sequence += 1;
-    const expected = this.sequence, began = this.moved ?? performance.now();
+    const expected = this.sequence, asked = performance.now(), began = this.moved ?? asked;
     this.moved = null;
     const late = setTimeout(() => this.root.classList.add("pending"), PENDING_MS);
     let again = 0;
@@ -239,7 +252,8 @@ class Bench {
       } else if (body.seq === expected) {
         const sheet = await decode(body.sheet);
         if (!this.closed) this.show(body, sheet);
-        this.log.push([performance.now() - began, body.milliseconds, body.seq]);
+        const done = performance.now();
+        this.log.push([done - began, body.milliseconds, body.seq, done - asked]);
         if (this.log.length > LOGGED) this.log.shift();
       }
     } catch {
@@ -291,22 +305,14 @@ class Bench {
   }
 
   showChain(frame) {
-    const { ask, height, width, cards } = frame, values = 3 * height * width;
-    const symbols = cards.length ? cards[0].symbols : 0;
-    const sided = cards.some((card) => card.side), guided = cards.some((card) => card.guidance === "roi");
-    const steps = [
-      ["Camera", `x: ${width}×${height}×3 = ${thousands(values)} values`],
-      ["Encoder", "convolutions, GDN"],
-      ["Symbols", symbols ? `k = ${thousands(symbols)} complex, ρ = k/n = 1/${Math.round(values / symbols)}` : "no variant chosen"],
-      ["Channel", `${this.data.channel_names[ask.channel]}, SNR ${ask.snr_db.toFixed(1)} dB`, "air"],
-      ["Decoder", sided ? `+ side image x_side${guided ? " + ROI map M" : ""}` : "received symbols alone"],
-      ["Judge", frame.judge ? frame.judge : "none in the zoo"],
-    ];
-    const key = JSON.stringify(steps);
+    const steps = chainOf(frame, this.data), key = JSON.stringify(steps);
     if (key === this.chainKey) return;
     this.chainKey = key;
-    this.part("chain").replaceChildren(...steps.map(([name, text, kind]) =>
-      make("li", { class: kind ?? "" }, make("b", {}, name), make("span", {}, text))));
+    const items = (list) => list.map(([name, text, kind]) => make("li", { class: kind ?? "" }, make("b", {}, name), make("span", {}, text)));
+    const sent = this.part("chain"), held = this.part("held");
+    sent.replaceChildren(...items(steps.sent));
+    held.replaceChildren(...items(steps.held));
+    held.hidden = !steps.held.length;
   }
 
   showCaption(frame) {
@@ -478,8 +484,10 @@ class Bench {
     for (const fault of this.root.querySelectorAll(".fault")) fault.hidden = !this.state.errors;
   }
 
-  close() { this.closed = true; clearTimeout(this.settling); }
+  close() { this.closed = true; clearTimeout(this.settling); this.tour.stop(); }
 }
+
+const tipOf = (text, id) => make("small", { class: "tip", id: `${id}-tip` }, text);
 
 const article = (name) => (/^[aeiou]/.test(name) ? `an ${name}` : `a ${name}`);
 
