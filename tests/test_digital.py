@@ -10,7 +10,6 @@ import torch
 from conftest import pictures
 from PIL import Image
 
-from training.baselines import capacity_bits
 from training.bench import Bench, gradcam_by_backward, multiply_adds, parameters
 from training.digital import (
     CODECS,
@@ -23,6 +22,7 @@ from training.digital import (
     to_mosaic,
     whole_files,
 )
+from training.gaussian import capacity_bits
 from wzroi.config import ModelConfig
 from wzroi.roi import gradcam, upscale
 

@@ -20,8 +20,8 @@ from PIL import Image
 from rich.progress import track
 from torch import Tensor
 
-from training.baselines import capacity_bits
 from training.evaluate import SNRS, stamp, write_json
+from training.gaussian import capacity_bits
 from wzroi.config import RATES
 from wzroi.data import as_float, load_split
 from wzroi.metrics import decibels, estimate
