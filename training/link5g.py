@@ -32,7 +32,7 @@ ENOUGH_ERRORS = 100
 
 VALUES = 3 * 32 * 32
 
-MISSING = "the digital link needs sionna: install it with `pip install 'wzroi[link]'` (Python 3.11, a few minutes)"
+MISSING = "the digital link needs sionna: install it with `pip install 'wzroi[link]'`"
 
 
 class Scheme(NamedTuple):
@@ -113,9 +113,11 @@ def error_rates(
     link: Callable[[Scheme, int], Send] = ldpc_link,
 ) -> list[dict[str, Any]]:
     """A row an SNR, rising; after an SNR without any error the higher ones are not sent (they take over its row)."""
-    symbols, rows, send = VALUES // rate, [], None
+    symbols, send = VALUES // rate, None
+    rows: list[dict[str, Any]] = []
+    size = scheme.information(symbols)
     common = {"rate": rate, "scheme": scheme.text, "order": scheme.order, "code_rate": scheme.rate,
-              "information_bits": scheme.information(symbols), "payload_bits": scheme.information(symbols) - CHECK_BITS}
+              "information_bits": size, "payload_bits": size - CHECK_BITS}
     for snr_db in sorted(SNRS):
         if not worth_sending(scheme, symbols, snr_db):
             found = {"blocks": 0, "errors": 0}
@@ -124,7 +126,7 @@ def error_rates(
         else:
             send = send or link(scheme, symbols)
             found = ledger.row(f"{scheme.text} 1/{rate} {snr_db}", partial(error_row, send, snr_db, blocks, seed))
-        rows.append(common | {"snr_db": snr_db} | found)
+        rows.append({**common, "snr_db": snr_db, **found})
     return rows
 
 
@@ -139,7 +141,8 @@ def link_rows(
     }
     del about["split"]  # no picture is sent
     ledger = Ledger(ledger_path, about | {"blocks": blocks})
-    rows = [row for rate in rates for scheme in SCHEMES for row in error_rates(scheme, rate, blocks, seed, ledger, link)]
+    wanted = [(scheme, rate) for rate in rates for scheme in SCHEMES]
+    rows = [row for scheme, rate in wanted for row in error_rates(scheme, rate, blocks, seed, ledger, link)]
     ledger.close()
     return about | {"blocks": blocks, "rows": rows}
 
