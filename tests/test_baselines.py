@@ -152,6 +152,7 @@ def test_the_whole_file_in_miniature(tmp_path: Path) -> None:
     found = baselines(small_pictures(300), images(40, seed=1), tmp_path / "rows", rates=(16,), draws=2)
     assert {row["scheme"] for row in found["schemes"]} == set(SCHEMES) and not (tmp_path / "rows").exists()
     assert len(found["bounds"]) == len({row["snr_db"] for row in found["schemes"]}) == 14
+    assert sum(row["scheme"] == "linear_wz_average_power" for row in found["schemes"]) == 3
     assert all(row["images"] == 40 and row["accuracy"] is None for row in found["schemes"])
 
 

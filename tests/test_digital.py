@@ -203,5 +203,7 @@ def test_bench_times_every_stage() -> None:
     row = bench.stages("deepjscc_wz_roi")
     assert all(row[f"{stage}_ms"] > 0 for stage in ("encode", "channel", "roi", "side", "decode", "judge"))
     assert bench.stages("deepjscc")["roi_ms"] == 0 and row["images_per_s"] > 0
+    small, large = bench.size("deepjscc_wz_roi", 32), bench.size("deepjscc_wz_roi", 16)
+    assert small["link_ms"] > 0 and small["parameters"] < large["parameters"] == row["parameters"]
     step = bench.step()
     assert step["step_ms"] > 0 and step["naive_ms"] > 0

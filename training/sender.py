@@ -53,7 +53,8 @@ class Sender:
         if found is None or ladder is None:
             return None
         about = {key: errors[key] for key in ("code_rate", "order", "blocks", "errors")}
-        text = {"link": errors["scheme"], "codec": ladder.codec}
+        lost = round(errors["errors"] / errors["blocks"], 6) if errors["blocks"] else 1.0
+        text = {"link": errors["scheme"], "codec": ladder.codec, "block_error_rate": lost}
         return row_of(name, errors["rate"], errors["snr_db"], errors["payload_bits"], found, **about, **text)
 
 
