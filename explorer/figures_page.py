@@ -2,36 +2,62 @@
 
 from __future__ import annotations
 
-from typing import Any
-from urllib.parse import urlencode
+from typing import Any, NamedTuple
 
 import streamlit as st
 
+from explorer import verdicts
+from explorer.figure_points import choose, picked
 from explorer.layout import header
-from wzroi.config import ModelName
 from zoo import figures, results
 from zoo.figures import Series
-from zoo.results import TABLE_SNRS, Tier
+from zoo.plots import plot
+from zoo.results import PAPER_RATES, TABLE_SNRS, Tier
+
+
+class Kind(NamedTuple):
+    """One of the paper's figures: its title, what its panels show, and whether x is the bandwidth ratio."""
+
+    title: str
+    metrics: tuple[str, ...]
+    rates: bool = False
+
 
 FIGURES = {
-    "fig4": "Fig. 4 · reconstruction over SNR",
-    "fig5": "Fig. 5 · task networks over SNR",
-    "fig5cd": "Fig. 5 · over bandwidth ratio",
-    "fig6": "Fig. 6 · ablations",
+    "fig4": Kind("Fig. 4 · reconstruction", ("psnr", "ssim")),
+    "fig5": Kind("Fig. 5 · task, over SNR", ("accuracy", "psnr")),
+    "fig5cd": Kind("Fig. 5 · task, over bandwidth", ("accuracy", "psnr"), rates=True),
+    "fig6": Kind("Fig. 6 · ablations", ("accuracy", "psnr")),
 }
 METRIC_TITLES = {
-    "psnr": "PSNR", "psnr_of_mean_mse": "PSNR of mean MSE", "ssim": "SSIM", "roi_psnr": "ROI-PSNR",
-    "accuracy": "Accuracy",
+    "psnr": "PSNR", "ssim": "SSIM", "accuracy": "Accuracy", "roi_psnr": "ROI-PSNR",
+    "psnr_of_mean_mse": "PSNR of mean MSE",
 }
-DEFAULT_METRIC = {"fig4": "psnr", "fig5": "accuracy", "fig5cd": "accuracy", "fig6": "accuracy"}
-MARKS = {
-    "holds": "✅", "does not hold": "❌", "only with the oracle": "🔮", "holds in part": "🌗", "undecided": "➖",
-    "not yet measured": "⏳",
+BESIDE = {
+    "controls": "Controls", "linear": "Linear analog", "capacity": "Codecs at capacity", "link": "Codecs over 5G LDPC",
+    "bounds": "Gaussian bounds",
 }
 EMPTY = (
     "Not yet measured: `assets/results` holds no results of trained networks. `python -m training evaluate NAME` "
     "writes them."
 )
+
+
+class Choice(NamedTuple):
+    """What the controls say: a figure, 1/rho or an SNR in dB, what stands beside the networks, and the tier."""
+
+    figure: str
+    setting: float
+    beside: tuple[str, ...]
+    tier: Tier
+
+    @property
+    def kind(self) -> Kind:
+        return FIGURES[self.figure]
+
+    @property
+    def stage(self) -> str:
+        return "rec" if self.figure == "fig4" else "task"
 
 
 def page() -> None:
@@ -40,108 +66,123 @@ def page() -> None:
     tiers = results.tiers()
     if not tiers:
         st.info(EMPTY, icon=":material/hourglass_empty:")
-    tier: Tier = tiers[0] if tiers else "lite"
-    if len(tiers) > 1:
-        tier = st.segmented_control("Tier", tiers, default=tiers[0], key="tier", required=True) or tiers[0]
+    asked = st.query_params.get("figure", "")
     chosen = st.segmented_control(
-        "Figure", list(FIGURES), default="fig4", format_func=FIGURES.get, key="figure", required=True,
-        label_visibility="collapsed",
+        "Figure", list(FIGURES), default=asked if asked in FIGURES else "fig4", key="figure", required=True,
+        format_func=lambda name: FIGURES[name].title, label_visibility="collapsed",
     )
-    _figure(chosen or "fig4", tier)
-    _verdicts(tier)
+    st.query_params["figure"] = chosen or "fig4"
+    choice = _controls(chosen or "fig4", tiers)
+    _panels(choice, _metrics(choice))
+    verdicts.show(choice.tier)
 
 
-def _figure(chosen: str, tier: Tier) -> None:
-    left, middle, right = st.columns([3, 2, 2])
-    with left:
-        metrics = list(METRIC_TITLES)
-        metric = st.selectbox(
-            "Metric", metrics, index=metrics.index(DEFAULT_METRIC[chosen]), format_func=METRIC_TITLES.get,
-            key=f"metric-{chosen}",
-        )
-    over_rate = chosen == "fig5cd"
-    with middle:
-        setting = _setting(chosen, over_rate)
-    with right:
-        controls = st.toggle("Controls", value=True, key="controls", disabled=chosen == "fig6")
-        bounds = st.toggle("Bounds and baselines", key="bounds", disabled=over_rate)
-    series = _series(chosen, metric, setting, tier, controls and chosen != "fig6", bounds and not over_rate)
-    if not series:
-        st.info("Not yet measured: there are no committed results for this figure.", icon=":material/hourglass_empty:")
-        return
-    _draw(series, metric, chosen, over_rate)
-
-
-def _setting(chosen: str, over_rate: bool) -> float:
-    if over_rate:
-        return st.selectbox("SNR", TABLE_SNRS, index=1, format_func=lambda snr: f"{snr:g} dB", key="figure-snr")
-    rates = results.PAPER_RATES
-    return st.selectbox("Bandwidth ratio", rates, format_func=lambda rate: f"1/{rate}", key=f"rate-{chosen}")
-
-
-def _series(chosen: str, metric: str, setting: float, tier: Tier, controls: bool, bounds: bool) -> list[Series]:
-    if chosen == "fig5cd":
-        series = figures.over_rate(metric, setting, "task", tier)
-        xs = [point.x for one in series for point in one.points]
-        return series + (figures.judge_levels(xs, tier) if controls and metric == "accuracy" else [])
-    rate = int(setting)
+def _controls(chosen: str, tiers: list[Tier]) -> Choice:
+    """The row of controls above the panels."""
+    tier: Tier = tiers[0] if tiers else "lite"
+    with st.container(horizontal=True, gap="large"):
+        setting = _setting(chosen)
+        if len(tiers) > 1:
+            tier = st.segmented_control("Tier", tiers, default=tier, key="tier", required=True) or tier
     if chosen == "fig6":
-        series = figures.ablation(metric, rate, tier)
-    else:
-        stage = "rec" if chosen == "fig4" else "task"
-        series = figures.over_snr(metric, rate, stage, tier)
-        if controls and series:
-            xs = [point.x for one in series for point in one.points]
-            series = series + figures.paste_over_snr(metric, rate, stage, tier)
-            series += figures.judge_levels(xs, tier) if metric == "accuracy" else []
-    return series + (figures.bounds_over_snr(metric, rate) if bounds else [])
+        return Choice(chosen, setting, (), tier)
+    beside = st.pills("Beside the networks", list(BESIDE), selection_mode="multi", default=["controls"],
+                      format_func=BESIDE.get, key="beside")
+    return Choice(chosen, setting, tuple(beside), tier)
 
 
-def _draw(series: list[Series], metric: str, chosen: str, over_rate: bool) -> None:
-    figure = figures.plot(series, metric, rates=over_rate)
-    event = st.plotly_chart(figure, key=f"plot-{chosen}", on_select="rerun", selection_mode="points")
-    x_name = "rho" if over_rate else "snr_db"
-    left, right = st.columns([3, 1])
-    with left:
-        _link(event)
-    right.download_button(
-        "CSV", figures.to_csv(series, metric, x_name), f"{chosen}-{metric}.csv", "text/csv", icon=":material/download:",
-    )
-    note = "AWGN. Error bars are 95 % intervals over the test images. "
-    if metric != "psnr_of_mean_mse":
-        note += "The Gaussian bounds bound the mean squared error: they are drawn with “PSNR of mean MSE”. "
-    st.caption(note + "Choose a point to open the explorer at its setting.")
+def _setting(chosen: str) -> float:
+    if FIGURES[chosen].rates:
+        found = st.segmented_control("SNR", TABLE_SNRS, default=5.0, format_func=lambda snr: f"{snr:g} dB",
+                                     key="figure-snr", required=True)
+        return 5.0 if found is None else float(found)
+    rate = st.segmented_control("Bandwidth ratio ρ", PAPER_RATES, default=32, format_func=lambda rate: f"1/{rate}",
+                                key="figure-rate", required=True)
+    return float(rate or 32)
 
 
-def address(model: str, snr_db: float) -> str:
-    """The Compare page at a network's rate and an SNR."""
-    name = ModelName.parse(model)
-    variant = f"{name.architecture}.{name.stage}" + "_oracle" * name.oracle + "_lite" * name.lite
-    origin = "source+label" if name.oracle else "side"
-    query = {"variants": variant, "rate": name.rate, "snr": f"{snr_db:g}", "roi": origin}
-    return f"./?{urlencode(query)}"  # the default page lies at the root
+def _metrics(choice: Choice) -> list[str]:
+    """The metrics to draw; with bounds, PSNR is that of the mean squared error, which is what they bound."""
+    chosen = st.pills("Panels", list(METRIC_TITLES), selection_mode="multi", default=list(choice.kind.metrics),
+                      format_func=METRIC_TITLES.get, key=f"metrics-{choice.figure}")
+    swap = {"psnr": "psnr_of_mean_mse"} if "bounds" in choice.beside else {}
+    return list(dict.fromkeys(swap.get(metric, metric) for metric in chosen))
 
 
-def _link(event: Any) -> None:
+def series_of(choice: Choice, metric: str) -> list[Series]:
+    """The lines of one panel."""
+    if choice.figure == "fig6":
+        return figures.ablation(metric, int(choice.setting), choice.tier)
+    drawn = _along_rate(choice, metric) if choice.kind.rates else _along_snr(choice, metric)
+    xs = [point.x for one in drawn for point in one.points]
+    levels = "controls" in choice.beside and metric == "accuracy"
+    return drawn + (figures.judge_levels(xs, choice.tier) if levels else [])
+
+
+def _along_snr(choice: Choice, metric: str) -> list[Series]:
+    rate, tier = int(choice.setting), choice.tier
+    drawn = figures.over_snr(metric, rate, choice.stage, tier)
+    if "controls" in choice.beside:
+        drawn += figures.paste_over_snr(metric, rate, choice.stage, tier)
+    for group in figures.REFERENCES:
+        drawn += figures.baselines_over_snr(group, metric, rate, tier) if group in choice.beside else []
+    bounded = "bounds" in choice.beside and metric == "psnr_of_mean_mse"
+    return drawn + (figures.bounds_over_snr(rate) if bounded else [])
+
+
+def _along_rate(choice: Choice, metric: str) -> list[Series]:
+    snr_db, tier = choice.setting, choice.tier
+    drawn = figures.over_rate(metric, snr_db, choice.stage, tier)
+    if "controls" in choice.beside:
+        drawn += figures.paste_over_rate(metric, snr_db, choice.stage, tier)
+    for group in figures.REFERENCES:
+        drawn += figures.baselines_over_rate(group, metric, snr_db, tier) if group in choice.beside else []
+    bounded = "bounds" in choice.beside and metric == "psnr_of_mean_mse"
+    return drawn + (figures.bounds_over_rate(snr_db) if bounded else [])
+
+
+def _panels(choice: Choice, metrics: list[str]) -> None:
+    drawn = {metric: found for metric in metrics if (found := series_of(choice, metric))}
+    if not drawn:
+        st.info("Not yet measured: there are no committed results for this choice.", icon=":material/hourglass_empty:")
+        return
+    names = list(drawn)
+    for start in range(0, len(names), 2):
+        for column, metric in zip(st.columns(2), names[start : start + 2], strict=False):
+            with column:
+                _panel(choice, metric, drawn[metric])
+    choose([one for found in drawn.values() for one in found], choice.tier)
+    st.caption(_note(choice, set(drawn)))
+
+
+def _panel(choice: Choice, metric: str, series: list[Series]) -> None:
+    rates = choice.kind.rates
+    key = f"plot-{choice.figure}-{metric}"
+    text = figures.to_csv(series, metric, "rho" if rates else "snr_db")
+    name = f"{choice.figure}-{metric}.csv"
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.markdown(f"**{METRIC_TITLES[metric]}**", width="content")
+        st.download_button("CSV", text, name, "text/csv", icon=":material/download:", key=f"csv-{metric}")
+
+    def clicked() -> None:
+        picked(_points(st.session_state.get(key)))
+
+    st.plotly_chart(plot(series, metric, rates=rates), key=key, on_select=clicked, selection_mode="points",
+                    config={"displayModeBar": False})
+
+
+def _points(event: Any) -> list[list[Any]]:
+    """The settings that a click carries."""
     points = event.get("selection", {}).get("points", []) if event else []
-    chosen = [point.get("customdata") for point in points if point.get("customdata")]
-    if chosen and chosen[0][0]:
-        model, snr_db = chosen[0][0], float(chosen[0][1])
-        title = ModelName.parse(model).title
-        st.markdown(f"[Open the explorer: {title} at {snr_db:g} dB]({address(model, snr_db)})")
+    return [found for point in points if (found := point.get("customdata"))]
 
 
-def _verdicts(tier: Tier) -> None:
-    st.subheader("What the paper claims, and what these measurements say", anchor=False)
-    rows = [
-        {
-            "": MARKS[found.verdict], "Where": found.claim.figure, "Claim": found.claim.text,
-            "Verdict": found.verdict, "Difference at 5 dB, 95 % interval": found.show(),
-        }
-        for found in results.findings(tier)
-    ]
-    st.dataframe(rows, hide_index=True, key="verdicts")
-    st.caption(
-        "Verdicts are computed: a claim holds where the interval of the difference lies on its side of zero at every "
-        "rate; “about equal” claims name their tolerance. Differences are taken image by image."
-    )
+def _note(choice: Choice, metrics: set[str]) -> str:
+    found = "AWGN. Error bars are 95 % intervals over the test images. Click a point, or choose one, to open the "
+    found += "explorer at its setting; click a name in a legend to hide its line. "
+    if "bounds" in choice.beside:
+        found += "Bounds hold for a Gaussian source with the training images' covariance and for the mean squared "
+        found += "error: PSNR is drawn as that of the mean squared error. Real pictures are not Gaussian. "
+    if "accuracy" in metrics and {"linear", "capacity", "link"} & set(choice.beside):
+        found += "Accuracy of a baseline is shown where this tier's judge has classified it. "
+    return found

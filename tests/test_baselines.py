@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 from conftest import pictures
 
-from training.baselines import (
-    Gaussian,
-    Spectrum,
-    allocate,
-    capacity_bits,
-    crop_values,
-    measure_scheme,
-    reverse_water_filling,
-)
+from training.baselines import SCHEMES, baselines, measure_scheme
+from training.gaussian import Gaussian, Spectrum, allocate, capacity_bits, crop_values, reverse_water_filling
+from training.ledger import Ledger
+from training.linear import linear_scheme
 from wzroi.channel import sample_channel
+from wzroi.data import Images
 from wzroi.pairs import CropPair
+from zoo import results
 
 
 def small_pictures(count: int, seed: int = 0) -> torch.Tensor:
     return (pictures(count, 8, 8, seed) * 255).round().to(torch.uint8)
+
+
+def images(count: int, seed: int = 0) -> Images:
+    return Images(small_pictures(count, seed), torch.zeros(count, dtype=torch.long), torch.arange(count))
 
 
 @pytest.fixture(scope="module")
@@ -81,30 +83,41 @@ def test_knowing_more_never_hurts(gaussian: Gaussian) -> None:
 
 @pytest.mark.parametrize("name", ["linear_average_power", "linear_wz_average_power"])
 def test_transmission_agrees_with_the_closed_form(gaussian: Gaussian, name: str) -> None:
-    row = measure_scheme(gaussian, name, 8, 5.0, small_pictures(2000, seed=1), draws=4)
+    row = measure_scheme(gaussian, name, 8, 5.0, images(2000, seed=1), draws=4)
     assert row["psnr_of_mean_mse"] == pytest.approx(row["closed_form_psnr_of_mean_mse"], abs=0.3)
 
 
 def test_average_power_scheme_has_power_one_over_images(gaussian: Gaussian) -> None:
-    scheme = gaussian.scheme(8, 5.0, side=True, per_image=False)
+    scheme = linear_scheme(gaussian, 8, 5.0, side=True, per_image=False)
     sent = scheme.encode(small_pictures(3000).float() / 255)
     assert sent.abs().square().mean().item() == pytest.approx(1.0, abs=0.02)
 
 
 def test_per_image_scheme_keeps_the_networks_constraint(gaussian: Gaussian) -> None:
-    scheme = gaussian.scheme(8, 5.0, side=False, per_image=True)
+    scheme = linear_scheme(gaussian, 8, 5.0, side=False, per_image=True)
     sent = scheme.encode(small_pictures(50, seed=2).float() / 255)
     assert torch.allclose(sent.abs().square().mean(1), torch.ones(50), atol=1e-4)
 
 
+def test_a_pilot_gives_back_what_normalisation_takes(gaussian: Gaussian) -> None:
+    """Under the networks' constraint the scheme stays near the textbook's; with a deaf pilot it would not."""
+    free = measure_scheme(gaussian, "linear_average_power", 4, 10.0, images(2000, seed=1), draws=2)
+    held = measure_scheme(gaussian, "linear", 4, 10.0, images(2000, seed=1), draws=2)
+    assert free["psnr_of_mean_mse"] - 1.0 < held["psnr_of_mean_mse"] < free["psnr_of_mean_mse"] + 0.3
+    scheme = linear_scheme(gaussian, 4, 10.0, side=False, per_image=True)
+    assert scheme.pilot is not None and scheme.symbols == gaussian.symbols(4)
+    quiet, loud = scheme.pilot.undo(torch.tensor([0.5, 4.0]))[:, 0].tolist()
+    assert quiet > loud > 0  # a pilot that arrives strong belongs to an image that was scaled up: scale it down
+
+
 def test_wyner_ziv_scheme_returns_the_known_crop_and_ignores_the_source_otherwise(gaussian: Gaussian) -> None:
-    images = small_pictures(6, seed=3).float() / 255
-    scheme = gaussian.scheme(8, 5.0, side=True, per_image=True)
-    side = gaussian.source.side_of(images)
+    source = small_pictures(6, seed=3).float() / 255
+    scheme = linear_scheme(gaussian, 8, 5.0, side=True, per_image=True)
+    side = gaussian.source.side_of(source)
     channel = sample_channel("awgn", 5.0, 6, scheme.symbols, generator=torch.Generator().manual_seed(0))
-    rebuilt = scheme.transmit(images, side, channel)
-    assert torch.allclose(rebuilt[..., 3:, 3:], images[..., 3:, 3:], atol=1e-5)
-    received = scheme.encode(images)
+    rebuilt = scheme.transmit(source, side, channel)
+    assert torch.allclose(rebuilt[..., 3:, 3:], source[..., 3:, 3:], atol=1e-5)
+    received = scheme.encode(source)
     assert torch.equal(scheme.decode(received, side), scheme.decode(received.clone(), side.clone()))
 
 
@@ -112,7 +125,7 @@ def test_linear_scheme_never_beats_the_bound(gaussian: Gaussian) -> None:
     """With Gaussian statistics the closed form stays below the rate-distortion bound at every SNR."""
     for snr_db in (-5.0, 5.0, 15.0):
         bound = gaussian.bounds(8, snr_db)
-        linear = gaussian.scheme(8, snr_db, side=False, per_image=False)
+        linear = linear_scheme(gaussian, 8, snr_db, side=False, per_image=False)
         assert -10 * math.log10(linear.remaining) <= bound["none"] + 1e-6
 
 
@@ -121,3 +134,36 @@ def test_spectrum_falls_and_rebuilds() -> None:
     covariance = root @ root.T
     values, vectors = Spectrum.of(covariance)
     assert (values.diff() <= 0).all() and torch.allclose(vectors @ values.diag() @ vectors.T, covariance)
+
+
+def test_rows_are_kept_until_all_are_measured(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "rows", {"images": 3})
+    assert ledger.row("a", lambda: {"x": 1.5}) == {"x": 1.5}
+    with (tmp_path / "rows").open("a") as file:
+        file.write('{"key": "b", "ro')  # killed here
+    again = Ledger(tmp_path / "rows", {"images": 3})
+    assert again.row("a", lambda: pytest.fail("measured twice")) == {"x": 1.5} and list(again.rows) == ["a"]
+    assert Ledger(tmp_path / "rows", {"images": 4}).rows == {}
+    again.close()
+    assert not (tmp_path / "rows").exists()
+
+
+def test_the_whole_file_in_miniature(tmp_path: Path) -> None:
+    found = baselines(small_pictures(300), images(40, seed=1), tmp_path / "rows", rates=(16,), draws=2)
+    assert {row["scheme"] for row in found["schemes"]} == set(SCHEMES) and not (tmp_path / "rows").exists()
+    assert len(found["bounds"]) == len({row["snr_db"] for row in found["schemes"]}) == 14
+    assert sum(row["scheme"] == "linear_wz_average_power" for row in found["schemes"]) == 3
+    assert all(row["images"] == 40 and row["accuracy"] is None for row in found["schemes"])
+
+
+def test_committed_bounds_are_those_measured_before() -> None:
+    """Gaussian figures that an independent computation gave (mean-MSE PSNR at 5 dB, 1/32 and 1/16)."""
+    found = results.read("bounds")
+    assert found is not None
+    before = {"none": (21.72, 24.05), "unsent": (25.51, 28.30), "conditional": (26.31, 29.02)}
+    for kind, values in before.items():
+        for rate, value in zip((32, 16), values, strict=True):
+            assert dict(results.bounds(rate, kind))[5.0] == pytest.approx(value, abs=0.05)
+    closed = {(r["scheme"], r["rate"]): r["closed_form_psnr_of_mean_mse"] for r in found["schemes"] if r["snr_db"] == 5}
+    for name, values in {"linear_average_power": (20.39, 22.07), "linear_wz_average_power": (24.92, 26.74)}.items():
+        assert (closed[name, 32], closed[name, 16]) == pytest.approx(values, abs=0.05)

@@ -17,8 +17,10 @@ from safetensors.torch import save_file
 from training.tables import BEGIN, END, block, regenerate
 from wzroi.config import ARCHITECTURES
 from zoo import figures, results
+from zoo.claims import BASELINE, CLAIMS, VERDICTS, Finding, Side, difference, findings, judge_claim
 from zoo.errors import ZooError
-from zoo.results import CLAIMS, PER_IMAGE, RESULTS, VERDICTS, Side, difference, findings, judge_claim
+from zoo.plots import plot
+from zoo.results import PER_IMAGE, RESULTS
 
 LEVEL = dict(zip(ARCHITECTURES, (20.0, 23.0, 23.5, 24.0), strict=True))
 COUNT = 400
@@ -70,16 +72,17 @@ def folder(tmp_path: Path) -> Path:
                 accuracy = 0.6 + 0.1 * (arch != "deepjscc") + 0.02 * (arch == "deepjscc_wz_sft")
                 write_network(tmp_path, f"{arch}.{stage}_r{rate}_lite", psnr, accuracy, controls)
     judge = {"model": "resnet_lite.cifar10", "clean": {"accuracy": 0.9, "accuracy_ci95": 0.01}}
-    judge |= {"side": {"accuracy": 0.7, "accuracy_ci95": 0.02}}
+    judge |= {"side": {"accuracy": 0.7, "accuracy_ci95": 0.02}, "weights_sha256": "a" * 64}
     (tmp_path / "resnet_lite.cifar10.json").write_text(json.dumps(judge))
     kinds = {"none": 21.7, "paste": 23.9, "conditional": 26.3}
     rows = [{"rate": rate, "snr_db": snr_db, **kinds} for rate in (16, 32) for snr_db in (0.0, 5.0)]
     scheme = {"scheme": "linear_wz", "rate": 32, **_row(5.0, 24.9, 0.5)}
-    (tmp_path / "bounds.json").write_text(json.dumps({"model": "bounds", "bounds": rows, "schemes": [scheme]}))
+    about = {"model": "bounds", "judge": "resnet_lite.cifar10", "judge_sha256": "a" * 64}
+    (tmp_path / "bounds.json").write_text(json.dumps(about | {"bounds": rows, "schemes": [scheme]}))
     return tmp_path
 
 
-def verdict_of(text: str, folder: Path) -> results.Finding:
+def verdict_of(text: str, folder: Path) -> Finding:
     return next(found for found in findings("lite", folder) if text in found.claim.text)
 
 
@@ -147,7 +150,7 @@ def test_one_missing_rate_is_not_a_verdict(folder: Path) -> None:
 
 def test_every_claim_names_what_exists() -> None:
     for claim in CLAIMS:
-        assert claim.first[0] in ARCHITECTURES and claim.second[0] in ARCHITECTURES
+        assert claim.first[0] in ARCHITECTURES and claim.second[0] in {*ARCHITECTURES, BASELINE}
         assert claim.metric in results.METRICS and claim.stage in ("rec", "task")
         assert judge_claim(claim, "paper", Path("/nowhere")).verdict == "not yet measured"
 
@@ -159,27 +162,55 @@ def test_figures_carry_the_files_values(folder: Path, metric: str) -> None:
     found = results.results("deepjscc_wz_roi.rec_r16_lite", folder)
     assert found is not None
     assert [(p.x, p.value) for p in series[3].points] == found.curve(metric)
-    figure = figures.plot(series, metric)
+    figure = plot(series, metric)
     scale = results.METRICS[metric].scale
     assert list(figure.data[3].y) == [value.mean * scale for _, value in found.curve(metric)]
-    assert figure.data[3].customdata[0][0] == "deepjscc_wz_roi.rec_r16_lite"
+    assert tuple(figure.data[3].customdata[0]) == (16, 0.0, "deepjscc_wz_roi.rec_r16_lite", "side")
 
 
-def test_bounds_stand_beside_the_metric_that_they_bound(folder: Path) -> None:
-    kinds = {
-        metric: {one.kind for one in figures.bounds_over_snr(metric, 32, folder)}
-        for metric in ("psnr", "psnr_of_mean_mse")
-    }
-    assert kinds == {"psnr": {"baseline"}, "psnr_of_mean_mse": {"baseline", "bound"}}
-    assert figures.bounds_over_snr("ssim", 16, folder) == []
+def test_baselines_and_bounds_stand_where_they_were_measured(folder: Path) -> None:
+    drawn = figures.baselines_over_snr("linear", "psnr", 32, "lite", folder)
+    assert [(one.title, one.kind) for one in drawn] == [("linear analog, Wyner-Ziv", "baseline")]
+    assert [(p.x, p.value.mean, p.setting) for p in drawn[0].points] == [(5.0, 25.4, (32, 5.0, "", "side"))]
+    assert figures.baselines_over_snr("linear", "psnr", 16, "lite", folder) == []
+    bounds = figures.bounds_over_snr(16, folder)
+    assert [one.points[-1].value for one in bounds] == [(21.7, None), (23.9, None), (26.3, None)]
+    along = figures.bounds_over_rate(5.0, folder)
+    assert [point.x for point in along[0].points] == [1 / 32, 1 / 16]
+    assert [p.x for p in figures.baselines_over_rate("linear", "psnr", 5.0, "lite", folder)[0].points] == [1 / 32]
+
+
+def test_accuracy_of_another_judge_is_not_shown(folder: Path) -> None:
+    """A baseline's accuracy stands beside a network's only where the same weights judged both."""
+    assert results.scheme(32, "linear_wz", "accuracy", "lite", folder)[0][1].mean == 0.5
+    assert results.scheme(32, "linear_wz", "accuracy", "paper", folder) == []
+    path = folder / "resnet_lite.cifar10.json"
+    path.write_text(path.read_text().replace("a" * 64, "b" * 64))
+    assert results.scheme(32, "linear_wz", "accuracy", "lite", folder) == []
+    assert results.scheme(32, "linear_wz", "psnr", "lite", folder) != []
+
+
+def test_a_network_that_a_baseline_beats_is_said_to_be_beaten(folder: Path) -> None:
+    found = verdict_of("beats a linear scheme", folder)
+    assert found.verdict == "not yet measured" and list(found.evidence) == [32]
+    path = folder / "bounds.json"
+    values = json.loads(path.read_text())
+    values["schemes"].append(values["schemes"][0] | {"rate": 16})
+    path.write_text(json.dumps(values))
+    found = verdict_of("beats a linear scheme", folder)
+    assert found.verdict == "does not hold" and not found.evidence[16].paired
+    assert found.evidence[16].mean == pytest.approx(24.5 - 25.4)
+    assert found.evidence[16].ci95 == pytest.approx(0.4 * 2**0.5)
 
 
 def test_ablation_rate_and_control_figures(folder: Path) -> None:
-    titles = [one.title for one in figures.ablation("accuracy", 32, "lite", folder)]
-    assert "WZ-ROI, all-zero ROI" in titles and "WZ-ROI, another picture's ROI" in titles
+    shown = {one.title: one for one in figures.ablation("accuracy", 32, "lite", folder)}
+    assert shown["WZ-ROI, all-zero ROI"].points[0].setting == (32, 0.0, "deepjscc_wz_roi.task_r32_lite", "zeros")
+    assert "WZ-ROI, another picture's ROI" in shown
     over = figures.over_rate("psnr", 5.0, "task", "lite", folder)
     assert [point.x for point in over[0].points] == [1 / 32, 1 / 16]
     assert figures.paste_over_snr("psnr", 16, "rec", "lite", folder)[0].points[1].value.mean == 22.5
+    assert [p.value.mean for p in figures.paste_over_rate("psnr", 5.0, "rec", "lite", folder)[0].points] == [22.5, 22.5]
     levels = figures.judge_levels([0.0, 9.0], "lite", folder)
     assert [one.points[0].value.mean for one in levels] == [0.9, 0.7]
 
@@ -191,6 +222,26 @@ def test_csv_has_every_point(folder: Path) -> None:
         "series": "DeepJSCC-WZ", "kind": "network", "model": "deepjscc_wz.task_r32_lite", "snr_db": "5",
         "psnr": "23.5", "ci95": "0.4",
     }
+
+
+def test_networks_stand_beside_what_beats_them_and_what_they_cost(folder: Path) -> None:
+    """The control and the baselines have rows of their own; a network below one says so; costs come from the bench."""
+    size = {"tier": "lite", "architecture": "deepjscc_wz", "rate": 32, "parameters": 123456, "multiply_adds": 7.89e6}
+    (folder / "bench.json").write_text(json.dumps({
+        "model": "bench", "device": "cpu (x)", "threads": 1, "rate": 16, "sizes": [size | {"link_ms": 3.25}],
+        "stages": [], "steps": {}}))
+    link = {"scheme": "link", "rate": 32, "bits": 97.0, "codec": "avif", "link": "QPSK, 602/1024",
+            "block_error_rate": 0.125, **_row(5.0, 20.0, 0.3)}
+    (folder / "digital.json").write_text(json.dumps({"model": "digital", "rows": [link]}))
+    text = block(folder)
+    line = next(line for line in text.splitlines() if line.startswith("| `deepjscc_wz.rec_r32_lite`"))
+    assert line.endswith("| linear analog Wyner-Ziv | 123,456 | 7.9 | 3.2 |")  # 23.5 dB against 25.4; paste has 22.5
+    plain = next(line for line in text.splitlines() if line.startswith("| `deepjscc.rec_r32_lite`"))
+    assert plain.endswith("| – | – | – | – |")
+    assert "| baseline: linear analog, Wyner-Ziv | – | 25.40 ± 0.40 |" in text
+    assert "| bound: Gaussian source at capacity, Wyner-Ziv | – | – | – | 26.30 |" in text
+    assert "| 1/32, 5 dB | QPSK, 602/1024 | avif, 97 | 12.5 | 20.50 ± 0.40 | – | – | – | – |" in text
+    assert traceable(text, folder) == []
 
 
 def test_tables_are_between_the_markers_and_stable(folder: Path) -> None:

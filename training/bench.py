@@ -26,6 +26,7 @@ from wzroi.metrics import psnr, roi_psnr, ssim
 from wzroi.model import WynerZivJSCC
 from wzroi.pairs import Pair, make_pair
 from wzroi.roi import roi_map
+from zoo.results import PAPER_RATES, RESULTS
 
 RATE = 16
 SNR_DB = 5.0
@@ -126,6 +127,19 @@ class Bench:
             "judge_ms": self.time(lambda: self.judge(pair.source)), "images_per_s": 64e3 / whole,
         }
 
+    def size(self, name: str, rate: int) -> dict[str, Any]:
+        """One network: parameters, multiply-adds, milliseconds of the whole link at batch 1, its ROI map included."""
+        config = ModelConfig.named(name, rate, self.width)
+        model = WynerZivJSCC(config).to(self.device).eval().requires_grad_(False)
+        pair, channel = self.pair(1), self.channel(model, 1)
+
+        def link() -> Tensor:
+            roi = roi_map(self.judge, pair) if config.uses_roi else None
+            return model(pair.source, pair.side, channel, roi)
+
+        counted = {"parameters": parameters(config), "multiply_adds": multiply_adds(config)}
+        return {"tier": self.tier, "architecture": name, "rate": rate, **counted, "link_ms": self.time(link)}
+
     def roi_ways(self) -> dict[str, float]:
         """Grad-CAM of one picture: closed form, and the published way by a full backward pass."""
         side = self.pair(1).side
@@ -170,15 +184,21 @@ def metric_times(device: torch.device, repeats: int) -> dict[str, float]:
     return {name: milliseconds(work, device, repeats) for name, work in works.items()}
 
 
+def file_stem(device: torch.device) -> str:
+    """The results file of a kind of device: ``bench`` on a CPU, ``bench_cuda``, ..."""
+    return "bench" if device.type == "cpu" else f"bench_{device.type}"
+
+
 def bench(tiers: list[str], device: torch.device, repeats: int = 20) -> dict[str, Any]:
     """Everything, as the results file holds it."""
     found: dict[str, Any] = {
-        "model": "bench", **stamp(device), "threads": torch.get_num_threads(), "rate": RATE, "repeats": repeats,
-        "stages": [], "steps": {}, "roi": {}, "metrics": metric_times(device, repeats),
+        "model": file_stem(device), **stamp(device), "threads": torch.get_num_threads(), "rate": RATE,
+        "repeats": repeats, "sizes": [], "stages": [], "steps": {}, "roi": {}, "metrics": metric_times(device, repeats),
     }
     del found["split"]
     for tier in tiers:
         one = Bench(tier, device, repeats)
+        found["sizes"] += [one.size(name, rate) for rate in PAPER_RATES for name in ARCHITECTURES]
         found["stages"] += [one.stages(name) for name in ARCHITECTURES]
         found["steps"][tier], found["roi"][tier] = one.step(), one.roi_ways()
     return _rounded(found)
@@ -218,9 +238,12 @@ def bench_command(
     device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cuda" if torch.cuda.is_available() else "cpu",
     threads: Annotated[int, typer.Option(help="CPU threads; 0 leaves torch's default.")] = 0,
     repeats: Annotated[int, typer.Option(min=1, help="Timed calls of each stage; the median counts.")] = 20,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file as well.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the results files.")] = RESULTS,
 ) -> None:
-    """Time each stage of the link at batch 1, the link at batch 64, and one step of the explorer's SNR slider."""
+    """Time the link's stages and one step of the explorer's SNR slider, into bench.json (bench_cuda.json on a GPU).
+
+    Timings are worth something on an idle machine alone.
+    """
     if threads:
         torch.set_num_threads(threads)
     chosen = tiers or list(TIERS)
@@ -229,5 +252,4 @@ def bench_command(
         raise typer.Exit(2)
     found = bench(chosen, torch.device(device), repeats)
     show(found, Console(width=160))
-    if json_file is not None:
-        write_json(json_file, found)
+    write_json(out / f"{found['model']}.json", found)

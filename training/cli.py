@@ -14,6 +14,7 @@ from training.bench import bench_command
 from training.campaign import campaign_command
 from training.digital import digital_command
 from training.evaluate import evaluate_command
+from training.link5g import link_command
 from training.loop import LOG_EVERY, BatchError, ResumeError
 from training.publish import publish_command
 from training.recipes import JUDGES, SAVE_EVERY_S
@@ -114,5 +115,6 @@ app.command("adopt")(adopt_command)
 app.command("evaluate")(evaluate_command)
 app.command("baselines")(baselines_command)
 app.command("digital")(digital_command)
+app.command("link")(link_command)
 app.command("bench")(bench_command)
 app.command("tables")(tables_command)

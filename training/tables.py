@@ -2,62 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from training.loop import write_atomically
-from wzroi.config import ARCHITECTURES, TITLES, ModelName
+from training.network_tables import TIER_TITLES, markdown, network_tables, shown
+from wzroi.config import TITLES, ModelName
+from zoo import claims
 from zoo import results as data
-from zoo.results import HEADLINE_DB, PAPER_RATES, RESULTS, TABLE_SNRS, Results, Tier
+from zoo.results import HEADLINE_DB, PAPER_RATES, RESULTS, Tier
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 README = Path(__file__).resolve().parent.parent / "README.md"
-TIER_TITLES = {"paper": "Paper size", "lite": "Lite tier"}
 
 
-def _table(headings: list[str], rows: list[list[str]]) -> str:
-    """Markdown; the first column is text, the others numbers."""
-    rule = ["---", *["---:"] * (len(headings) - 1)]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in [headings, rule, *rows])
+def link_table(folder: Path) -> list[str]:
+    """The digital link over SNR: the scheme chosen at each SNR, and the one chosen at 5 dB kept."""
+    rows = (data.read("digital", folder) or {}).get("rows", [])
+    sent = {(row["rate"], row["snr_db"], row["scheme"]): row for row in rows if row["scheme"] in LINKS}
+    lines = [
+        [f"1/{rate}, {snr_db:g} dB", *(cell for key in LINKS for cell in _sent(sent.get((rate, snr_db, key))))]
+        for rate, snr_db in sorted({at[:2] for at in sent}, key=lambda at: (-at[0], at[1]))
+    ]
+    told = ("scheme", "codec, bits an image", "blocks lost, %", "PSNR")
+    headings = ["ρ, SNR", *(f"{title}: {text}" for title in LINKS.values() for text in told)]
+    title = "**Digital link: codec, 5G LDPC, QAM, one block an image**"
+    return [f"{title}\n\n{markdown(headings, lines)}"] if lines else []
 
 
-def _shown(found: Results, metric: str, snr_db: float, control: str = "") -> str:
-    value = found.at(metric, snr_db, control)
-    return "–" if value is None else value.show(metric)
+LINKS = {"link": "chosen at each SNR", "link_fixed": "kept from 5 dB"}
 
 
-def _row(found: Results, title: str, control: str = "") -> list[str]:
-    psnr = [_shown(found, "psnr", snr_db, control) for snr_db in TABLE_SNRS]
-    accuracy = [_shown(found, "accuracy", snr_db, control) for snr_db in TABLE_SNRS]
-    others = [_shown(found, metric, HEADLINE_DB, control) for metric in ("psnr_of_mean_mse", "ssim")]
-    return [title, *psnr, *others, *accuracy]
-
-
-def _networks(tier: Tier, rate: int, folder: Path) -> Iterator[list[str]]:
-    """A row for each network of a rate, then the controls that belong beside them."""
-    for stage in ("rec", "task"):
-        for arch in ARCHITECTURES:
-            for oracle in (False, True):
-                name = data.name_of(arch, stage, rate, tier, oracle=oracle)
-                if (found := data.results(name, folder)) is not None:
-                    yield _row(found, f"`{name}`")
-        paste = data.results(data.name_of("deepjscc", stage, rate, tier), folder)
-        if paste is not None and "paste" in paste.controls:
-            yield _row(paste, f"control: DeepJSCC ({stage}) + paste", "paste")
-
-
-def network_tables(tier: Tier, folder: Path) -> list[str]:
-    """One table a rate: PSNR and accuracy at 0, 5 and 9 dB, PSNR of the mean squared error and SSIM at 5 dB."""
-    headings = ["Network", *(f"PSNR at {snr:g} dB" for snr in TABLE_SNRS), "PSNR of mean MSE at 5 dB", "SSIM at 5 dB"]
-    headings += [f"accuracy at {snr:g} dB, %" for snr in TABLE_SNRS]
-    parts = []
-    for rate in PAPER_RATES:
-        if rows := list(_networks(tier, rate, folder)):
-            parts.append(f"**{TIER_TITLES[tier]}, ρ = 1/{rate}, AWGN**\n\n{_table(headings, rows)}")
-    return parts
+def _sent(row: dict[str, Any] | None) -> list[str]:
+    if row is None:
+        return ["–"] * 4
+    psnr = data.Value(row["psnr_mean"], row["psnr_ci95"]).show("psnr")
+    return [row["link"], f"{row['codec']}, {row['bits']:.0f}", f"{100 * row['block_error_rate']:.1f}", psnr]
 
 
 def ablation_table(tier: Tier, folder: Path) -> list[str]:
@@ -75,12 +57,12 @@ def ablation_table(tier: Tier, folder: Path) -> list[str]:
             )
         }
         rows += [
-            [f"`{name}`, {title}", _shown(found, "psnr", HEADLINE_DB, control),
-             _shown(found, "ssim", HEADLINE_DB, control), _shown(found, "accuracy", HEADLINE_DB, control)]
+            [f"`{name}`, {title}", shown(found, "psnr", HEADLINE_DB, control),
+             shown(found, "ssim", HEADLINE_DB, control), shown(found, "accuracy", HEADLINE_DB, control)]
             for control, title in controls.items() if not control or control in found.controls
         ]
     headings = ["ROI map at the decoder, 5 dB", "PSNR, dB", "SSIM", "accuracy, %"]
-    return [f"**ROI maps, {TIER_TITLES[tier].lower()}**\n\n{_table(headings, rows)}"] if rows else []
+    return [f"**ROI maps, {TIER_TITLES[tier].lower()}**\n\n{markdown(headings, rows)}"] if rows else []
 
 
 def judge_table(folder: Path) -> list[str]:
@@ -91,58 +73,33 @@ def judge_table(folder: Path) -> list[str]:
             values = [data.Value(found[view]["accuracy"], found[view]["accuracy_ci95"]) for view in ("clean", "side")]
             rows.append([f"`{name}`", *(value.show("accuracy") for value in values)])
     headings = ["Judge", "clean images, accuracy %", "side image only (nothing sent), accuracy %"]
-    return [_table(headings, rows)] if rows else []
-
-
-def bounds_table(folder: Path) -> list[str]:
-    """Baselines that were sent or coded, and Gaussian bounds, at 5 dB."""
-    rows = []
-    titles = {
-        "linear": "linear analog, no side information", "linear_wz": "linear analog, Wyner-Ziv",
-        "avif_mosaic": "AVIF at capacity, header-free mosaic", "webp_mosaic": "WebP at capacity, header-free mosaic",
-        "jpeg2000_mosaic": "JPEG 2000 at capacity, header-free mosaic",
-    }
-    for name, title in titles.items():
-        cells = [title]
-        for rate in PAPER_RATES:
-            for metric in ("psnr", "psnr_of_mean_mse"):
-                value = dict(data.scheme(rate, name, metric, folder)).get(HEADLINE_DB)
-                cells.append("–" if value is None else value.show(metric))
-        if set(cells[1:]) != {"–"}:
-            rows.append(cells)
-    kinds = {"none": "no side information", "paste": "+ paste", "conditional": "Wyner-Ziv (conditional statistics)"}
-    for kind, title in kinds.items():
-        values = [dict(data.bounds(rate, kind, folder)).get(HEADLINE_DB) for rate in PAPER_RATES]
-        if all(value is not None for value in values):
-            shown = [cell for value in values for cell in ("–", f"{value:.2f}")]
-            rows.append([f"bound: ideal Gaussian code at capacity, {title}", *shown])
-    headings = ["At 5 dB"]
-    headings += [f"1/{rate}: {kind}" for rate in PAPER_RATES for kind in ("mean PSNR", "PSNR of mean MSE")]
-    return [f"**Baselines and bounds**\n\n{_table(headings, rows)}"] if rows else []
+    return [markdown(headings, rows)] if rows else []
 
 
 def verdict_table(tier: Tier, folder: Path) -> list[str]:
     """The paper's claims and what the measurements say."""
-    found = data.findings(tier, folder)
+    found = claims.findings(tier, folder)
     if all(one.verdict == "not yet measured" for one in found):
         return []
     rows = [[one.claim.text, one.claim.figure, f"**{one.verdict}**", one.show() or "–"] for one in found]
     headings = ["Claim", "Where", "Verdict", "Difference at 5 dB (95 % interval)"]
-    return [f"**The paper's claims, {TIER_TITLES[tier].lower()}**\n\n{_table(headings, rows)}"]
+    return [f"**The paper's claims, {TIER_TITLES[tier].lower()}**\n\n{markdown(headings, rows)}"]
 
 
 def cost_table(folder: Path) -> list[str]:
     """Parameters, multiply-adds and milliseconds of each architecture, from ``bench.json``."""
-    found = data.read("bench", folder)
-    if found is None:
-        return []
+    parts = [data.read(name, folder) for name in ("bench", "bench_cuda")]
+    return [_cost(found) for found in parts if found is not None]
+
+
+def _cost(found: dict[str, Any]) -> str:
     rows = [_cost_row(row) for row in found["stages"]]
     headings = ["Network", "parameters", "multiply-adds, M"]
     headings += [f"{stage}, ms" for stage in ("encode", "ROI", "side", "decode", "judge")]
     about = f"{found['device']}, {found['threads']} threads, batch 1, ρ = 1/{found['rate']}"
     steps = ", ".join(f"{tier} {step['step_ms']:.0f} ms" for tier, step in found["steps"].items())
-    table = _table([*headings, "images/s at batch 64"], rows)
-    return [f"**Cost** ({about}; one SNR step of the explorer with four variants: {steps})\n\n{table}"]
+    table = markdown([*headings, "images/s at batch 64"], rows)
+    return f"**Cost** ({about}; one SNR step of the explorer with four variants: {steps})\n\n{table}"
 
 
 def _cost_row(row: dict[str, Any]) -> list[str]:
@@ -171,7 +128,7 @@ def block(folder: Path = RESULTS) -> str:
     parts = provenance(folder)
     for tier in data.tiers(folder):
         parts += network_tables(tier, folder) + ablation_table(tier, folder) + verdict_table(tier, folder)
-    parts += judge_table(folder) + bounds_table(folder) + cost_table(folder)
+    parts += judge_table(folder) + link_table(folder) + cost_table(folder)
     return "\n\n".join(parts) or "Not yet measured."
 
 

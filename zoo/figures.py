@@ -1,32 +1,37 @@
-"""The paper's Figures 4, 5 and 6 from the committed measurements: series as data, drawn by Plotly, saved as CSV."""
+"""The paper's Figures 4, 5 and 6 from the committed measurements: series as data, and as CSV."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from wzroi.config import ARCHITECTURES, RATES, TITLES
+from wzroi.config import ARCHITECTURES, RATES, TITLES, ModelName
 from wzroi.views import VARIANT_COLOURS
 from zoo import results as data
-from zoo.results import HEADLINE_DB, METRICS, RESULTS, Tier, Value
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
+from zoo.results import RESULTS, Tier, Value
 
 COLOURS = dict(zip(ARCHITECTURES, VARIANT_COLOURS, strict=False))
 GREY = "#6b7280"
 
 
+class Setting(NamedTuple):
+    """Where the explorer shows a point: bandwidth ratio ``1/rate``, SNR, a network (or none in particular), its ROI."""
+
+    rate: int
+    snr_db: float
+    model: str = ""
+    roi: str = "side"
+
+
 class Point(NamedTuple):
-    """``x`` is dB or a bandwidth ratio; ``model`` and ``snr_db`` say where the explorer shows this setting."""
+    """``x`` is dB or a bandwidth ratio; a level line's points have no setting."""
 
     x: float
     value: Value
-    model: str = ""
-    snr_db: float = HEADLINE_DB
+    setting: Setting | None = None
 
 
 class Series(NamedTuple):
@@ -39,39 +44,85 @@ class Series(NamedTuple):
     dash: str = "solid"
 
 
+ORACLE = "#9333ea"
+
 ABLATIONS = {
     "roi:zeros": ("all-zero ROI", "#d55e00", "dash"),
     "roi:normal": ("random ROI", "#e69f00", "dash"),
     "roi:shuffled": ("another picture's ROI", "#56b4e9", "dash"),
     "roi:source": ("oracle: ROI of x", "#8c6d31", "dot"),
-    "roi:source+label": ("oracle: ROI of x, true class", "#000000", "dot"),
+    "roi:source+label": ("oracle: ROI of x, true class", ORACLE, "dot"),
 }
 """Control -> title, colour and dash in Figure 6."""
 
-BOUNDS = {
-    "none": ("Gaussian bound, no side information", "dot"),
-    "paste": ("Gaussian bound + paste", "dashdot"),
-    "conditional": ("Gaussian bound, Wyner-Ziv", "dash"),
+
+class Reference(NamedTuple):
+    """A baseline or bound of the results files, as a figure draws it."""
+
+    key: str
+    title: str
+    colour: str
+    dash: str
+
+
+REFERENCES = {
+    "linear": (
+        Reference("linear", "linear analog", "#a16207", "dot"),
+        Reference("linear_wz", "linear analog, Wyner-Ziv", "#a16207", "solid"),
+        Reference("linear_wz_average_power", "linear analog, Wyner-Ziv, power one on average", "#ca8a04", "dash"),
+    ),
+    "capacity": (
+        Reference("avif_mosaic", "AVIF at capacity, header-free", "#7c3aed", "dash"),
+        Reference("avif_mosaic_paste", "AVIF at capacity + paste", "#7c3aed", "solid"),
+        Reference("webp_mosaic", "WebP at capacity, header-free", "#be185d", "dash"),
+        Reference("jpeg2000_mosaic", "JPEG 2000 at capacity, header-free", "#0e7490", "dash"),
+    ),
+    "link": (
+        Reference("link", "best codec over 5G LDPC, scheme chosen at each SNR", "#dc2626", "dash"),
+        Reference("link_paste", "the same + paste", "#dc2626", "solid"),
+        Reference("link_fixed", "best codec over 5G LDPC, scheme kept from 5 dB", "#991b1b", "dot"),
+    ),
 }
-BASELINES = {
-    "linear": ("linear analog", "dot"),
-    "linear_wz": ("linear analog, Wyner-Ziv", "dash"),
-    "avif_mosaic": ("AVIF at capacity, header-free", "longdash"),
-}
+"""Group of baselines -> what it draws; ``key`` is a scheme of ``zoo.results.scheme``."""
+
+BOUNDS = (
+    Reference("none", "Gaussian bound, no side information", "#9ca3af", "dot"),
+    Reference("paste", "Gaussian bound + paste", "#9ca3af", "dashdot"),
+    Reference("conditional", "Gaussian bound, Wyner-Ziv", "#9ca3af", "dash"),
+)
+"""Bounds of the mean squared error; ``key`` is a kind of ``zoo.results.bounds``."""
+
+
+Curve = list[tuple[float, Value]]
+Found = Callable[[int], Curve]
+"""1/rho -> (SNR, value): one network, control, baseline or bound."""
 
 
 def _drawn(series: Iterable[Series]) -> list[Series]:
     return [one for one in series if one.points]
 
 
-def _network(
-    name: str, title: str, metric: str, colour: str, folder: Path, control: str = "", dash: str = ""
-) -> Series:
+def _along_snr(curve: Curve, rate: int, model: str = "", roi: str = "side") -> list[Point]:
+    return [Point(snr_db, value, Setting(rate, snr_db, model, roi)) for snr_db, value in curve]
+
+
+def _along_rate(curve_of: Found, snr_db: float, model_of: Callable[[int], str] = lambda rate: "") -> list[Point]:
+    """The rates at which there is a value at this SNR."""
+    found = [(rate, dict(curve_of(rate)).get(snr_db)) for rate in RATES]
+    return [
+        Point(1 / rate, value, Setting(rate, snr_db, model_of(rate))) for rate, value in found if value is not None
+    ]
+
+
+def _curve(name: str, metric: str, folder: Path, control: str = "") -> Curve:
     found = data.results(name, folder)
-    points = found.curve(metric, control) if found else []
-    kind = "control" if control else "network"
-    shown = [Point(snr_db, value, name, snr_db) for snr_db, value in points]
-    return Series(title, kind, shown, colour, dash or ("dash" if control else "solid"))
+    return found.curve(metric, control) if found else []
+
+
+def _network(name: str, title: str, metric: str, colour: str, folder: Path, dash: str = "solid") -> Series:
+    model = ModelName.parse(name)
+    roi = "source+label" if model.oracle else "side"
+    return Series(title, "network", _along_snr(_curve(name, metric, folder), model.rate, name, roi), colour, dash)
 
 
 def over_snr(metric: str, rate: int, stage: str, tier: Tier, folder: Path = RESULTS) -> list[Series]:
@@ -82,18 +133,45 @@ def over_snr(metric: str, rate: int, stage: str, tier: Tier, folder: Path = RESU
     ]
     oracle = data.name_of("deepjscc_wz_roi", stage, rate, tier, oracle=True)
     title = TITLES["deepjscc_wz_roi"] + " (oracle ROI)"
-    return _drawn([*networks, _network(oracle, title, metric, "#000000", folder, dash="dot")])
+    return _drawn([*networks, _network(oracle, title, metric, ORACLE, folder, dash="dot")])
+
+
+def over_rate(metric: str, snr_db: float, stage: str, tier: Tier, folder: Path = RESULTS) -> list[Series]:
+    """Figures 5c and 5d: over the bandwidth ratio at one SNR; the rates that were measured."""
+
+    def points(arch: str) -> list[Point]:
+        def name(rate: int) -> str:
+            return data.name_of(arch, stage, rate, tier)
+
+        return _along_rate(lambda rate: _curve(name(rate), metric, folder), snr_db, name)
+
+    return _drawn(Series(TITLES[arch], "network", points(arch), COLOURS[arch]) for arch in ARCHITECTURES)
+
+
+PASTE = ("DeepJSCC + paste", "control")
+"""The trivial use of side information: DeepJSCC's output with the known crop copied back."""
 
 
 def paste_over_snr(metric: str, rate: int, stage: str, tier: Tier, folder: Path = RESULTS) -> list[Series]:
-    """The trivial use of side information: DeepJSCC's output with the known crop copied back."""
+    """DeepJSCC + paste over SNR."""
     name = data.name_of("deepjscc", stage, rate, tier)
-    return _drawn([_network(name, "DeepJSCC + paste", metric, COLOURS["deepjscc"], folder, "paste")])
+    points = _along_snr(_curve(name, metric, folder, "paste"), rate, name)
+    return _drawn([Series(*PASTE, points, COLOURS["deepjscc"], "dash")])
+
+
+def paste_over_rate(metric: str, snr_db: float, stage: str, tier: Tier, folder: Path = RESULTS) -> list[Series]:
+    """DeepJSCC + paste over the bandwidth ratio."""
+
+    def name(rate: int) -> str:
+        return data.name_of("deepjscc", stage, rate, tier)
+
+    points = _along_rate(lambda rate: _curve(name(rate), metric, folder, "paste"), snr_db, name)
+    return _drawn([Series(*PASTE, points, COLOURS["deepjscc"], "dash")])
 
 
 def judge_levels(xs: Sequence[float], tier: Tier, folder: Path = RESULTS) -> list[Series]:
     """The judge on clean images and on the side image alone (nothing sent), as level lines."""
-    found = data.read("resnet_lite.cifar10" if tier == "lite" else "resnet50.cifar10", folder)
+    found = data.read(data.JUDGES[tier], folder)
     if not found or not xs:
         return []
     titles = {"clean": "clean images", "side": "side image only, nothing sent"}
@@ -105,32 +183,38 @@ def judge_levels(xs: Sequence[float], tier: Tier, folder: Path = RESULTS) -> lis
     ]
 
 
-def bounds_over_snr(metric: str, rate: int, folder: Path = RESULTS) -> list[Series]:
-    """Gaussian bounds (for the PSNR of the mean squared error alone) and baselines that were really sent or coded."""
-    found = []
-    if metric == "psnr_of_mean_mse":
-        for kind, (title, dash) in BOUNDS.items():
-            curve = data.bounds(rate, kind, folder)
-            points = [Point(snr_db, Value(value, None), "", snr_db) for snr_db, value in curve]
-            found.append(Series(title, "bound", points, "#9ca3af", dash))
-    for name, (title, dash) in BASELINES.items():
-        rows = data.scheme(rate, name, metric, folder)
-        found.append(Series(title, "baseline", [Point(x, value, "", x) for x, value in rows], "#4b5563", dash))
-    return _drawn(found)
+def baselines_over_snr(group: str, metric: str, rate: int, tier: Tier, folder: Path = RESULTS) -> list[Series]:
+    """Baselines of a group that were really sent or coded, over SNR at one bandwidth ratio."""
+    curves = [(one, data.scheme(rate, one.key, metric, tier, folder)) for one in REFERENCES[group]]
+    return _drawn(Series(o.title, "baseline", _along_snr(curve, rate), o.colour, o.dash) for o, curve in curves)
 
 
-def over_rate(metric: str, snr_db: float, stage: str, tier: Tier, folder: Path = RESULTS) -> list[Series]:
-    """Figures 5c and 5d: over the bandwidth ratio at one SNR."""
-    series = []
-    for arch in ARCHITECTURES:
-        points = []
-        for rate in RATES:
-            name = data.name_of(arch, stage, rate, tier)
-            found = data.results(name, folder)
-            if found and (value := found.at(metric, snr_db)):
-                points.append(Point(1 / rate, value, name, snr_db))
-        series.append(Series(TITLES[arch], "network", points, COLOURS[arch]))
-    return _drawn(series)
+def baselines_over_rate(group: str, metric: str, snr_db: float, tier: Tier, folder: Path = RESULTS) -> list[Series]:
+    """The same over the bandwidth ratio at one SNR."""
+
+    def points(key: str) -> list[Point]:
+        return _along_rate(lambda rate: data.scheme(rate, key, metric, tier, folder), snr_db)
+
+    return _drawn(Series(o.title, "baseline", points(o.key), o.colour, o.dash) for o in REFERENCES[group])
+
+
+def _bound(rate: int, key: str, folder: Path) -> Curve:
+    return [(snr_db, Value(value, None)) for snr_db, value in data.bounds(rate, key, folder)]
+
+
+def bounds_over_snr(rate: int, folder: Path = RESULTS) -> list[Series]:
+    """Gaussian bounds over SNR; they bound ``psnr_of_mean_mse``."""
+    curves = [(one, _bound(rate, one.key, folder)) for one in BOUNDS]
+    return _drawn(Series(o.title, "bound", _along_snr(curve, rate), o.colour, o.dash) for o, curve in curves)
+
+
+def bounds_over_rate(snr_db: float, folder: Path = RESULTS) -> list[Series]:
+    """Gaussian bounds over the bandwidth ratio at one SNR."""
+
+    def points(key: str) -> list[Point]:
+        return _along_rate(lambda rate: _bound(rate, key, folder), snr_db)
+
+    return _drawn(Series(o.title, "bound", points(o.key), o.colour, o.dash) for o in BOUNDS)
 
 
 def ablation(metric: str, rate: int, tier: Tier, folder: Path = RESULTS) -> list[Series]:
@@ -140,10 +224,9 @@ def ablation(metric: str, rate: int, tier: Tier, folder: Path = RESULTS) -> list
         for arch in ("deepjscc_wz_roi", "deepjscc_wz_sft", "deepjscc_wz")
     ]
     name = data.name_of("deepjscc_wz_roi", "task", rate, tier)
-    shown += [
-        _network(name, f"WZ-ROI, {title}", metric, colour, folder, control, dash)
-        for control, (title, colour, dash) in ABLATIONS.items()
-    ]
+    for control, (title, colour, dash) in ABLATIONS.items():
+        points = _along_snr(_curve(name, metric, folder, control), rate, name, control.removeprefix("roi:"))
+        shown.append(Series(f"WZ-ROI, {title}", "control", points, colour, dash))
     return _drawn(shown)
 
 
@@ -155,36 +238,6 @@ def to_csv(series: Sequence[Series], metric: str, x_name: str) -> str:
     for one in series:
         for point in one.points:
             half = "" if point.value.ci95 is None else point.value.ci95
-            writer.writerow([one.title, one.kind, point.model, f"{point.x:.6g}", point.value.mean, half])
+            model = point.setting.model if point.setting else ""
+            writer.writerow([one.title, one.kind, model, f"{point.x:.6g}", point.value.mean, half])
     return text.getvalue()
-
-
-def plot(series: Sequence[Series], metric: str, *, rates: bool = False) -> Figure:
-    """Draw series as lines with 95 % error bars; ``rates``: x is a bandwidth ratio rather than SNR in dB.
-
-    Each point carries (model, SNR) as custom data, for clicks.
-    """
-    import plotly.graph_objects as go
-
-    figure = go.Figure()
-    scale = METRICS[metric].scale
-    for one in series:
-        halves = [(point.value.ci95 or 0) * scale for point in one.points]
-        figure.add_scatter(
-            x=[point.x for point in one.points], y=[point.value.mean * scale for point in one.points], name=one.title,
-            mode="lines+markers" if one.kind in ("network", "control") else "lines",
-            line={"color": one.colour, "dash": one.dash, "width": 2 if one.kind == "network" else 1.5},
-            marker={"size": 7 if one.kind == "network" else 5},
-            error_y={"type": "data", "array": halves, "thickness": 1, "width": 3} if any(halves) else None,
-            customdata=[[point.model, point.snr_db] for point in one.points],
-            hovertemplate="%{y:.4g}" + (" ± %{error_y.array:.2g}" if any(halves) else ""),
-        )
-    figure.update_layout(
-        xaxis_title="Bandwidth ratio ρ" if rates else "SNR, dB", yaxis_title=METRICS[metric].text,
-        margin={"l": 10, "r": 10, "t": 10, "b": 10}, hovermode="x unified", height=480,
-        legend={"orientation": "h", "y": -0.18}, clickmode="event+select",
-    )
-    if rates:
-        known = sorted({point.x for one in series for point in one.points})
-        figure.update_xaxes(tickvals=known, ticktext=[f"1/{round(1 / x)}" for x in known])
-    return figure

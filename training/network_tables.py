@@ -1,0 +1,112 @@
+"""The README's tables of networks: what each reaches, what beats it, what it costs, and the baselines beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from wzroi.config import ARCHITECTURES, ModelName
+from zoo import claims
+from zoo import results as data
+from zoo.results import HEADLINE_DB, PAPER_RATES, TABLE_SNRS, Results, Tier
+
+TIER_TITLES = {"paper": "Paper size", "lite": "Lite tier"}
+NO_COSTS = ["–"] * 4
+BASELINES = {
+    "linear": "baseline: linear analog, no side information", "linear_wz": "baseline: linear analog, Wyner-Ziv",
+    "linear_wz_average_power": "baseline: linear analog, Wyner-Ziv, power one on average only",
+    "link": "baseline: best codec over 5G LDPC", "link_paste": "baseline: best codec over 5G LDPC + paste",
+    "avif_mosaic": "ideal: AVIF at capacity, header-free", "avif_mosaic_paste": "ideal: AVIF at capacity + paste",
+    "webp_mosaic": "ideal: WebP at capacity, header-free",
+    "jpeg2000_mosaic": "ideal: JPEG 2000 at capacity, header-free",
+}
+"""Scheme of ``zoo.results.scheme`` -> how the tables print it."""
+
+BOUNDS = {
+    "none": "no side information", "paste": "no side information, + paste", "unsent": "crop never sent",
+    "conditional": "Wyner-Ziv",
+}
+
+
+def markdown(headings: list[str], rows: list[list[str]]) -> str:
+    """Markdown; the first column is text, the others numbers."""
+    rule = ["---", *["---:"] * (len(headings) - 1)]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [headings, rule, *rows])
+
+
+def shown(found: Results, metric: str, snr_db: float, control: str = "") -> str:
+    value = found.at(metric, snr_db, control)
+    return "–" if value is None else value.show(metric)
+
+
+Read = Callable[[str, float], str]
+"""(metric, SNR) -> the cell of a table."""
+
+
+def _cells(title: str, read: Read) -> list[str]:
+    """A line of the networks' table, costs left out."""
+    psnr = [read("psnr", snr_db) for snr_db in TABLE_SNRS]
+    accuracy = [read("accuracy", snr_db) for snr_db in TABLE_SNRS]
+    others = [read(metric, HEADLINE_DB) for metric in ("psnr_of_mean_mse", "ssim")]
+    return [title, *psnr, *others, *accuracy]
+
+
+def _row(found: Results, title: str, control: str = "") -> list[str]:
+    return _cells(title, lambda metric, snr_db: shown(found, metric, snr_db, control))
+
+
+def costs(folder: Path) -> dict[tuple[str, str, int], list[str]]:
+    """(tier, architecture, 1/rho) -> parameters, multiply-adds and milliseconds, from ``bench.json``."""
+    sizes = (data.read("bench", folder) or {}).get("sizes", [])
+    return {
+        (row["tier"], row["architecture"], row["rate"]): [
+            f"{row['parameters']:,}", f"{row['multiply_adds'] / 1e6:.1f}", f"{row['link_ms']:.1f}"
+        ]
+        for row in sizes
+    }
+
+
+def _networks(tier: Tier, rate: int, folder: Path) -> Iterator[list[str]]:
+    """A row for each network of a rate with what beats it and what it costs, and DeepJSCC's control ``paste``."""
+    known = costs(folder)
+    for stage in ("rec", "task"):
+        for arch in ARCHITECTURES:
+            for oracle in (False, True):
+                name = data.name_of(arch, stage, rate, tier, oracle=oracle)
+                if (found := data.results(name, folder)) is not None:
+                    beaten = ", ".join(claims.beaten_by(ModelName.parse(name), folder)) or "–"
+                    yield [*_row(found, f"`{name}`"), beaten, *known.get((tier, arch, rate), ["–"] * 3)]
+        paste = data.results(data.name_of("deepjscc", stage, rate, tier), folder)
+        if paste is not None and "paste" in paste.controls:
+            yield [*_row(paste, f"control: DeepJSCC ({stage}) + paste", "paste"), *NO_COSTS]
+
+
+def _baselines(tier: Tier, rate: int, folder: Path) -> Iterator[list[str]]:
+    """Baselines that were sent or coded, and Gaussian bounds (of the mean squared error alone)."""
+    for name, title in BASELINES.items():
+
+        def read(metric: str, snr_db: float, name: str = name) -> str:
+            value = dict(data.scheme(rate, name, metric, tier, folder)).get(snr_db)
+            return "–" if value is None else value.show(metric)
+
+        if set((cells := _cells(title, read))[1:]) != {"–"}:
+            yield [*cells, *NO_COSTS]
+    for kind, title in BOUNDS.items():
+        value = dict(data.bounds(rate, kind, folder)).get(HEADLINE_DB)
+        if value is not None:
+            found = {("psnr_of_mean_mse", HEADLINE_DB): f"{value:.2f}"}
+            cells = _cells(f"bound: Gaussian source at capacity, {title}", lambda *at, found=found: found.get(at, "–"))
+            yield [*cells, *NO_COSTS]
+
+
+def network_tables(tier: Tier, folder: Path) -> list[str]:
+    """One table a rate: PSNR and accuracy at 0, 5 and 9 dB, PSNR of the mean squared error and SSIM at 5 dB, costs."""
+    headings = ["Network", *(f"PSNR at {snr:g} dB" for snr in TABLE_SNRS), "PSNR of mean MSE at 5 dB", "SSIM at 5 dB"]
+    headings += [f"accuracy at {snr:g} dB, %" for snr in TABLE_SNRS]
+    headings += ["in PSNR beaten by", "parameters", "multiply-adds, M", "ms an image"]
+    parts = []
+    for rate in PAPER_RATES:
+        if rows := list(_networks(tier, rate, folder)):
+            rows += _baselines(tier, rate, folder)
+            parts.append(f"**{TIER_TITLES[tier]}, ρ = 1/{rate}, AWGN**\n\n{markdown(headings, rows)}")
+    return parts

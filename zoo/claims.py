@@ -1,0 +1,250 @@
+"""The paper's claims, judged by the committed measurements: paired differences and the verdict that they give."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from torch import Tensor
+
+from wzroi.config import ModelName
+from wzroi.metrics import estimate
+from zoo.results import HEADLINE_DB, METRICS, PAPER_RATES, RESULTS, Tier, Value, name_of, per_image, results, scheme
+
+BASELINE = "baseline"
+"""In place of an architecture: the control's name is then a scheme of ``zoo.results.scheme``."""
+
+
+class Side(NamedTuple):
+    """One side of a comparison: a network, one of its controls, or (no name) a baseline at a bandwidth ratio."""
+
+    name: str
+    control: str = ""
+    rate: int = 0
+    tier: Tier = "lite"
+
+    def value(self, metric: str, folder: Path) -> Value | None:
+        """What was measured at 5 dB."""
+        if not self.name:
+            return dict(scheme(self.rate, self.control, metric, self.tier, folder)).get(HEADLINE_DB)
+        network = results(self.name, folder)
+        return network.at(metric, control=self.control) if network else None
+
+    def images(self, metric: str, folder: Path) -> Tensor | None:
+        """Each image's value at 5 dB; ``None`` where they are not kept."""
+        return per_image(self.name, metric, self.control, folder) if self.name else None
+
+
+class Difference(NamedTuple):
+    """``first`` minus ``second`` at 5 dB with a 95 % interval; ``paired`` when taken image by image."""
+
+    metric: str
+    first: Side
+    second: Side
+    mean: float
+    ci95: float
+    paired: bool
+
+    @property
+    def sign(self) -> int:
+        """1 or -1 where the interval excludes zero, else 0."""
+        return 0 if abs(self.mean) <= self.ci95 else int(math.copysign(1, self.mean))
+
+    def show(self) -> str:
+        """``+0.31 ± 0.02 dB``."""
+        kind = METRICS[self.metric]
+        unit = {"accuracy": " points", "ssim": ""}.get(self.metric, " dB")
+        digits = kind.digits + (self.metric == "accuracy")
+        return f"{self.mean * kind.scale:+.{digits}f} ± {self.ci95 * kind.scale:.{digits}f}{unit}"
+
+
+def difference(metric: str, first: Side, second: Side, folder: Path = RESULTS) -> Difference | None:
+    """Compare two networks or controls at 5 dB; ``None`` where one was not measured.
+
+    Both saw the same images, and the same noise at equal rates: where each image's values are at hand, the interval is
+    that of the paired differences; else the two intervals are added in squares, which is too wide.
+    """
+    one, other = (side.images(metric, folder) for side in (first, second))
+    if one is not None and other is not None and one.shape == other.shape and bool((~(one - other).isnan()).any()):
+        found = estimate(one - other)
+        return Difference(metric, first, second, found.mean, found.ci95, True)
+    a, b = (side.value(metric, folder) for side in (first, second))
+    if a is None or b is None or a.ci95 is None or b.ci95 is None:
+        return None
+    return Difference(metric, first, second, a.mean - b.mean, math.hypot(a.ci95, b.ci95), False)
+
+
+VERDICTS = ("holds", "does not hold", "only with the oracle", "holds in part", "undecided", "not yet measured")
+
+
+class Claim(NamedTuple):
+    """A statement of the paper as comparisons that ought to have a sign.
+
+    Attributes:
+        figure, text: where and what. metric: of ``METRICS``.
+        first, second: (architecture or ``BASELINE``, control) of the two sides. stage: ``rec`` or ``task``.
+        rates: 1/rho. expected: sign of first minus second; 0 claims "about equal", within ``tolerance``.
+        oracle: the first side has an ROI, so that an oracle's map may be asked when the receiver's does not do it.
+    """
+
+    figure: str
+    text: str
+    metric: str
+    first: tuple[str, str]
+    second: tuple[str, str]
+    stage: str
+    rates: tuple[int, ...] = PAPER_RATES
+    expected: int = 1
+    tolerance: float = 0.0
+    oracle: bool = False
+
+    @property
+    def part(self) -> str:
+        """The figure without its letter."""
+        return self.figure.rstrip("abcd").replace("control", "Controls that the figures leave out")
+
+    def side(self, which: tuple[str, str], rate: int, tier: Tier) -> Side:
+        """One of the two sides at a bandwidth ratio."""
+        architecture, control = which
+        if architecture == BASELINE:
+            return Side("", control, rate, tier)
+        return Side(name_of(architecture, self.stage, rate, tier), control)
+
+
+WZ, ROI, SFT = "deepjscc_wz", "deepjscc_wz_roi", "deepjscc_wz_sft"
+
+CLAIMS = (
+    Claim("Fig. 4a", "Side information raises PSNR: WZ above DeepJSCC", "psnr", (WZ, ""), ("deepjscc", ""), "rec"),
+    Claim("Fig. 4a", "ROI guidance raises PSNR: WZ-ROI above WZ", "psnr", (ROI, ""), (WZ, ""), "rec", oracle=True),
+    Claim("Fig. 4b", "ROI guidance raises SSIM: WZ-ROI above WZ", "ssim", (ROI, ""), (WZ, ""), "rec", oracle=True),
+    Claim(
+        "Fig. 5a", "Side information raises accuracy: WZ above DeepJSCC", "accuracy", (WZ, ""), ("deepjscc", ""), "task"
+    ),
+    Claim(
+        "Fig. 5a", "ROI guidance raises accuracy: WZ-ROI above WZ", "accuracy", (ROI, ""), (WZ, ""), "task", oracle=True
+    ),
+    Claim(
+        "Fig. 5b", "WZ-ROI keeps the higher PSNR in the task setting: above WZ", "psnr", (ROI, ""), (WZ, ""), "task",
+        oracle=True,
+    ),
+    Claim("Fig. 6a", "An all-zero ROI costs accuracy", "accuracy", (ROI, ""), (ROI, "roi:zeros"), "task", (32,)),
+    Claim(
+        "Fig. 6a", "A random ROI falls to the level of WZ (within 1 point)", "accuracy", (ROI, "roi:normal"), (WZ, ""),
+        "task", (32,), expected=0, tolerance=0.01,
+    ),
+    Claim(
+        "Fig. 6a", "WZ-ROI is more accurate than WZ-SFT", "accuracy", (ROI, ""), (SFT, ""), "task", (32,), oracle=True
+    ),
+    Claim(
+        "Fig. 6b", "An all-zero ROI costs little PSNR (within 0.1 dB)", "psnr", (ROI, "roi:zeros"), (ROI, ""), "task",
+        (32,), expected=0, tolerance=0.1,
+    ),
+    Claim("Fig. 6b", "WZ-SFT has slightly more PSNR than WZ-ROI", "psnr", (SFT, ""), (ROI, ""), "task", (32,)),
+    Claim(
+        "control", "The ROI's content matters: the picture's own map above another picture's", "accuracy", (ROI, ""),
+        (ROI, "roi:shuffled"), "task",
+    ),
+    Claim(
+        "control", "Learned fusion beats pasting: WZ above DeepJSCC with the crop copied back", "psnr", (WZ, ""),
+        ("deepjscc", "paste"), "rec",
+    ),
+    Claim(
+        "control", "The network beats a linear scheme: WZ-ROI above linear analog Wyner-Ziv", "psnr", (ROI, ""),
+        (BASELINE, "linear_wz"), "rec",
+    ),
+    Claim(
+        "control", "The network beats a digital link: WZ-ROI above codec and 5G LDPC with the crop copied back", "psnr",
+        (ROI, ""), (BASELINE, "link_paste"), "rec",
+    ),
+    Claim(
+        "control", "The network beats ideal separate coding: WZ-ROI above AVIF at capacity with the crop copied back",
+        "psnr", (ROI, ""), (BASELINE, "avif_mosaic_paste"), "rec",
+    ),
+)
+"""The paper's claims that its figures carry, and those that its figures leave open."""
+
+
+class Finding(NamedTuple):
+    """A claim's verdict, one of ``VERDICTS``, and the differences behind it by rate."""
+
+    claim: Claim
+    verdict: str
+    evidence: dict[int, Difference]
+
+    def show(self) -> str:
+        """The evidence in a line: ``1/32: +0.31 ± 0.02 dB · 1/16: ...``."""
+        return " · ".join(f"1/{rate}: {found.show()}" for rate, found in self.evidence.items())
+
+
+def _compare(claim: Claim, tier: Tier, folder: Path, first: Sequence[Side]) -> dict[int, Difference]:
+    found = {}
+    for rate, side in zip(claim.rates, first, strict=True):
+        other = claim.side(claim.second, rate, tier)
+        if (one := difference(claim.metric, side, other, folder)) is not None:
+            found[rate] = one
+    return found
+
+
+def _agrees(claim: Claim, found: Difference) -> bool | None:
+    """Whether a difference bears the claim out; ``None`` where its interval leaves both open."""
+    if claim.expected:
+        return None if found.sign == 0 else found.sign == claim.expected
+    if abs(found.mean) + found.ci95 <= claim.tolerance:
+        return True
+    return False if abs(found.mean) - found.ci95 > claim.tolerance else None
+
+
+def judge_claim(claim: Claim, tier: Tier, folder: Path = RESULTS) -> Finding:
+    """The verdict that the measurements give."""
+    sides = [claim.side(claim.first, rate, tier) for rate in claim.rates]
+    evidence = _compare(claim, tier, folder, sides)
+    if len(evidence) < len(claim.rates):
+        return Finding(claim, "not yet measured", evidence)
+    votes = [_agrees(claim, found) for found in evidence.values()]
+    if all(votes):
+        return Finding(claim, "holds", evidence)
+    if claim.oracle and _holds_with_oracle(claim, tier, folder):
+        return Finding(claim, "only with the oracle", evidence)
+    if any(votes):
+        return Finding(claim, "holds in part", evidence)
+    return Finding(claim, "undecided" if None in votes else "does not hold", evidence)
+
+
+def _holds_with_oracle(claim: Claim, tier: Tier, folder: Path) -> bool:
+    """With a network trained and tested on the oracle's map, or else with that map given to the usual network."""
+    trained = [Side(name_of(claim.first[0], claim.stage, rate, tier, oracle=True)) for rate in claim.rates]
+    given = [Side(name_of(claim.first[0], claim.stage, rate, tier), "roi:source+label") for rate in claim.rates]
+    for sides in (trained, given):
+        evidence = _compare(claim, tier, folder, sides)
+        if len(evidence) == len(claim.rates) and all(_agrees(claim, found) for found in evidence.values()):
+            return True
+    return False
+
+
+def findings(tier: Tier, folder: Path = RESULTS) -> list[Finding]:
+    """Every claim with its verdict."""
+    return [judge_claim(claim, tier, folder) for claim in CLAIMS]
+
+
+RIVALS = {
+    "deepjscc_paste": "paste", "linear_wz": "linear analog Wyner-Ziv", "linear": "linear analog",
+    "link_paste": "digital link + paste", "link": "digital link",
+}
+"""What a network is held against in PSNR at 5 dB; those that use the side image only where the network does."""
+
+
+def _rival(key: str, name: ModelName) -> Side:
+    tier: Tier = "lite" if name.lite else "paper"
+    if key == "deepjscc_paste":
+        return Side(name_of("deepjscc", name.stage, name.rate, tier), "paste")
+    return Side("", key, name.rate, tier)
+
+
+def beaten_by(name: ModelName, folder: Path = RESULTS) -> list[str]:
+    """The controls and baselines whose PSNR at 5 dB lies above the network's by more than the interval."""
+    sided = name.architecture != "deepjscc"
+    rivals = [key for key in RIVALS if sided == (key in ("deepjscc_paste", "linear_wz", "link_paste"))]
+    found = {key: difference("psnr", Side(str(name)), _rival(key, name), folder) for key in rivals}
+    return [RIVALS[key] for key, one in found.items() if one is not None and one.sign < 0]
