@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from explorer.sweeps import PASTE, Plan, Point, Sweep, titles
-from wzroi.config import RATES, ConfigError, ModelName
+from wzroi.config import ConfigError, ModelName
 from wzroi.views import VARIANT_COLOURS
 from zoo import figures, results
 from zoo.errors import ZooError
@@ -49,7 +49,7 @@ def committed(plan: Plan, metric: str, folder: Path = RESULTS) -> list[Series]:
     palette, found = colours([step.title for step in plan.steps]), {}
     for model in dict.fromkeys(step.model for step in plan.steps):
         step = next(step for step in plan.steps if step.model == model)
-        points = [figures.Point(snr if plan.axis == "snr" else step.x, value, model, snr)
+        points = [figures.Point(snr if plan.axis == "snr" else step.x, value)
                   for snr, value in _rows(model, metric, folder) if plan.axis == "snr" or snr == step.snr_db]
         found.setdefault(step.title, []).extend(points)
     return [
@@ -60,16 +60,12 @@ def committed(plan: Plan, metric: str, folder: Path = RESULTS) -> list[Series]:
 
 def bounds(plan: Plan, metric: str, folder: Path = RESULTS) -> list[Series]:
     """Bounds and baselines at the plan's rate over SNR, or at its SNR over rate; empty where none are committed."""
-    if plan.axis == "snr":
-        rate = _rate(plan.steps[0].model) if plan.steps else None
-        return figures.bounds_over_snr(metric, rate, folder) if rate else []
-    snr = plan.steps[0].snr_db if plan.steps else 0.0
-    found: dict[str, Series] = {}
-    for rate in RATES:
-        for one in figures.bounds_over_snr(metric, rate, folder):
-            here = [point._replace(x=1 / rate) for point in one.points if point.x == snr]
-            found.setdefault(one.title, one._replace(points=[])).points.extend(here)
-    return [one._replace(points=sorted(one.points)) for one in found.values() if one.points]
+    if metric != "psnr_of_mean_mse" or not plan.steps:
+        return []
+    if plan.axis == "rate":
+        return figures.bounds_over_rate(plan.steps[0].snr_db, folder)
+    rate = _rate(plan.steps[0].model)
+    return figures.bounds_over_snr(rate, folder) if rate else []
 
 
 def value_of(point: Point, metric: str) -> float | None:

@@ -54,7 +54,8 @@ PICTURES = 64
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """The lite tier with networks of a few filters and schedules of a few steps."""
     rec = Schedule("adam", batch=8, epochs=1.5, lr=2e-3, final_lr=2e-5, warmup=3)
-    lite = dataclasses.replace(TIERS["lite"], width=8, rec=rec, task=dataclasses.replace(rec, epochs=0.5, cpu_bf16=True))
+    task = dataclasses.replace(rec, epochs=0.5, cpu_bf16=True)
+    lite = dataclasses.replace(TIERS["lite"], width=8, rec=rec, task=task)
     recipe = JUDGES[JUDGE]
     schedule = dataclasses.replace(recipe.schedule, batch=16, epochs=2, warmup=2)
     small = dataclasses.replace(recipe, config=dataclasses.replace(recipe.config, width=8), schedule=schedule)
