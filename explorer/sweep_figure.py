@@ -12,6 +12,7 @@ from wzroi.views import VARIANT_COLOURS
 from zoo import figures, results
 from zoo.errors import ZooError
 from zoo.figures import GREY, Series
+from zoo.plots import plot
 from zoo.results import METRICS, RESULTS, Value
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def value_of(point: Point, metric: str) -> float | None:
 def draw(sweep: Sweep, metric: str, background: Sequence[Series]) -> Figure:
     """Live curves (with a band of one standard deviation over the draws, for PSNR) over the committed ones."""
     plan = sweep.plan
-    figure = figures.plot(background, metric, rates=plan.axis == "rate")
+    figure = plot(background, metric, rates=plan.axis == "rate")
     figure.update_traces(opacity=FAINT)
     palette = colours([step.title for step in plan.steps])
     for title, points in titles(sweep.points):
