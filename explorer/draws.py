@@ -13,7 +13,6 @@ from torch import Tensor
 from explorer.engine import ENGINE
 from wzroi.channel import ChannelState, sample_channel
 from wzroi.link import LinkReport, Transmission, finish
-from wzroi.pairs import Pair
 from zoo.scenes import Scene
 
 DRAW_PIXELS = 64 * 1024
@@ -44,7 +43,7 @@ def repeated(ready: Transmission, count: int) -> Transmission:
             return type(value)(*(expand(part) for part in value))
         return value
 
-    return ready._replace(pair=Pair(*(expand(part) for part in ready.pair)), symbols=expand(ready.symbols),
+    return ready._replace(pair=expand(ready.pair), sent=expand(ready.sent),
                           context=expand(ready.context), weight=expand(ready.weight))
 
 

@@ -136,7 +136,7 @@ def test_side_never_moves_the_transmitted_symbols(architecture: str, pair: Pair)
     model, roi = small_model(architecture), roi_for(pair.source)
     symbols: list[torch.Tensor] = []
     original = model.encode
-    model.encode = lambda source: symbols.append(original(source)) or symbols[-1]  # type: ignore[method-assign]
+    model.encode = lambda source, *_: symbols.append(original(source)) or symbols[-1]  # type: ignore[method-assign]
     channel = channel_for(model, pair.source)
     outputs = [model(pair.source, side, channel, roi) for side in (pair.side, pictures(4, seed=3), 1 - pair.side)]
     assert torch.equal(symbols[0], symbols[1])

@@ -182,7 +182,8 @@ class TestSet:
         """The images ``indices`` with their side images and labels."""
         chosen = indices.to(self.device)
         source = as_float(self.images.pixels[chosen]).contiguous(memory_format=torch.channels_last)
-        return Pair(source, self.pairs.side_of(source), self.images.labels[chosen])
+        known = self.pairs.placement(source.shape[-2], source.shape[-1])
+        return Pair(source, self.pairs.side_of(source), self.images.labels[chosen], known)
 
     def roi(self, origin: str, indices: Tensor, seed: int) -> Tensor:
         """The ROI map of each image, ``[B, 1, 32, 32]``, as ``wzroi.roi_map`` makes it."""

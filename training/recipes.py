@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wzroi.config import JudgeConfig, ModelConfig, ModelName
+from wzroi.config import FlexConfig, JudgeConfig, ModelConfig, ModelName
 
 SAVE_EVERY_S = 45.0
 """Seconds between checkpoints: what a kill can lose."""
@@ -78,6 +78,32 @@ TIERS: dict[str, Tier] = {
         judge="resnet_lite.cifar10",
         rec=Schedule("adam", batch=32, epochs=3, lr=4e-3, final_lr=2e-5, warmup=200),
         task=Schedule("adam", batch=32, epochs=0.7, lr=1e-3, final_lr=1e-5, warmup=50, cpu_bf16=True),
+    ),
+}
+
+@dataclass(frozen=True)
+class FlexTier:
+    """How a flexible network is trained; ``trade_off`` multiplies the cross entropy beside the log error."""
+
+    config: FlexConfig
+    judge: str
+    rec: Schedule
+    task: Schedule
+    trade_off: float = 0.05
+
+
+FLEX_TIERS: dict[str, FlexTier] = {
+    "paper": FlexTier(
+        FlexConfig(width=192, depth=5, hidden=768),
+        judge="resnet50.cifar10",
+        rec=Schedule("adam", batch=256, epochs=200, lr=1e-3, final_lr=1e-5, warmup=500, ema=0.999),
+        task=Schedule("adam", batch=256, epochs=20, lr=3e-4, final_lr=1e-5, warmup=100, ema=0.999),
+    ),
+    "lite": FlexTier(
+        FlexConfig(width=128, depth=3, hidden=512),
+        judge="resnet_lite.cifar10",
+        rec=Schedule("adam", batch=64, epochs=13, lr=1e-3, final_lr=1e-5, warmup=300, ema=0.998, cpu_bf16=True),
+        task=Schedule("adam", batch=64, epochs=2, lr=3e-4, final_lr=1e-5, warmup=50, ema=0.995, cpu_bf16=True),
     ),
 }
 

@@ -18,9 +18,10 @@ from filelock import FileLock, Timeout
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from training.flex import SNRS, FlexTask
 from training.judge import JudgeTask, judge_accuracy
 from training.loop import fit, write_atomically
-from training.recipes import JUDGES, tier_of
+from training.recipes import FLEX_TIERS, JUDGES, tier_of
 from training.rehearsal import rehearsal_split
 from training.train import LinkTask, start_from
 from wzroi.config import ModelName
@@ -179,6 +180,51 @@ def train_link(
         stamp = {"name": str(name), "seed": seed, "schedule": asdict(schedule), "config": task.network.config.to_dict()}
         trade_off = tier.trade_off if name.stage == "task" else 0.0
         stamp |= {"snr_db": tier.snr_db, "trade_off": trade_off, "judge": tier.judge} | _rehearsal_mark(rehearse)
+        began = time.monotonic()
+        if not fit(task, schedule, folder, seed=seed, stamp=stamp, accelerator=accelerator, **options):
+            return False
+        measured = task.validate(task.model)
+        record = stamp | {"validation": measured, "seconds_last_start": round(time.monotonic() - began)}
+        _finish(folder, task.model, record, accelerator)
+    return True
+
+
+def train_flex(
+    name: str,
+    runs: Path,
+    root: Path | None,
+    *,
+    seed: int = 0,
+    cpu: bool = False,
+    rehearse: int = 0,
+    judge: Callable[[Path, str], Judge] = load_judge_run,
+    **options: Any,
+) -> bool:
+    """Train the flexible network ``name`` (``wz_roi_flex.{rec|task}[_lite]``); arguments and errors as ``train_link``.
+
+    A ``task`` network starts from its ``rec`` twin's finished run.
+    """
+    folder, tier = runs / name, FLEX_TIERS["lite" if name.endswith("_lite") else "paper"]
+    stage = name.partition(".")[2].partition("_")[0]
+    schedule = tier.task if stage == "task" else tier.rec
+    accelerator = Accelerator(cpu=cpu)
+    if finished(folder):
+        return True
+    twin = runs / name.replace(".task", ".rec")
+    if stage == "task" and not finished(twin):
+        raise MissingRun(f"{name} starts from {twin.name}: run `python -m training train {twin.name}` first")
+    with _alone(folder, accelerator):
+        torch.manual_seed(seed)
+        data = _data(root, rehearse, accelerator)
+        network = judge(runs, tier.judge).to(accelerator.device) if stage == "task" else None
+        start = load_file(twin / WEIGHTS) if stage == "task" else None
+        store = runs / tier.judge / "roi"
+        task = FlexTask(
+            tier, data["train"], data["validation"], network, task=stage == "task", store=store, start=start
+        )
+        stamp = {"name": name, "seed": seed, "schedule": asdict(schedule), "config": tier.config.to_dict()}
+        trade_off = tier.trade_off if stage == "task" else 0.0
+        stamp |= {"snr_db": list(SNRS), "trade_off": trade_off, "judge": tier.judge} | _rehearsal_mark(rehearse)
         began = time.monotonic()
         if not fit(task, schedule, folder, seed=seed, stamp=stamp, accelerator=accelerator, **options):
             return False

@@ -10,7 +10,7 @@ import dataclasses
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 """The ten CIFAR-10 classes, in label order."""
@@ -127,6 +127,57 @@ class ModelConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ModelConfig:
+        """Read a configuration strictly: every field present, none unknown."""
+        _check_fields(cls, values)
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as plain data, in the order of the class."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class FlexConfig:
+    """The flexible network: one set of weights for every SNR and rate (``wzroi.flex``).
+
+    Args:
+        width: token width of the refiners, a multiple of 32. depth: attention blocks of each of the two refiners.
+        hidden: width of the perceptrons on transform coefficients.
+
+    Raises:
+        ConfigError: for a field out of its range.
+    """
+
+    width: int
+    depth: int
+    hidden: int
+
+    WINDOW: ClassVar[int] = 32
+    """Side of a transform window, pixels."""
+    MAX_MAPS: ClassVar[int] = 12
+    """Largest ``c``: 32 complex symbols of each window count as one real map of the paper's networks."""
+    CROP: ClassVar[tuple[int, int, int]] = (12, 12, 20)
+    """Row, column and size of the crop whose pair source both ends may know."""
+
+    def __post_init__(self) -> None:
+        _check_int("width", self.width, 32, MAX_WIDTH)
+        _check_int("depth", self.depth, 1, 16)
+        _check_int("hidden", self.hidden, 16, 4096)
+        if self.width % 32:
+            raise ConfigError(f"width must be a multiple of 32, not {self.width}")
+
+    @property
+    def architecture(self) -> str:
+        """The architecture's name in model names."""
+        return "wz_roi_flex"
+
+    @property
+    def uses_roi(self) -> bool:
+        """Whether the decoder takes an ROI map (it works without one)."""
+        return True
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> FlexConfig:
         """Read a configuration strictly: every field present, none unknown."""
         _check_fields(cls, values)
         return cls(**values)

@@ -45,6 +45,12 @@ def keep_variance(conv: nn.Conv2d | nn.ConvTranspose2d) -> None:
         nn.init.zeros_(conv.bias)
 
 
+def start_as_zero(layer: nn.Module) -> None:
+    """Start a layer with weights and an offset of zero: what it adds is learned from nothing."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+
+
 class Modulation(NamedTuple):
     """What an SFT layer does to features: ``gamma * f + beta``, both ``[B, channels, h, w]`` (eq. 8)."""
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from wzroi.channel import ChannelState, apply_channel
 from wzroi.decoder import SideContext
+from wzroi.flex import FlexContext, FlexJSCC
 from wzroi.judge import Judge
 from wzroi.metrics import psnr, roi_psnr, ssim
 from wzroi.model import WynerZivJSCC
@@ -21,11 +22,14 @@ from wzroi.roi import gradcam, upscale
 
 
 class Transmission(NamedTuple):
-    """What is ready before the channel is known: symbols, complex ``[B, K]``, side context, ROI-PSNR weights."""
+    """What is ready before the channel is known.
+
+    ``sent``: symbols, complex ``[B, K]``, or a flexible network's latent; the side context; ROI-PSNR weights.
+    """
 
     pair: Pair
-    symbols: Tensor
-    context: SideContext
+    sent: Tensor
+    context: SideContext | FlexContext
     weight: Tensor | None
 
 
@@ -57,22 +61,35 @@ def source_weight(judge: Judge | None, pair: Pair) -> Tensor | None:
 
 
 @torch.no_grad()
-def prepare(model: WynerZivJSCC, pair: Pair, roi: Tensor | None = None, judge: Judge | None = None) -> Transmission:
+def prepare(
+    model: WynerZivJSCC | FlexJSCC, pair: Pair, roi: Tensor | None = None, judge: Judge | None = None
+) -> Transmission:
     """Everything that does not depend on the channel; raises ValueError when a needed ROI map is missing."""
-    context = model.look(pair.side, roi)
-    return Transmission(pair, model.encode(pair.source), context, source_weight(judge, pair))
+    context = model.look(pair.side, roi, pair.placement)
+    return Transmission(pair, model.encode(pair.source, pair.placement), context, source_weight(judge, pair))
 
 
 @torch.no_grad()
 def finish(
-    model: WynerZivJSCC, transmission: Transmission, channel: ChannelState, judge: Judge | None = None
+    model: WynerZivJSCC | FlexJSCC, transmission: Transmission, channel: ChannelState, judge: Judge | None = None
 ) -> LinkReport:
     """Send, decode, measure and classify what ``prepare`` made ready."""
-    received = apply_channel(transmission.symbols, channel)
-    reconstruction = model.decode(received, transmission.context)
+    symbols = model.modulate(transmission.sent, channel, transmission.pair.placement)
+    received = apply_channel(symbols, channel)
+    reconstruction = _decode(model, received, transmission.context, channel)
     measured = measure(reconstruction, transmission.pair, transmission.weight)
     logits = judge(reconstruction) if judge is not None else None
-    return LinkReport(reconstruction, transmission.symbols, received, *measured, logits)
+    return LinkReport(reconstruction, symbols, received, *measured, logits)
+
+
+def _decode(
+    model: WynerZivJSCC | FlexJSCC, received: Tensor, context: SideContext | FlexContext, channel: ChannelState
+) -> Tensor:
+    if isinstance(model, FlexJSCC):
+        assert isinstance(context, FlexContext)  # its own look() made it
+        return model.decode(received, context, channel)
+    assert isinstance(context, SideContext)
+    return model.decode(received, context, channel)
 
 
 def measure(reconstruction: Tensor, pair: Pair, weight: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -82,8 +99,9 @@ def measure(reconstruction: Tensor, pair: Pair, weight: Tensor | None) -> tuple[
 
 
 def run_link(
-    model: WynerZivJSCC, pair: Pair, channel: ChannelState, roi: Tensor | None = None, judge: Judge | None = None
-) -> LinkReport:
+    model: WynerZivJSCC | FlexJSCC, pair: Pair, channel: ChannelState, roi: Tensor | None = None,
+    judge: Judge | None = None,
+) -> LinkReport:  # fmt: skip
     """Transmit ``pair.source``, decode it with ``pair.side``, measure and classify the result.
 
     Args:

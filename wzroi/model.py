@@ -12,6 +12,7 @@ from wzroi.channel import ChannelState, apply_channel, normalise_power
 from wzroi.config import STRIDE, ModelConfig
 from wzroi.decoder import Decoder, SideContext
 from wzroi.encoder import Encoder, Features
+from wzroi.pairs import Placement
 
 
 def pad_to_stride(image: Tensor) -> Tensor:
@@ -40,24 +41,44 @@ class WynerZivJSCC(nn.Module):
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
 
-    def forward(self, source: Tensor, side: Tensor, channel: ChannelState, roi: Tensor | None = None) -> Tensor:
+    def forward(
+        self, source: Tensor, side: Tensor, channel: ChannelState, roi: Tensor | None = None,
+        placement: Placement | None = None,
+    ) -> Tensor:  # fmt: skip
         """Reconstruction ``[B, 3, H, W]`` in [0, 1] of ``source``; ``roi`` is M, ``[B, 1, H, W]``."""
-        symbols = self.encode(source)
+        symbols = self.modulate(self.encode(source, placement), channel, placement)
         received = apply_channel(symbols, channel)
-        context = self.look(side, roi)
-        return self.decode(received, context)
+        context = self.look(side, roi, placement)
+        return self.decode(received, context, channel)
 
-    def num_symbols(self, height: int, width: int) -> int:
-        """k, complex channel symbols for an image of this size: ``c * ceil(H/4) * ceil(W/4) / 2``, rounded up."""
+    def num_symbols(self, height: int, width: int, rho: float | None = None) -> int:
+        """k, complex channel symbols for an image of this size: ``c * ceil(H/4) * ceil(W/4) / 2``, rounded up.
+
+        Raises:
+            ValueError: for a bandwidth ratio other than the network's own.
+        """
+        if rho is not None and abs(rho - float(self.config.rho)) > 1e-9:
+            raise ValueError(f"this network was trained for the bandwidth ratio {self.config.rho} alone, not {rho:.4g}")
         return math.ceil(self.config.maps * math.ceil(height / STRIDE) * math.ceil(width / STRIDE) / 2)
 
-    def encode(self, source: Tensor) -> Tensor:
-        """Symbols to send, complex ``[B, K]``, of mean power one per image (eqs. 1 and 2)."""
+    def encode(self, source: Tensor, placement: Placement | None = None) -> Tensor:
+        """Symbols to send, complex ``[B, K]``, of mean power one per image (eqs. 1 and 2).
+
+        Args:
+            placement: not used: the paper's encoder is told nothing of the side image.
+        """
         latent = self.encoder(pad_to_stride(source)).latent
         return normalise_power(maps_to_symbols(latent))
 
-    def look(self, side: Tensor, roi: Tensor | None = None) -> SideContext:
+    def modulate(self, symbols: Tensor, channel: ChannelState, placement: Placement | None = None) -> Tensor:
+        """The symbols for a channel: as they are, for the paper's encoder does not adapt to it."""
+        return symbols
+
+    def look(self, side: Tensor, roi: Tensor | None = None, placement: Placement | None = None) -> SideContext:
         """What the receiver computes from ``x_side`` and the ROI map before anything arrives.
+
+        Args:
+            placement: not used.
 
         Raises:
             ValueError: for an architecture with ROI guidance and no map, or a map of another size.
@@ -69,8 +90,8 @@ class WynerZivJSCC(nn.Module):
         half = self.decoder.sft_half.modulation(condition)
         return SideContext(self._side_features(side), quarter, half, size)
 
-    def decode(self, received: Tensor, context: SideContext) -> Tensor:
-        """Received symbols, complex ``[B, K]``, to the reconstruction ``[B, 3, H, W]`` (eq. 4)."""
+    def decode(self, received: Tensor, context: SideContext, channel: ChannelState | None = None) -> Tensor:
+        """Received symbols, complex ``[B, K]``, to ``[B, 3, H, W]`` (eq. 4), whatever the channel."""
         height, width = context.size
         shape = (self.config.maps, math.ceil(height / STRIDE), math.ceil(width / STRIDE))
         image = self.decoder(symbols_to_maps(received, shape), context)

@@ -9,17 +9,34 @@ import torch
 from torch import Tensor
 
 
+class Placement(NamedTuple):
+    """A pair source's geometry in pixels: ``side[..., :rows, :columns]`` is the source's box at ``row``, ``column``.
+
+    It is a property of the source of pairs, not of a picture, so both ends may know it: so do the ``paste`` control
+    and the linear Wyner-Ziv scheme.
+    """
+
+    row: int
+    column: int
+    rows: int
+    columns: int
+
+
 class Pair(NamedTuple):
-    """``source`` x and ``side`` x_side, float ``[B, 3, H, W]`` in [0, 1]; ``label`` int64 ``[B]`` or ``None``."""
+    """``source`` x and ``side`` x_side, float ``[B, 3, H, W]`` in [0, 1]; ``label`` int64 ``[B]`` or ``None``.
+
+    ``placement`` is what both ends know of where the side image belongs; ``None``: nothing.
+    """
 
     source: Tensor
     side: Tensor
     label: Tensor | None = None
+    placement: Placement | None = None
 
     def to(self, device: torch.device | str) -> Pair:
         """The same pair on another device."""
         label = None if self.label is None else self.label.to(device)
-        return Pair(self.source.to(device), self.side.to(device), label)
+        return Pair(self.source.to(device), self.side.to(device), label, self.placement)
 
 
 class PairSource(Protocol):
@@ -27,6 +44,8 @@ class PairSource(Protocol):
 
     @property
     def name(self) -> str: ...
+
+    def placement(self, height: int, width: int) -> Placement | None: ...
 
     def side_of(self, source: Tensor) -> Tensor: ...
 
@@ -62,6 +81,10 @@ class CropPair:
         rows, columns = self.size * height // 32, self.size * width // 32
         return self.row * height // 32, self.column * width // 32, max(rows, 1), max(columns, 1)
 
+    def placement(self, height: int, width: int) -> Placement:
+        """Where the side image belongs in a source of this size."""
+        return Placement(*self.box(height, width))
+
     def side_of(self, source: Tensor) -> Tensor:
         """x_side for a batch of x, ``[B, 3, H, W]``."""
         row, column, rows, columns = self.box(*source.shape[-2:])
@@ -85,6 +108,9 @@ class StereoPair:
     def name(self) -> str:
         """How results record it."""
         return "stereo"
+
+    def placement(self, height: int, width: int) -> None:
+        """Nothing is known."""
 
     def side_of(self, source: Tensor) -> Tensor:
         raise ValueError("a stereo pair has its own side image: call make_pair(images, side=other, source='stereo')")
@@ -131,7 +157,7 @@ def make_pair(
         raise ValueError(f"labels must have shape [{len(images)}], not {tuple(labels.shape)}")
     maker = pair_source(source)
     if side is None:
-        return Pair(images, maker.side_of(images), labels)
+        return Pair(images, maker.side_of(images), labels, maker.placement(images.shape[-2], images.shape[-1]))
     check_images(side, "side images")
     if side.shape != images.shape:
         raise ValueError(

@@ -240,7 +240,8 @@ def _sweep_one(
 ) -> list[dict[str, Any]]:
     linked, judge = network(model, device), judge_of(model, device)
     roi = None if judge is None else roi_of(scene, judge, ask).expand(draws, -1, -1, -1)
-    copies = Pair(*(part.expand(draws, -1, -1, -1) for part in scene.pair[:2]))
+    source, side = (part.expand(draws, -1, -1, -1) for part in scene.pair[:2])
+    copies = Pair(source, side, None, scene.pair.placement)
     many = Scene(scene.key, scene.title, copies, scene.source)
     ready = _prepare(model, many, roi, judge, device)
     symbols, generator = linked.num_symbols(*scene.size), torch.Generator().manual_seed(ask.seed)

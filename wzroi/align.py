@@ -1,0 +1,126 @@
+"""Finding where the side image belongs: correlation of a draft of the source with the side image.
+
+For every 4x4 token of the draft and every displacement, the log-likelihood that the side image explains the token
+better than an outlier of known variance; summed over the token's neighbours and over its whole window (a crop or a
+camera shift moves everything alike), the best displacements are averaged by their posterior.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from wzroi.windows import WINDOW
+
+TOKEN = 4
+TOKENS = WINDOW // TOKEN
+BEST = 4
+"""Displacements that are averaged."""
+
+
+def valid_pixels(side: Tensor) -> Tensor:
+    """1 where the side image holds something, ``[B, 1, H, W]``: black with black all around it is no picture."""
+    lit = (side.amax(1, keepdim=True) > 0).to(side.dtype)
+    return F.max_pool2d(lit, 3, stride=1, padding=1) * F.max_pool2d(side.amax(1, keepdim=True), 3, 1, 1).gt(0)
+
+
+def regions(image: Tensor, reach: int) -> Tensor:
+    """Each window with ``reach`` pixels around it, zero beyond the picture: ``[B * windows, C, S, S]``."""
+    size = WINDOW + 2 * reach
+    patches = F.unfold(F.pad(image, (reach,) * 4), size, stride=WINDOW)
+    return patches.transpose(1, 2).reshape(-1, image.shape[1], size, size)
+
+
+def split(image: Tensor) -> Tensor:
+    """Windows of a picture: ``[B * windows, C, 32, 32]``."""
+    return regions(image, 0)
+
+
+class Alignment(nn.Module):
+    """Draft and side image to the registered side image and how much of it is to be trusted.
+
+    Learned are only the scales of the evidence: of a token's neighbourhood, of its window, and the prior for "this is
+    nowhere in the side image".
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.near = nn.Parameter(torch.tensor(0.5))
+        self.wide = nn.Parameter(torch.tensor(0.5))
+        self.nowhere = nn.Parameter(torch.tensor(4.0))
+
+    def forward(self, draft: Tensor, side: Tensor, variance: Tensor, reach: int = 16) -> tuple[Tensor, Tensor]:
+        """Registered side image ``[B, 3, H, W]`` and confidence ``[B, 1, H, W]`` in [0, 1].
+
+        Args:
+            draft, side: ``[B, 3, H, W]``, H and W multiples of 32. variance: of the draft's error per value, ``[B]``.
+            reach: largest displacement in pixels, along each axis.
+        """
+        batch, _, height, width = draft.shape
+        tokens, around = split(draft), regions(side, reach)
+        windows = len(tokens) // batch
+        spread = variance.repeat_interleave(windows)
+        with torch.no_grad():
+            held = regions(valid_pixels(side), reach)
+            evidence = self._evidence(tokens, around, held, spread, reach)
+            near, wide = self._pooled(evidence)
+            total = self.near * near + self.wide * wide
+            chosen = total.flatten(2).topk(BEST, dim=2).indices
+        near_best, wide_best = near.flatten(2).gather(2, chosen), wide.flatten(2).expand(-1, 64, -1).gather(2, chosen)
+        logits = self.near * near_best + self.wide * wide_best - self.nowhere
+        trust = torch.cat([logits, torch.zeros_like(logits[..., :1])], dim=2).float().softmax(2)[..., :BEST]
+        patches = self._patches(torch.cat([around * held, held], 1), chosen, 2 * reach + 1)
+        blended = (trust[..., None].to(patches.dtype) * patches).sum(2)
+        image = self._joined(blended, windows, batch, height, width)
+        registered, confidence = image[:, :3], image[:, 3:].clamp(0, 1)
+        return registered / confidence.clamp_min(0.02), confidence
+
+    @staticmethod
+    def _evidence(tokens: Tensor, around: Tensor, held: Tensor, spread: Tensor, reach: int) -> Tensor:
+        """``[n, 64, D, D]``: half the reduction of squared error against an outlier, over the draft's variance."""
+        n, offsets = len(tokens), 2 * reach + 1
+        patch = F.unfold(tokens, TOKEN, stride=TOKEN)  # [n, 48, 64]
+        energy = patch.unflatten(1, (3, -1)).square().sum(1)  # [n, 16, 64]
+        kernels = torch.cat([patch * 2, -energy], dim=1)  # 2 x s - x^2
+        places = F.unfold(torch.cat([around * held, held], dim=1), TOKEN)  # [n, 64, P]
+        match = kernels.transpose(1, 2) @ places  # [n, 64, P]
+        extent = WINDOW + 2 * reach - TOKEN + 1
+        fixed = (0.06 + 6 * spread[:, None, None, None]) * 3 * held - (around * held).square().sum(1, keepdim=True)
+        fixed = F.avg_pool2d(fixed, TOKEN, stride=1) * TOKEN**2
+        match = match.reshape(n, 64, extent, extent) + fixed
+        grid = match.unflatten(1, (TOKENS, TOKENS))
+        rows = [[grid[:, i, j, TOKEN * i : TOKEN * i + offsets, TOKEN * j : TOKEN * j + offsets]
+                 for j in range(TOKENS)] for i in range(TOKENS)]  # fmt: skip
+        return torch.stack([torch.stack(row, 1) for row in rows], 1).flatten(1, 2) / (
+            2 * (spread[:, None, None, None] + 1e-4)
+        )
+
+    @staticmethod
+    def _pooled(evidence: Tensor) -> tuple[Tensor, Tensor]:
+        """Evidence of each token's 3x3 neighbourhood ``[n, 64, D, D]`` and of its window ``[n, 1, D, D]``."""
+        n, _, offsets, _ = evidence.shape
+        flat = evidence.reshape(n, TOKENS, TOKENS, -1).permute(0, 3, 1, 2)
+        near = F.avg_pool2d(flat, 3, stride=1, padding=1) * 9
+        near = near.permute(0, 2, 3, 1).reshape(n, TOKENS * TOKENS, offsets, offsets)
+        return near, evidence.sum(1, keepdim=True)
+
+    @staticmethod
+    def _patches(around: Tensor, chosen: Tensor, offsets: int) -> Tensor:
+        """The side image's tokens at the chosen displacements, ``[n, 64, BEST, C * 16]``."""
+        _, channels, extent, _ = around.shape
+        places = F.unfold(around, TOKEN)
+        across = extent - TOKEN + 1
+        index = torch.arange(TOKENS * TOKENS, device=around.device)
+        base = (index // TOKENS * TOKEN * across + index % TOKENS * TOKEN)[None, :, None]
+        place = base + chosen // offsets * across + chosen % offsets
+        flat = places.gather(2, place.flatten(1)[:, None].expand(-1, channels * TOKEN**2, -1))
+        return flat.unflatten(2, (TOKENS * TOKENS, -1)).permute(0, 2, 3, 1)
+
+    @staticmethod
+    def _joined(tokens: Tensor, windows: int, batch: int, height: int, width: int) -> Tensor:
+        """Tokens ``[n, 64, C * 16]`` to pictures ``[B, C, H, W]``."""
+        tiles = F.fold(tokens.transpose(1, 2), WINDOW, TOKEN, stride=TOKEN)  # [n, C, 32, 32]
+        channels = tiles.shape[1]
+        stacked = tiles.reshape(batch, windows, -1).transpose(1, 2)
+        return F.fold(stacked, (height, width), WINDOW, stride=WINDOW).reshape(batch, channels, height, width)
