@@ -78,7 +78,7 @@ def reports(
     network, ready = ENGINE.model(model), ENGINE.transmission(scene, model, roi, seed)
     generator = torch.Generator().manual_seed(seed)
     for size in batches(count, *scene.size):
-        symbols = ready.symbols.shape[1]
+        symbols = network.num_symbols(*scene.size)
         state = sample_channel(channel, snr_db, size, symbols, generator=generator, device=ENGINE.device)
         yield finish(network, repeated(ready, size), believing(state, believed_db)), state
 
