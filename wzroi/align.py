@@ -20,9 +20,10 @@ BEST = 4
 
 
 def valid_pixels(side: Tensor) -> Tensor:
-    """1 where the side image holds something, ``[B, 1, H, W]``: black with black all around it is no picture."""
+    """1 where the side image holds something, ``[B, 1, H, W]``: black pixels count where picture surrounds them."""
     lit = (side.amax(1, keepdim=True) > 0).to(side.dtype)
-    return F.max_pool2d(lit, 3, stride=1, padding=1) * F.max_pool2d(side.amax(1, keepdim=True), 3, 1, 1).gt(0)
+    grown = F.max_pool2d(lit, 3, stride=1, padding=1)
+    return -F.max_pool2d(-grown, 3, stride=1, padding=1)
 
 
 def regions(image: Tensor, reach: int) -> Tensor:
