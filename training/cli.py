@@ -20,6 +20,7 @@ from training.publish import publish_command
 from training.recipes import JUDGES, SAVE_EVERY_S
 from training.runs import BusyRun, MissingRun, train_judge, train_link
 from training.stop import BUSY, STOPPED, StopSignal
+from training.study import study_command
 from training.tables import tables_command
 from wzroi.config import ConfigError, ModelName
 from wzroi.data import DataError, default_root, download
@@ -116,5 +117,6 @@ app.command("evaluate")(evaluate_command)
 app.command("baselines")(baselines_command)
 app.command("digital")(digital_command)
 app.command("link")(link_command)
+app.command("study")(study_command)
 app.command("bench")(bench_command)
 app.command("tables")(tables_command)
