@@ -207,7 +207,7 @@ class ModelName:
 
     def __post_init__(self) -> None:
         if self.flexible and (self.rate is not None or self.oracle):
-            raise ConfigError(f"{self.architecture} serves every rate and has no oracle: leave _r{{1/rho}}, _oracle out")
+            raise ConfigError(f"{self.architecture} serves every rate and has no oracle: drop _r{{1/rho}} and _oracle")
         if not self.flexible and self.rate is None:
             raise ConfigError(f"{self.architecture} has a network for each rate: name it, {self.stage}_r{{1/rho}}")
 
