@@ -13,8 +13,8 @@ import pytest
 from conftest import ROOT
 
 ORDER = [
-    "config", "data", "pairs", "layers", "encoder", "channel", "judge", "roi", "decoder", "model", "metrics", "link",
-    "views",
+    "config", "data", "pairs", "layers", "encoder", "channel", "judge", "roi", "decoder", "model", "windows", "align",
+    "refine", "flex", "metrics", "link", "views",
 ]
 OURS = ("wzroi", "zoo", "training", "explorer", "app")
 ALLOWED = {"wzroi": {"wzroi"}, "zoo": {"zoo", "wzroi"}, "training": {"training", "zoo", "wzroi"}}
