@@ -34,6 +34,9 @@ def test_names_round_trip(name: ModelName) -> None:
         ("deepjscc.rec_r16_lite", ModelName("deepjscc", "rec", 16, lite=True)),
         ("deepjscc_wz_roi.task_r16_oracle", ModelName("deepjscc_wz_roi", "task", 16, oracle=True)),
         ("deepjscc_wz.rec_r48_lite_s2", ModelName("deepjscc_wz", "rec", 48, lite=True, seed=2)),
+        ("wz_roi_flex.rec", ModelName("wz_roi_flex", "rec", None)),
+        ("wz_roi_flex.task_lite", ModelName("wz_roi_flex", "task", None, lite=True)),
+        ("wz_roi_flex.rec_lite_s3", ModelName("wz_roi_flex", "rec", None, lite=True, seed=3)),
     ],
 )
 def test_names_of_the_design(text: str, expected: ModelName) -> None:
@@ -54,6 +57,27 @@ def test_names_of_the_design(text: str, expected: ModelName) -> None:
 def test_bad_names_are_refused_with_a_sentence(text: str) -> None:
     with pytest.raises(ConfigError, match=r"model name|bandwidth ratio|oracle"):
         ModelName.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("wz_roi_flex.rec_r16", "serves every rate"), ("wz_roi_flex.rec_oracle", "has no oracle"),
+        ("wz_roi_flex.task_oracle_lite", "has no oracle"), ("wz_roi_flex.rec_s0", "is not a model name"),
+        ("deepjscc.rec", "a network for each rate"), ("deepjscc_wz_roi.task_lite", "a network for each rate"),
+    ],
+)
+def test_only_a_flexible_network_has_no_rate(text: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        ModelName.parse(text)
+
+
+def test_a_flexible_name_is_typed() -> None:
+    name = ModelName.parse("wz_roi_flex.task_lite")
+    assert (name.flexible, name.rate, name.title) == (True, None, "WZ-ROI-Flex (task)")
+    with pytest.raises(ConfigError, match="say at which rate"):
+        _ = name.own_rate
+    assert ModelName.parse("deepjscc.rec_r16").own_rate == 16
 
 
 @pytest.mark.parametrize(("rate", "maps"), [(48, 2), (32, 3), (24, 4), (16, 6), (12, 8), (8, 12)])

@@ -11,7 +11,8 @@ from safetensors.torch import save_file
 
 from training.recipes import JUDGES, Schedule
 from training.runs import RECORD, WEIGHTS
-from wzroi.config import ARCHITECTURES, JudgeConfig, ModelConfig, ModelName
+from wzroi.config import ARCHITECTURES, FlexConfig, JudgeConfig, ModelConfig, ModelName
+from wzroi.flex import FlexJSCC
 from wzroi.judge import Judge
 from wzroi.model import WynerZivJSCC
 
@@ -35,6 +36,25 @@ def write_link_run(runs: Path, name: str, width: int = 8, seed: int = 0) -> Path
     torch.manual_seed(seed)
     record = {"schedule": asdict(SCHEDULE), "config": config.to_dict(), "judge": JUDGE, "snr_db": 5.0, "trade_off": 0.0}
     return _write(runs / name, WynerZivJSCC(config), record | {"validation": {"psnr": 0.0, "mse": 1.0}})
+
+
+SMALL_FLEX = FlexConfig(width=32, depth=1, hidden=16)
+
+
+def small_flex(seed: int = 0) -> FlexJSCC:
+    """An untrained flexible network, in eval mode, whose last layers are pushed away from the zeros they start as."""
+    torch.manual_seed(seed)
+    network = FlexJSCC(SMALL_FLEX)
+    for parameter in network.parameters():
+        if not bool(parameter.any()):
+            torch.nn.init.normal_(parameter, std=0.05)
+    return network.eval().requires_grad_(False)
+
+
+def write_flex_run(runs: Path, name: str = "wz_roi_flex.rec_lite", seed: int = 0) -> Path:
+    """An untrained flexible network as the finished run ``runs/name``."""
+    record = {"schedule": asdict(SCHEDULE), "config": SMALL_FLEX.to_dict(), "judge": JUDGE, "snr_db": [-5.0, 20.0]}
+    return _write(runs / name, small_flex(seed), record | {"trade_off": 0.0, "validation": {"psnr": 0.0}})
 
 
 def write_judge_run(runs: Path, name: str = JUDGE, width: int = 8, seed: int = 0) -> Path:

@@ -18,7 +18,7 @@ from training.link5g import link_command
 from training.loop import LOG_EVERY, BatchError, ResumeError
 from training.publish import publish_command
 from training.recipes import JUDGES, SAVE_EVERY_S
-from training.runs import BusyRun, MissingRun, train_judge, train_link
+from training.runs import BusyRun, MissingRun, train_flex, train_judge, train_link
 from training.stop import BUSY, STOPPED, StopSignal
 from training.study import study_command
 from training.tables import tables_command
@@ -89,7 +89,8 @@ def train(
     with StopSignal(parent) as stop:
         try:
             for name in [ModelName.parse(text) for text in names]:
-                train_link(name, runs, root, cpu=cpu, rehearse=rehearse, stop=stop, **options)
+                start = train_flex if name.flexible else train_link
+                start(name, runs, root, cpu=cpu, rehearse=rehearse, stop=stop, **options)
                 torch.compiler.reset()
                 _end(stop)
         except TRAINING_ERRORS as error:

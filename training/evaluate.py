@@ -8,10 +8,11 @@ every SNR and for every network of a rate: curves and networks are compared on c
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -34,11 +35,12 @@ from wzroi.judge import Judge
 from wzroi.link import LinkReport, Transmission, finish, measure, prepare
 from wzroi.metrics import estimate
 from wzroi.model import WynerZivJSCC
-from wzroi.pairs import CropPair, Pair
+from wzroi.pairs import CropPair, Pair, make_pair
 from wzroi.roi import gradcam, upscale
 from zoo.checkpoint import Network as StoredNetwork
 from zoo.checkpoint import build, digest, half_weights, network_from, read_config
 from zoo.errors import ZooError
+from zoo.rates import DEFAULT, MEASURED, LinkNetwork, Rate, symbols_at
 from zoo.results import PER_IMAGE, RESULTS, TABLE_SNRS
 
 SNRS = (-5.0, *map(float, range(11)), 15.0, 20.0)
@@ -101,11 +103,24 @@ class Plan:
         return snr_db in (self.judged_snrs if task else TABLE_SNRS)
 
 
+COLUMNS = ("images", "psnr", "ssim", "roi_psnr", "accuracy")
+
+
 class Tally:
     """Per-image values of the transmissions behind one row."""
 
     def __init__(self) -> None:
         self.values: list[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]] = []
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All values so far by column, on the CPU."""
+        columns = [torch.cat(column).cpu().contiguous() for column in zip(*self.values, strict=True)]
+        return dict(zip(COLUMNS, columns, strict=True))
+
+    def take(self, values: Mapping[str, Tensor]) -> None:
+        """Add what ``tensors`` gave."""
+        indices, psnr, ssim, regional, right = (values[column] for column in COLUMNS)
+        self.values.append((indices, psnr, ssim, regional, right))
 
     def add(self, indices: Tensor, psnr: Tensor, ssim: Tensor, roi_psnr: Tensor | None, right: Tensor | None) -> None:
         """Values ``[B]`` of the images ``indices``; ``right`` is 0 or 1, ``None`` where the judge did not look."""
@@ -115,7 +130,7 @@ class Tally:
 
     def row(self, snr_db: float, draws: int) -> dict[str, Any]:
         """The row of the results file; means over images, 95 % half widths, ``None`` where nothing was measured."""
-        indices, psnr, ssim, regional, right = (torch.cat(column).cpu() for column in zip(*self.values, strict=True))
+        indices, psnr, ssim, regional, right = self.tensors().values()
         row: dict[str, Any] = {
             "snr_db": snr_db, "images": len(indices.unique()), "draws": draws, "transmissions": len(indices),
             "accuracy_transmissions": int((~right.isnan()).sum()),
@@ -129,9 +144,9 @@ class Tally:
 
     def per_image(self, images: int) -> dict[str, Tensor]:
         """Each image's mean over its draws, half precision ``[images]`` with NaN where nothing was measured."""
-        indices, *columns = (torch.cat(column).cpu() for column in zip(*self.values, strict=True))
+        indices, *columns = self.tensors().values()
         found = {}
-        for name, values in zip(("psnr", "ssim", "roi_psnr", "accuracy"), columns, strict=True):
+        for name, values in zip(COLUMNS[1:], columns, strict=True):
             known = ~values.isnan()
             totals = torch.zeros(images, dtype=torch.double).index_add(0, indices[known], values[known].double())
             found[name] = (totals / torch.bincount(indices[known], minlength=images)).half()
@@ -182,8 +197,7 @@ class TestSet:
         """The images ``indices`` with their side images and labels."""
         chosen = indices.to(self.device)
         source = as_float(self.images.pixels[chosen]).contiguous(memory_format=torch.channels_last)
-        known = self.pairs.placement(source.shape[-2], source.shape[-1])
-        return Pair(source, self.pairs.side_of(source), self.images.labels[chosen], known)
+        return make_pair(source, self.images.labels[chosen], self.pairs)
 
     def roi(self, origin: str, indices: Tensor, seed: int) -> Tensor:
         """The ROI map of each image, ``[B, 1, 32, 32]``, as ``wzroi.roi_map`` makes it."""
@@ -220,7 +234,7 @@ class Network(NamedTuple):
     """A network to evaluate: its name, its weights as stored, and their sha256."""
 
     name: ModelName
-    model: WynerZivJSCC
+    model: LinkNetwork
     sha256: str
 
     @property
@@ -232,18 +246,29 @@ class Network(NamedTuple):
 
 
 class Sweep:
-    """One network over the test set: fills a tally for each (control, SNR)."""
+    """One network over the test set: fills a tally for each (control, SNR).
+
+    ``rate`` is 1/rho for a flexible network; any other has its own.
+    """
 
     def __init__(
-        self, network: Network, test: TestSet, plan: Plan, channel: str = "awgn", controls: bool = True
-    ) -> None:
+        self, network: Network, test: TestSet, plan: Plan, channel: str = "awgn", controls: bool = True,
+        rate: Rate = DEFAULT,
+    ) -> None:  # fmt: skip
         self.network, self.test, self.plan, self.controls = network, test, plan, controls
         self.model, self.task = network.model, network.name.stage == "task"
-        symbols = self.model.num_symbols(*test.images.pixels.shape[-2:])
-        self.channels = [
-            channel_draw(channel, plan.seed, draw, len(test), symbols, test.device) for draw in range(plan.draws)
-        ]
+        self.plain = isinstance(self.model, WynerZivJSCC) and not self.model.config.side
+        height, width = test.images.pixels.shape[-2:]
+        self.kind, self.symbols = channel, symbols_at(self.model, height, width, rate)
         self.tallies: dict[tuple[str, float], Tally] = {}
+
+    @functools.cached_property
+    def channels(self) -> list[ChannelState]:
+        """Every draw of the channel, for the whole test set."""
+        test, plan = self.test, self.plan
+        return [
+            channel_draw(self.kind, plan.seed, draw, len(test), self.symbols, test.device) for draw in range(plan.draws)
+        ]
 
     def batches(self) -> Iterator[tuple[int, Tensor]]:
         """(part, images): the part says in which draw these images are sent away from the headline."""
@@ -256,16 +281,23 @@ class Sweep:
         batches = list(self.batches())
         bar = progress.add_task(str(self.network.name), total=len(self.test)) if progress else None
         for part, indices in batches:
-            pair = self.test.pair(indices)
-            origin = self.network.roi_origin
-            roi = self.test.roi(origin, indices, self.plan.seed) if origin else None
-            weight = self.test.roi("source", indices, self.plan.seed)
-            transmission = prepare(self.model, pair, roi)._replace(weight=weight)
-            self._sweep(transmission, part, indices)
-            if self.controls and self.model.config.uses_roi:
-                self._roi_controls(transmission, part, indices)
+            self.send(part, indices)
             if progress and bar is not None:
                 progress.advance(bar, len(indices))
+
+    def send(self, part: int, indices: Tensor) -> None:
+        """Send the images ``indices``, and what misleads the network, at every SNR."""
+        transmission = self._ready(self.test.pair(indices), self.network.roi_origin, indices)
+        self._sweep(transmission, part, indices)
+        if self.controls:
+            for name, misled in self._misled(transmission, indices):
+                self._control(name, misled, part, indices)
+
+    def _ready(self, pair: Pair, origin: str | None, indices: Tensor) -> Transmission:
+        """What does not depend on the channel, with the ROI map of ``origin`` and the weights of ROI-PSNR."""
+        roi = self.test.roi(origin, indices, self.plan.seed) if origin else None
+        weight = self.test.roi("source", indices, self.plan.seed)
+        return prepare(self.model, pair, roi)._replace(weight=weight)
 
     def _tally(self, control: str, snr_db: float) -> Tally:
         return self.tallies.setdefault((control, snr_db), Tally())
@@ -290,30 +322,30 @@ class Sweep:
 
     def _pastes(self, snr_db: float) -> bool:
         """The trivial use of side information: for the network without any at every SNR, else at the table's."""
-        return not self.model.config.side or snr_db in TABLE_SNRS or self.plan.full
+        return self.plain or snr_db in TABLE_SNRS or self.plan.full
 
     def _paste(self, report: LinkReport, transmission: Transmission, indices: Tensor, snr_db: float) -> None:
         pair = transmission.pair
         pasted = self.test.pairs.paste(report.reconstruction, pair.side)
-        judged = self.plan.full or snr_db == self.plan.headline or (not self.model.config.side and snr_db in TABLE_SNRS)
+        judged = self.plan.full or snr_db == self.plan.headline or (self.plain and snr_db in TABLE_SNRS)
         with torch.no_grad():
             logits = self.test.judge(pasted) if judged else None
         values = measure(pasted, pair, transmission.weight)
         self._tally("paste", snr_db).add(indices, *values, self._right(logits, pair))
 
-    def _roi_controls(self, transmission: Transmission, part: int, indices: Tensor) -> None:
-        pair = transmission.pair
-        for origin in ROI_CONTROLS:
-            if origin == self.network.roi_origin:
-                continue
-            with torch.no_grad():
-                context = self.model.look(pair.side, self.test.roi(origin, indices, self.plan.seed))
-            misled = transmission._replace(context=context)
-            for snr_db in self.plan.control_snrs:
-                judged = self.task or snr_db == self.plan.headline
-                report = self._send(misled, indices, part, snr_db, judged)
-                right = self._right(report.logits, pair)
-                self._tally(f"roi:{origin}", snr_db).add(indices, report.psnr, report.ssim, report.roi_psnr, right)
+    def _misled(self, transmission: Transmission, indices: Tensor) -> Iterator[tuple[str, Transmission]]:
+        """Controls of a network with an ROI: the other origins of its map."""
+        if self.model.config.uses_roi:
+            for origin in ROI_CONTROLS:
+                if origin != self.network.roi_origin:
+                    yield f"roi:{origin}", self._ready(transmission.pair, origin, indices)
+
+    def _control(self, name: str, misled: Transmission, part: int, indices: Tensor) -> None:
+        for snr_db in self.plan.control_snrs:
+            judged = self.task or snr_db == self.plan.headline
+            report = self._send(misled, indices, part, snr_db, judged)
+            right = self._right(report.logits, misled.pair)
+            self._tally(name, snr_db).add(indices, report.psnr, report.ssim, report.roi_psnr, right)
 
     def rows(self, control: str = "") -> list[dict[str, Any]]:
         """The rows of one control, or of the network itself, in the order of SNR."""
@@ -354,13 +386,17 @@ def evaluate(
     """
     sweep = Sweep(network, test, plan, channel, controls)
     sweep.run(progress)
-    found = {
+    about = header(network, test, judge_name, plan, channel)
+    return about | {"rows": sweep.rows(), "controls": sweep.control_rows()}, sweep.per_image()
+
+
+def header(network: Network, test: TestSet, judge_name: str, plan: Plan, channel: str) -> dict[str, Any]:
+    """What a network's results file says beside its rows."""
+    return {
         "model": str(network.name), "config": network.model.config.to_dict(), **stamp(test.device),
         "weights_sha256": network.sha256, "images": len(test), "seeds": [plan.seed], "draws": plan.draws,
         "roi_origin": network.roi_origin, "pair_source": test.pairs.name, "channel": channel, "judge": judge_name,
-        "rows": sweep.rows(), "controls": sweep.control_rows(),
     }
-    return found, sweep.per_image()
 
 
 def judge_results(name: str, test: TestSet, sha256: str) -> dict[str, Any]:
@@ -400,9 +436,9 @@ class Origin:
     def network(self, name: ModelName) -> Network:
         """The link network ``name``."""
         model, sha256 = self._stored(str(name), zoo.load)
-        if not isinstance(model, WynerZivJSCC):
+        if isinstance(model, Judge):
             raise MissingRun(f"{name} is no link network: train it with `python -m training train {name}`")
-        if self.compiled:
+        if self.compiled and isinstance(model, WynerZivJSCC):
             model.decoder.compile()
         return Network(name, model.to(memory_format=torch.channels_last), sha256)
 
@@ -436,28 +472,75 @@ def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     write_atomically(path, lambda part: save_file(tensors, part))
 
 
-def _up_to_date(path: Path, sha256: str, plan: Plan) -> bool:
-    """Whether a results file is of these weights and was made by this plan."""
+def up_to_date(path: Path, network: Network, plan: Plan, rates: Sequence[int]) -> bool:
+    """Whether a results file is of these weights and was made by this plan, at these rates if flexible."""
     if not path.is_file():
         return False
     kept = json.loads(path.read_text())
-    return kept.get("weights_sha256") == sha256 and kept.get("plan") == json.loads(json.dumps(dataclasses.asdict(plan)))
+    wanted = {"weights_sha256": network.sha256, "plan": json.loads(json.dumps(dataclasses.asdict(plan)))}
+    wanted |= {"rates": list(rates)} if network.name.flexible else {}
+    return all(kept.get(key) == value for key, value in wanted.items())
+
+
+class Measurement(NamedTuple):
+    """A network's evaluation on the way into its results file; the fields are ``evaluate``'s arguments."""
+
+    network: Network
+    test: TestSet
+    judge: str
+    plan: Plan
+    channel: str
+    controls: bool
+
+    def whole(self, path: Path, progress: Progress) -> bool:
+        """Measure and write a network that has one rate."""
+        network, test, judge, plan, channel, controls = self
+        found, images = evaluate(network, test, judge, plan, channel=channel, controls=controls, progress=progress)
+        self.write(path, found, images)
+        return True
+
+    def flexible(self, path: Path, rates: Sequence[int], progress: Progress, force: bool) -> bool:
+        """Measure a flexible network's parts and write its file; ``False`` while other commands still measure some."""
+        from training.flex_evaluate import merged, parts_of, take_parts  # it builds on this module
+
+        parts = parts_of(path, self)
+        there = take_parts(self, rates, parts, lambda: not force and self.done(path, rates), progress)
+        if not there:
+            return False
+        with parts.merging():
+            if not force and self.done(path, rates):
+                return False  # another command was faster
+            found, images = merged(self, rates, parts)
+            self.write(path, found, images)
+            parts.clear()
+        return True
+
+    def done(self, path: Path, rates: Sequence[int]) -> bool:
+        """Whether the file is there and up to date."""
+        return up_to_date(path, self.network, self.plan, rates)
+
+    def write(self, path: Path, found: dict[str, Any], images: dict[str, Tensor]) -> None:
+        """Write the results file after the values per image that belong to it."""
+        write_tensors(path.parent / PER_IMAGE / f"{self.network.name}.safetensors", images)
+        write_json(path, found | {"plan": dataclasses.asdict(self.plan)})
 
 
 def evaluate_all(
     names: Sequence[str], runs: Path | None, root: Path | None, *, out: Path = RESULTS, plan: Plan = Plan(),
     device: str = "cpu", threads: int = 0, channel: str = "awgn", controls: bool = True, force: bool = False,
-    compiled: bool = False,
+    compiled: bool = False, rates: Sequence[int] = MEASURED,
 ) -> list[Path]:
     """Evaluate networks and judges by name and write ``out/<name>.json``; returns the files written.
 
     A file that is of the same weights and plan is left as it is, so an interrupted command goes on where it stopped.
+    A flexible network's rates are measured part by part (``training.flex_evaluate``): several commands share them.
 
     Args:
         names: model names; a judge's name writes the judge's own file.
         runs: folder of finished runs; ``None`` takes the zoo's checkpoints. root: folder of CIFAR-10.
         channel: another than AWGN writes into ``out/<channel>/``. controls: measure them as well.
         force: evaluate again what is up to date. compiled: compile judge and decoder (a minute, then a third faster).
+        rates: 1/rho at which flexible networks are measured.
 
     Raises:
         ConfigError: for a name that is none. MissingRun, DataError: for what is not there.
@@ -478,14 +561,11 @@ def evaluate_all(
             for name in networks.get(judge_name, []):
                 network = origin.network(name)
                 path = (out if channel == "awgn" else out / channel) / f"{name}.json"
-                if not force and _up_to_date(path, network.sha256, plan):
+                if not force and up_to_date(path, network, plan, rates):
                     continue
-                found, images = evaluate(
-                    network, test, judge_name, plan, channel=channel, controls=controls, progress=progress
-                )
-                write_tensors(path.parent / PER_IMAGE / f"{name}.safetensors", images)
-                write_json(path, found | {"plan": dataclasses.asdict(plan)})
-                written.append(path)
+                one = Measurement(network, test, judge_name, plan, channel, controls)
+                done = one.flexible(path, rates, progress, force) if name.flexible else one.whole(path, progress)
+                written += [path] if done else []
     return written
 
 
@@ -519,6 +599,7 @@ def evaluate_command(
     judge_all: Annotated[bool, typer.Option(help="Classify task networks' output at every SNR.")] = False,
     once: Annotated[bool, typer.Option(help="Each image once at 5 dB too (for a busy CPU).")] = False,
     snrs: Annotated[str, typer.Option(help="SNRs in dB, with commas (default: the whole sweep).")] = "",
+    rates: Annotated[str, typer.Option(help="1/rho of flexible networks, with commas (default: all seven).")] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first test images (a trial).")] = None,
     seed: Annotated[int, typer.Option(help="Of the channel draws.")] = 0,
     channel: Annotated[str, typer.Option(help="awgn, rayleigh or rayleigh_iid.")] = "awgn",
@@ -532,23 +613,24 @@ def evaluate_command(
     judged = SNRS if judge_all or full else JUDGED_SNRS
     try:
         sweep = tuple(float(snr) for snr in snrs.split(",")) if snrs else SNRS
+        chosen = tuple(int(rate) for rate in rates.split(",")) if rates else MEASURED
         batch = 100 if device == "cpu" else 1000
         plan = Plan(sweep, full=full, once=once, limit=limit, seed=seed, batch=batch, judged_snrs=judged)
         written = evaluate_all(
             names, runs, root, out=out, plan=plan, device=device, threads=threads, channel=channel, controls=controls,
-            force=force, compiled=compiled,
+            force=force, compiled=compiled, rates=chosen,
         )
     except (ConfigError, DataError, MissingRun, ZooError, ValueError) as error:
         typer.secho(f"error: {error}", err=True, fg="red")
         raise typer.Exit(2) from error
     for path in written:
         typer.echo(f"{path}: {_summary(json.loads(path.read_text()))}")
-    typer.echo(f"{len(written)} files written; what was up to date was left")
+    typer.echo(f"{len(written)} files written; what was up to date, or is measured by another command, was left")
 
 
 def _summary(found: dict[str, Any]) -> str:
     if "clean" in found:
         return ", ".join(f"{view} {found[view]['accuracy']:.4f}" for view in ("clean", "side"))
-    row = min(found["rows"], key=lambda row: abs(row["snr_db"] - 5))
+    row = min(found["rows"], key=lambda row: (abs(row["snr_db"] - 5), abs(row.get("rate", 16) - 16)))
     accuracy = "" if row["accuracy"] is None else f", accuracy {row['accuracy']:.4f} ± {row['accuracy_ci95']:.4f}"
     return f"{row['psnr_mean']:.2f} ± {row['psnr_ci95']:.2f} dB at {row['snr_db']:g} dB{accuracy}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from wzroi.config import ARCHITECTURES, ModelName
+from wzroi.config import ARCHITECTURES, FLEXIBLE, ModelName
 from zoo import claims
 from zoo import results as data
 from zoo.results import HEADLINE_DB, PAPER_RATES, TABLE_SNRS, Results, Tier
@@ -21,6 +21,9 @@ BASELINES = {
     "jpeg2000_mosaic": "ideal: JPEG 2000 at capacity, header-free",
 }
 """Scheme of ``zoo.results.scheme`` -> how the tables print it."""
+
+FLEX_SNRS = (-5.0, 0.0, 5.0, 9.0, 15.0, 20.0)
+"""Where the table over rate is read."""
 
 BOUNDS = {
     "none": "no side information", "paste": "no side information, + paste", "unsent": "crop never sent",
@@ -38,6 +41,14 @@ def shown(found: Results, metric: str, snr_db: float, control: str = "") -> str:
     value = found.at(metric, snr_db, control)
     return "–" if value is None else value.show(metric)
 
+
+KINDS = [(name, oracle) for name in ARCHITECTURES for oracle in (False, True)] + [(name, False) for name in FLEXIBLE]
+"""Architecture, and whether its ROI is an oracle's, in the order of the tables."""
+
+FLEX_CONTROLS = {
+    "blind": "the crop's place not told", "no_side": "no side image", "random_side": "another picture's side image",
+}
+"""Controls of a flexible network -> how the tables print them."""
 
 Read = Callable[[str, float], str]
 """(metric, SNR) -> the cell of a table."""
@@ -70,12 +81,14 @@ def _networks(tier: Tier, rate: int, folder: Path) -> Iterator[list[str]]:
     """A row for each network of a rate with what beats it and what it costs, and DeepJSCC's control ``paste``."""
     known = costs(folder)
     for stage in ("rec", "task"):
-        for arch in ARCHITECTURES:
-            for oracle in (False, True):
-                name = data.name_of(arch, stage, rate, tier, oracle=oracle)
-                if (found := data.results(name, folder)) is not None:
-                    beaten = ", ".join(claims.beaten_by(ModelName.parse(name), folder)) or "–"
-                    yield [*_row(found, f"`{name}`"), beaten, *known.get((tier, arch, rate), ["–"] * 3)]
+        for arch, oracle in KINDS:
+            name = data.name_of(arch, stage, rate, tier, oracle=oracle)
+            if (found := data.results(name, folder, rate)) is not None:
+                beaten = ", ".join(claims.beaten_by(ModelName.parse(name), rate, folder)) or "–"
+                yield [*_row(found, f"`{name}`"), beaten, *known.get((tier, arch, rate), ["–"] * 3)]
+                controls = FLEX_CONTROLS if arch in FLEXIBLE else {}
+                told = [(key, text) for key, text in controls.items() if key in found.controls]
+                yield from ([*_row(found, f"control: `{name}`, {text}", key), *NO_COSTS] for key, text in told)
         paste = data.results(data.name_of("deepjscc", stage, rate, tier), folder)
         if paste is not None and "paste" in paste.controls:
             yield [*_row(paste, f"control: DeepJSCC ({stage}) + paste", "paste"), *NO_COSTS]
@@ -97,6 +110,20 @@ def _baselines(tier: Tier, rate: int, folder: Path) -> Iterator[list[str]]:
             found = {("psnr_of_mean_mse", HEADLINE_DB): f"{value:.2f}"}
             cells = _cells(f"bound: Gaussian source at capacity, {title}", lambda *at, found=found: found.get(at, "–"))
             yield [*cells, *NO_COSTS]
+
+
+def flex_tables(tier: Tier, folder: Path) -> list[str]:
+    """The flexible networks over rate: a line for each rate that was measured, PSNR over SNR and accuracy at 5 dB."""
+    rows = []
+    for name in (data.name_of(arch, stage, 16, tier) for arch in FLEXIBLE for stage in ("rec", "task")):
+        whole = data.results(name, folder)
+        for rate in whole.rates if whole else []:
+            if (found := data.results(name, folder, rate)) is not None:
+                psnr = [shown(found, "psnr", snr_db) for snr_db in FLEX_SNRS]
+                rows.append([f"`{name}` at 1/{rate}", *psnr, shown(found, "accuracy", HEADLINE_DB)])
+    headings = ["One network for every rate", *(f"PSNR at {snr:g} dB" for snr in FLEX_SNRS), "accuracy at 5 dB, %"]
+    return [f"**Flexible networks over the bandwidth ratio, {TIER_TITLES[tier].lower()}, AWGN**\n\n"
+            f"{markdown(headings, rows)}"] if rows else []  # fmt: skip
 
 
 def network_tables(tier: Tier, folder: Path) -> list[str]:

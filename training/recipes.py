@@ -131,5 +131,5 @@ def tier_of(name: ModelName) -> Tier:
 
 
 def model_config(name: ModelName) -> ModelConfig:
-    """The network that a model name stands for."""
-    return ModelConfig.named(name.architecture, name.rate, tier_of(name).width)
+    """The network that a model name stands for; raises ConfigError for a flexible one, which is no ``ModelConfig``."""
+    return ModelConfig.named(name.architecture, name.own_rate, tier_of(name).width)

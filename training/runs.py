@@ -190,11 +190,11 @@ def train_link(
 
 
 def train_flex(
-    name: str,
+    name: ModelName,
     runs: Path,
     root: Path | None,
     *,
-    seed: int = 0,
+    seed: int | None = None,
     cpu: bool = False,
     rehearse: int = 0,
     judge: Callable[[Path, str], Judge] = load_judge_run,
@@ -204,26 +204,22 @@ def train_flex(
 
     A ``task`` network starts from its ``rec`` twin's finished run.
     """
-    folder, tier = runs / name, FLEX_TIERS["lite" if name.endswith("_lite") else "paper"]
-    stage = name.partition(".")[2].partition("_")[0]
-    schedule = tier.task if stage == "task" else tier.rec
+    folder, tier, is_task = runs / str(name), FLEX_TIERS["lite" if name.lite else "paper"], name.stage == "task"
+    schedule = tier.task if is_task else tier.rec
     accelerator = Accelerator(cpu=cpu)
     if finished(folder):
         return True
-    twin = runs / name.replace(".task", ".rec")
-    if stage == "task" and not finished(twin):
-        raise MissingRun(f"{name} starts from {twin.name}: run `python -m training train {twin.name}` first")
+    twin = _twin_weights(name, runs)
     with _alone(folder, accelerator):
+        seed = name.seed if seed is None else seed
         torch.manual_seed(seed)
         data = _data(root, rehearse, accelerator)
-        network = judge(runs, tier.judge).to(accelerator.device) if stage == "task" else None
-        start = load_file(twin / WEIGHTS) if stage == "task" else None
+        network = judge(runs, tier.judge).to(accelerator.device) if is_task else None
+        start = load_file(twin) if twin is not None else None
         store = runs / tier.judge / "roi"
-        task = FlexTask(
-            tier, data["train"], data["validation"], network, task=stage == "task", store=store, start=start
-        )
-        stamp = {"name": name, "seed": seed, "schedule": asdict(schedule), "config": tier.config.to_dict()}
-        trade_off = tier.trade_off if stage == "task" else 0.0
+        task = FlexTask(tier, data["train"], data["validation"], network, task=is_task, store=store, start=start)
+        stamp = {"name": str(name), "seed": seed, "schedule": asdict(schedule), "config": tier.config.to_dict()}
+        trade_off = tier.trade_off if is_task else 0.0
         stamp |= {"snr_db": list(SNRS), "trade_off": trade_off, "judge": tier.judge} | _rehearsal_mark(rehearse)
         began = time.monotonic()
         if not fit(task, schedule, folder, seed=seed, stamp=stamp, accelerator=accelerator, **options):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 from unittest import mock
@@ -80,7 +81,7 @@ def switched_off(model: FlexJSCC, part: str) -> Iterator[None]:
                 replace(getattr(model, end), "forward", lambda values, *_: torch.zeros_like(values))
         if part == "pull":
             second = model.second.forward
-            replace(model.second, "forward", lambda d, r, c, a, m, k: second(d, r, c, torch.zeros_like(a), m, k))
+            replace(model.second, "forward", lambda d, r, c, m, k, a: second(d, r, c, m, k, torch.zeros_like(a)))
         if part == "second":
             replace(model.second, "forward", lambda draft, *_: draft)
         if part == "refiners":
@@ -298,6 +299,10 @@ def _paste_by_matching(matcher: FlexJSCC, picture: Tensor, pair: Pair) -> Tensor
     return pasted(picture, pair.side, aligned)
 
 
+def _stereo_part(name: str, judge: Judge, rate: int, draws: int) -> dict[str, Any]:
+    return {"rows": stereo_rows(name, judge, motorcycle(), rate, draws)}
+
+
 def study(name: str, judge_name: str, test: TestSet, ledger: Path, *, count: int, draws: int) -> dict[str, Any]:
     """Every study of the flexible network ``name``, as its study file holds them; rows are kept until all are there."""
     model, judge = zoo.load(name, device="cpu"), zoo.load_judge(judge_name, device="cpu")
@@ -313,25 +318,25 @@ def study(name: str, judge_name: str, test: TestSet, ledger: Path, *, count: int
     for setting in SETTINGS:
         for part in PARTS:
             key = f"{part} {setting}"
-            jobs.append(("parts", key, lambda p=part, s=setting: parts_row(model, test, p, s, count)))
+            jobs.append(("parts", key, partial(parts_row, model, test, part, setting, count)))
     for end in ("decoder", "encoder"):
         for strength in STRENGTHS:
             key = f"{end} {strength}"
-            jobs.append(("roi", key, lambda e=end, s=strength: roi_row(model, test, e, s, count)))
+            jobs.append(("roi", key, partial(roi_row, model, test, end, strength, count)))
     few = max(2, count // 5)
     for known in (True, False):
         for symbols in FINE_SYMBOLS:
             key = f"{known} {symbols}"
-            jobs.append(("fine", key, lambda k=known, n=symbols: fine_row(model, test, n, 5.0, k, few)))
+            jobs.append(("fine", key, partial(fine_row, model, test, symbols, 5.0, known, few)))
         for snr_db in FINE_SNRS:
             key = f"{known} {snr_db} dB"
-            jobs.append(("fine", key, lambda k=known, s=snr_db: fine_row(model, test, 192, s, k, few)))
+            jobs.append(("fine", key, partial(fine_row, model, test, 192, snr_db, known, few)))
     found: dict[str, list[Any]] = {"parts": [], "roi": [], "fine": [], "stereo": []}
     for kind, key, job in track(jobs, name, transient=True):
         found[kind].append(kept.row(f"{kind} {key}", job))
     for rate in (16, 32):
-        rows = kept.row(f"stereo {rate}", lambda r=rate: {"rows": stereo_rows(name, judge, motorcycle(), r, draws)})
-        found["stereo"] += rows["rows"]
+        made = kept.row(f"stereo {rate}", partial(_stereo_part, name, judge, rate, draws))
+        found["stereo"] += made["rows"]
     kept.close()
     return about | found
 
@@ -342,7 +347,7 @@ def study_command(
     out: Annotated[Path, typer.Option(help="Folder of the results files.")] = RESULTS,
     judge: Annotated[str, typer.Option(help="Judge of the zoo.")] = "resnet_lite.cifar10",
     images: Annotated[int, typer.Option(min=10, help="Test images; the fine sweep takes a fifth of them.")] = 2000,
-    draws: Annotated[int, typer.Option(min=2, help="Channel draws of the stereo pair.")] = 10,
+    draws: Annotated[int, typer.Option(min=2, help="Channel draws of the stereo pair.")] = 5,
     threads: Annotated[int, typer.Option(help="CPU threads; 0 leaves torch's default.")] = 0,
 ) -> None:
     """Measure what a flexible network's parts are worth, ROI strength, fine sweeps, and a real stereo pair."""

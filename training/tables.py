@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from training.loop import write_atomically
-from training.network_tables import TIER_TITLES, markdown, network_tables, shown
+from training.network_tables import TIER_TITLES, flex_tables, markdown, network_tables, shown
 from wzroi.config import TITLES, ModelName
 from zoo import claims
 from zoo import results as data
@@ -127,7 +127,8 @@ def block(folder: Path = RESULTS) -> str:
     """Everything between the markers."""
     parts = provenance(folder)
     for tier in data.tiers(folder):
-        parts += network_tables(tier, folder) + ablation_table(tier, folder) + verdict_table(tier, folder)
+        parts += network_tables(tier, folder) + flex_tables(tier, folder)
+        parts += ablation_table(tier, folder) + verdict_table(tier, folder)
     parts += judge_table(folder) + link_table(folder) + cost_table(folder)
     return "\n\n".join(parts) or "Not yet measured."
 

@@ -76,8 +76,8 @@ class FlexJSCC(nn.Module):
         self.scale = nn.Sequential(nn.Linear(CONDITION + BANDS + 1, 64), nn.SiLU(), nn.Linear(64, 1))
         start_as_zero(self.scale[2])
         self.alignment = Alignment()
-        self.first = Refiner(config.width, config.depth, CONDITION)
-        self.second = Refiner(config.width, config.depth, CONDITION)
+        self.first = Refiner(config.width, config.depth, CONDITION, pulled=False)
+        self.second = Refiner(config.width, config.depth, CONDITION, pulled=True)
 
     def forward(
         self, source: Tensor, side: Tensor, channel: ChannelState, roi: Tensor | None = None,
@@ -172,11 +172,11 @@ class FlexJSCC(nn.Module):
         roots = self.transform.roots(context.held)
         left = ((spread / (gains.square() + spread)) * roots.square()).sum(2).mean(1) / VALUES
         draft, registered, confidence = self._draft(coefficients, context, left, height, width)
-        picture = self.first(draft, registered, confidence, torch.zeros_like(draft), context.roi, condition)
+        picture = self.first(draft, registered, confidence, context.roi, condition)
         weighted = picture if context.weight is None else 0.5 + (picture - 0.5) * context.weight
         against = trust * (unscaled - gains * self._analyse(weighted, context.held))
         told = from_windows(self.transform.synthesise(against, context.held), height, width)
-        picture = self.second(picture, registered, confidence, told, context.roi, condition)
+        picture = self.second(picture, registered, confidence, context.roi, condition, told)
         return picture[..., : context.size[0], : context.size[1]].float().clamp(0, 1)
 
     def _draft(

@@ -14,8 +14,8 @@ HEAD = 32
 SPAN = 8
 """Tokens along a side of an attention window: 32 pixels, what the network is trained on."""
 
-PLANES = 11
-"""Draft 3, registered side 3, confidence, what the symbols say against the draft 3, ROI map."""
+PLANES = 8
+"""Draft 3, registered side 3, confidence, ROI map."""
 
 
 class Block(nn.Module):
@@ -61,32 +61,41 @@ class Block(nn.Module):
 
 
 class Refiner(nn.Module):
-    """A picture, better: where the registered side image can be trusted, it is copied; elsewhere a change is added."""
+    """A picture, better: where the registered side image can be trusted, it is copied; elsewhere a change is added.
 
-    def __init__(self, width: int, depth: int, condition: int) -> None:
+    Args:
+        width, depth: of the tokens and blocks. condition: width of the condition. pulled: whether it is told what the
+            received symbols say against the picture.
+    """
+
+    def __init__(self, width: int, depth: int, condition: int, *, pulled: bool) -> None:
         super().__init__()
-        self.enter = nn.Conv2d(PLANES, width, 8, stride=4, padding=2)
+        planes = PLANES + 3 * pulled
+        self.enter = nn.Conv2d(planes, width, 8, stride=4, padding=2)
         self.place = nn.Parameter(torch.zeros(1, SPAN, SPAN, width))
         self.blocks = nn.ModuleList(Block(width, condition) for _ in range(depth))
         self.norm = nn.RMSNorm(width)
         self.leave = nn.ConvTranspose2d(width, 4, 8, stride=4, padding=2)
         self.fine = nn.Sequential(
-            nn.Conv2d(PLANES + 4, 24, 3, padding=1), nn.GELU(), nn.Conv2d(24, 3, 3, padding=1)
+            nn.Conv2d(planes + 4, 24, 3, padding=1), nn.GELU(), nn.Conv2d(24, 3, 3, padding=1)
         )
-        self.pull = nn.Linear(condition, 1)
+        self.pull = nn.Linear(condition, 1) if pulled else None
         for last in (self.leave, self.fine[2], self.pull):
-            start_as_zero(last)
+            if last is not None:
+                start_as_zero(last)
 
     def forward(
-        self, draft: Tensor, registered: Tensor, confidence: Tensor, against: Tensor, roi: Tensor, condition: Tensor
-    ) -> Tensor:
+        self, draft: Tensor, registered: Tensor, confidence: Tensor, roi: Tensor, condition: Tensor,
+        against: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
         """Pictures ``[B, 3, H, W]`` about [0, 1], not clipped; H and W multiples of 32.
 
         Args:
             against: ``[B, 3, H, W]``, what the received symbols say against the draft. condition: ``[B, 64]``.
         """
         difference = (registered - draft) * confidence
-        planes = torch.cat([4 * draft - 2, 4 * difference, confidence, 8 * against, roi], dim=1)
+        told = [] if against is None else [8 * against]
+        planes = torch.cat([4 * draft - 2, 4 * difference, confidence, roi, *told], dim=1)
         tokens = self.enter(planes).permute(0, 2, 3, 1)
         tokens = tokens + self.place.repeat(1, tokens.shape[1] // SPAN, tokens.shape[2] // SPAN, 1)
         for block in self.blocks:
@@ -94,5 +103,7 @@ class Refiner(nn.Module):
         coarse = self.leave(self.norm(tokens).permute(0, 3, 1, 2))
         gate = torch.sigmoid(coarse[:, 3:].float() + confidence.float().clamp(3e-4, 1 - 3e-4).logit())
         change = coarse[:, :3] + self.fine(torch.cat([planes, coarse], dim=1))
-        change = 0.3 * change + self.pull(condition)[:, :, None, None] * against
+        change = 0.3 * change
+        if self.pull is not None and against is not None:
+            change = change + self.pull(condition)[:, :, None, None] * against
         return draft + gate * (registered - draft) + (1 - gate) * change

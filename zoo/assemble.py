@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from wzroi.model import WynerZivJSCC
+from wzroi.judge import Judge
 from zoo import card
 from zoo.checkpoint import (
     CARD,
@@ -52,7 +52,7 @@ def assemble(
         ZooError: for a name that is none, weights beyond half precision, or a file too large for git.
     """
     blob = half_weights(network)
-    link = isinstance(network, WynerZivJSCC)
+    link = not isinstance(network, Judge)
     described = Description(check_name(name), "link" if link else "judge", network.config, judge, digest(blob))
     golden = _golden(described, network_from(network.config, blob, name), old)
     files = {CONFIG: described.to_json().encode(), WEIGHTS: blob, GOLDEN: golden}

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from wzroi.config import TITLES, ModelConfig
+from wzroi.config import TITLES, FlexConfig, JudgeConfig, ModelConfig
 from zoo.errors import ZooError
+from zoo.rates import LinkConfig, rates_of, rho_text
 from zoo.registry import Entry
 
 LICENCE = "mit"
@@ -21,6 +22,9 @@ ARTICLE = "Wyner-Ziv deep joint source-channel coding"
 
 SNR_DB = 5.0
 """The SNR of the paper's main tables and of a card's figures."""
+
+RATE = 16
+"""1/rho of a flexible network's figures."""
 
 METRICS = {"psnr": "PSNR (dB)", "ssim": "SSIM", "roi_psnr": "ROI-PSNR (dB)", "accuracy": "judge accuracy"}
 
@@ -46,13 +50,20 @@ def read_results(folder: Path | None, name: str) -> dict[str, Any] | None:
     return values
 
 
+FLEX_LIMITS = """- Trained on 32x32 pictures of ten classes, with side images made from them: the crop, other shifts,
+  noise, other colours, synthetic disparity. Larger pictures are coded in windows of 32x32.
+- Trained on AWGN from -5 to 20 dB and from 1/96 to 1/8; beyond that it is what the network makes of it.
+- Both ends know the published crop's place; a real stereo pair's must be found, which takes a moderate disparity.
+- The judge's classes and its Grad-CAM map mean nothing on pictures of other things."""
+
+
 def row_at(rows: Sequence[Mapping[str, Any]], snr_db: float = SNR_DB) -> Mapping[str, Any] | None:
-    """The row of an SNR, or ``None``."""
-    return next((row for row in rows if row["snr_db"] == snr_db), None)
+    """The row of an SNR, of a flexible network at 1/16; or ``None``."""
+    return next((row for row in rows if row["snr_db"] == snr_db and row.get("rate", RATE) == RATE), None)
 
 
 def summary(results: Mapping[str, Any] | None) -> dict[str, float]:
-    """The registry's figures: the 5 dB row of a link network, clean and side accuracy of a judge."""
+    """The registry's figures: the 5 dB row of a link network (a flexible one's at 1/16), a judge's accuracies."""
     if results is None:
         return {}
     if "clean" in results:
@@ -86,9 +97,9 @@ def _pipeline(entry: Entry) -> str:
 
 def _tags(entry: Entry) -> list[str]:
     common = ["semantic-communication", "safetensors"]
-    if isinstance(entry.config, ModelConfig):
-        return ["joint-source-channel-coding", "deepjscc", "wyner-ziv", entry.config.architecture, *common]
-    return ["resnet", "grad-cam", *common]
+    if isinstance(entry.config, JudgeConfig):
+        return ["resnet", "grad-cam", *common]
+    return ["joint-source-channel-coding", "deepjscc", "wyner-ziv", entry.config.architecture, *common]
 
 
 def model_index(entry: Entry) -> dict[str, Any]:
@@ -108,7 +119,7 @@ def model_index(entry: Entry) -> dict[str, Any]:
 def _metric_name(key: str, entry: Entry) -> str:
     if entry.network == "judge":
         return {"accuracy": "accuracy, clean images", "side_accuracy": "accuracy, side views"}.get(key, key)
-    return f"{METRICS.get(key, key)} at {SNR_DB:g} dB, AWGN"
+    return f"{METRICS.get(key, key)} at {SNR_DB:g} dB, AWGN" + f", bandwidth ratio 1/{RATE}" * entry.flexible
 
 
 def with_front_matter(values: Mapping[str, Any], body: str) -> str:
@@ -122,13 +133,15 @@ def card(entry: Entry, results: Mapping[str, Any] | None) -> str:
     """The model card of one checkpoint; ``results`` are those of its own weights, or ``None``."""
     parts = [f"# {entry.title}\n", _what(entry), _how_to_load(entry)]
     parts += [_results_section(entry, results), _training(entry)]
-    parts.append(f"## Limits\n\n{LIMITS}\n")
-    parts.append(f"## Source\n\n{PAPER}.\n")
+    parts.append(f"## Limits\n\n{FLEX_LIMITS if entry.flexible else LIMITS}\n")
+    parts.append(f"## Source\n\n{'Beyond the paper: ' * entry.flexible}{PAPER}.\n")
     return with_front_matter(front_matter(entry), "\n".join(parts))
 
 
 def _what(entry: Entry) -> str:
     size = f"{entry.parameters:,} parameters, stored in half precision, loaded as fp32."
+    if isinstance(entry.config, FlexConfig):
+        return _what_flexible(entry, entry.config, size)
     if not isinstance(entry.config, ModelConfig):
         return (
             f"The judge `{entry.name}`: classifies CIFAR-10 pictures, and its Grad-CAM is the ROI map. Trained on "
@@ -144,13 +157,23 @@ def _what(entry: Entry) -> str:
     )
 
 
+def _what_flexible(entry: Entry, config: FlexConfig, size: str) -> str:
+    rates = rates_of(config)
+    return (
+        f"`{entry.name}` is {TITLES[config.architecture]} ({ARTICLE}): one network for every SNR from -5 to 20 dB and "
+        f"every bandwidth ratio from {rho_text(rates[0])} to {rho_text(rates[-1])}: the number of channel symbols "
+        "decides. Its decoder finds where the side image belongs, copies from it at full resolution, and is guided by "
+        f"the ROI map. Token width {config.width}, {config.depth} blocks a refiner. {size}\n"
+    )
+
+
 def _how_to_load(entry: Entry) -> str:
     if entry.network == "judge":
         lines = f'judge = zoo.load_judge("{entry.name}")\nlogits = judge(images)  # [B, 3, H, W] in [0, 1]'
     else:
         lines = (
             f'model = zoo.load("{entry.name}")\n'
-            "k = model.num_symbols(32, 32)  # complex channel symbols an image"
+            f"k = model.num_symbols(32, 32{', rho=1 / 16' * entry.flexible})  # complex channel symbols an image"
         )
     return f"## Load\n\n```python\nimport zoo\n{lines}\n```\n"
 
@@ -167,7 +190,17 @@ def _results_section(entry: Entry, results: Mapping[str, Any] | None) -> str:
         f"`{results.get('pair_source', '?')}`, judge `{results.get('judge', entry.judge)}`; ± is a 95 % interval. "
         "PSNR is the mean over images; the figure in brackets is 10 log10(1 / mean MSE), as the paper prints it.\n"
     )
-    return f"## Results\n\n{head}\n{curve_table(results['rows'])}"
+    tables = [
+        (f"\nBandwidth ratio 1/{rate}:\n\n" if rate else "\n") + curve_table(rows)
+        for rate, rows in _by_rate(results["rows"])
+    ]
+    return f"## Results\n\n{head}{''.join(tables)}"
+
+
+def _by_rate(rows: Sequence[Mapping[str, Any]]) -> list[tuple[int, list[Mapping[str, Any]]]]:
+    """A flexible network's rows by 1/rho, fewest symbols first; another's rows as they are, under 0."""
+    rates = sorted({row.get("rate", 0) for row in rows}, reverse=True)
+    return [(rate, [row for row in rows if row.get("rate", 0) == rate]) for rate in rates]
 
 
 def _plain(metrics: Mapping[str, float]) -> list[str]:
@@ -184,7 +217,7 @@ def curve_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """A Markdown table with a line per SNR."""
     lines = ["| SNR (dB) | PSNR (dB) | SSIM | ROI-PSNR (dB) | accuracy |", "|---|---|---|---|---|"]
     for row in sorted(rows, key=lambda row: row["snr_db"]):
-        figures = summary({"rows": [{**row, "snr_db": SNR_DB}]})
+        figures = summary({"rows": [{**row, "snr_db": SNR_DB, "rate": RATE}]})
         cells = [_figure(figures, key) if key in figures else "-" for key in METRICS]
         cells[0] += f" ({row['psnr_of_mean_mse']:.2f})" if row.get("psnr_of_mean_mse") is not None else ""
         lines.append(f"| {row['snr_db']:g} | {' | '.join(cells)} |")
@@ -234,11 +267,17 @@ def _how_to_pull(repo: str, entries: Mapping[str, Entry]) -> str:
     return f'## Load\n\n```python\nimport zoo\nmodel = zoo.from_pretrained("{repo}", "{name}")\n```\n'
 
 
+def _ratios(config: LinkConfig) -> str:
+    """``1/16``, or a flexible network's two ends."""
+    rates = rates_of(config)
+    return " to ".join(dict.fromkeys((rho_text(rates[0]), rho_text(rates[-1]))))
+
+
 def _table(entries: Mapping[str, Entry]) -> str:
     head = "CIFAR-10 test set; link networks at 5 dB on AWGN, judges on clean images; ± is a 95 % interval.\n"
     lines = ["| name | bandwidth ratio | parameters | PSNR (dB) | SSIM | accuracy |", "|---|---|---|---|---|---|"]
     for name, entry in entries.items():
-        rho = str(entry.config.rho) if isinstance(entry.config, ModelConfig) else ""
+        rho = "" if isinstance(entry.config, JudgeConfig) else _ratios(entry.config)
         cells = [_figure(entry.metrics, key) if key in entry.metrics else "" for key in ("psnr", "ssim", "accuracy")]
         lines.append(f"| `{name}` | {rho} | {entry.parameters:,} | {' | '.join(cells)} |")
     return f"## Checkpoints\n\n{head}\n" + "\n".join(lines) + "\n"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from fractions import Fraction
 from typing import NamedTuple
 
 from wzroi.channel import CHANNELS
-from wzroi.config import ARCHITECTURES, TITLES, ConfigError, ModelName
+from wzroi.config import ARCHITECTURES, FLEXIBLE, TITLES, ConfigError, ModelName
 from wzroi.roi import ORIGINS
+from zoo.rates import SERVED
 from zoo.scenes import AskError
 
 SNR_RANGE = (-5.0, 20.0)
@@ -16,7 +18,10 @@ MAX_SEED = 2**31 - 1
 
 
 class Variant(NamedTuple):
-    """A row of the catalogue: one network at all its rates. ``names`` maps 1/rho to the model's name."""
+    """A row of the catalogue: a variant at all its rates. ``names`` maps 1/rho to the name of the network there.
+
+    A flexible variant is one network, which stands there at every rate that it serves.
+    """
 
     id: str
     title: str
@@ -24,7 +29,19 @@ class Variant(NamedTuple):
     stage: str
     tier: str
     oracle: bool
-    names: dict[int, str]
+    names: dict[Fraction, str]
+
+    @property
+    def flexible(self) -> bool:
+        """Whether one network serves every rate."""
+        return self.architecture in FLEXIBLE
+
+    def served(self) -> list[tuple[str, list[Fraction]]]:
+        """Each network with the rates at which it stands here, fewest symbols first."""
+        found: dict[str, list[Fraction]] = {}
+        for rate in sorted(self.names, reverse=True):
+            found.setdefault(self.names[rate], []).append(rate)
+        return list(found.items())
 
     @property
     def lite(self) -> bool:
@@ -45,8 +62,9 @@ def variants_of(models: Iterable[str]) -> list[Variant]:
             continue
         tier = "lite" if name.lite else "paper"
         blank = Variant(variant_id(name), variant_title(name), name.architecture, name.stage, tier, name.oracle, {})
-        found.setdefault(blank.id, blank).names[name.rate] = text
-    order = list(ARCHITECTURES)
+        rates = SERVED if name.rate is None else (Fraction(name.rate),)
+        found.setdefault(blank.id, blank).names.update(dict.fromkeys(rates, text))
+    order = [*ARCHITECTURES, *FLEXIBLE]
     return sorted(found.values(), key=lambda v: (not v.lite, v.oracle, v.stage, order.index(v.architecture)))
 
 

@@ -19,10 +19,12 @@ from safetensors.torch import load, save
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from wzroi.config import ConfigError, JudgeConfig, ModelConfig
+from wzroi.config import ConfigError, FlexConfig, JudgeConfig, ModelConfig
+from wzroi.flex import FlexJSCC
 from wzroi.judge import Judge
 from wzroi.model import WynerZivJSCC
 from zoo.errors import ZooError
+from zoo.rates import LinkConfig, LinkNetwork
 
 CONFIG, WEIGHTS, GOLDEN, CARD = "config.json", "model.safetensors", "golden.safetensors", "README.md"
 FILES = (CONFIG, WEIGHTS, GOLDEN, CARD)
@@ -34,8 +36,8 @@ LIMITS = {CONFIG: 2**16, WEIGHTS: 2**28, GOLDEN: 2**23, CARD: 2**20}
 FORMAT = 1
 """Version of ``config.json``; a reader refuses any other."""
 
-Network = WynerZivJSCC | Judge
-NetworkConfig = ModelConfig | JudgeConfig
+Network = LinkNetwork | Judge
+NetworkConfig = LinkConfig | JudgeConfig
 NetworkKind = Literal["link", "judge"]
 
 
@@ -106,9 +108,15 @@ def read_config(network: object, values: object, where: str) -> NetworkConfig:
     if not isinstance(values, dict):
         raise ZooError(f"{where}: config must be an object of fields, not {type(values).__name__}")
     try:
-        return ModelConfig.from_dict(values) if network == "link" else JudgeConfig.from_dict(values)
+        return JudgeConfig.from_dict(values) if network == "judge" else _read_link(values)
     except (ConfigError, TypeError) as error:
         raise ZooError(f"{where}: {error}") from error
+
+
+def _read_link(values: dict[str, Any]) -> LinkConfig:
+    """A link network's configuration, read strictly: a flexible one has a depth, and none of the others' own fields."""
+    flexible = {"depth", "hidden"} & set(values) and not {"side", "guidance", "maps"} & set(values)
+    return FlexConfig.from_dict(values) if flexible else ModelConfig.from_dict(values)
 
 
 def read_file(folder: Path, name: str, *, boundary: Path | None = None) -> bytes:
@@ -151,7 +159,7 @@ def tensors_of(blob: bytes, where: str) -> dict[str, Tensor]:
 
 
 class _Uninitialised(TorchFunctionMode):
-    """Skips ``torch.nn.init`` and its random draws: the weights are read from a file next.
+    """Skips ``torch.nn.init`` and all random draws: the weights are read from a file next.
 
     So building leaves torch's global random state alone, and touches no memory for weights that do not come.
     """
@@ -161,13 +169,15 @@ class _Uninitialised(TorchFunctionMode):
         drawn = getattr(func, "__name__", "") in ("normal_", "uniform_")
         if drawn or getattr(func, "__module__", "") == "torch.nn.init":
             return args[0] if args else kwargs["tensor"]
-        return func(*args, **kwargs)
+        return (torch.empty if func in (torch.rand, torch.randn) else func)(*args, **kwargs)
 
 
 def build(config: NetworkConfig) -> Network:
     """A network whose weights are still to be loaded: what they hold is arbitrary."""
     with _Uninitialised():
-        return WynerZivJSCC(config) if isinstance(config, ModelConfig) else Judge(config)
+        if isinstance(config, JudgeConfig):
+            return Judge(config)
+        return FlexJSCC(config) if isinstance(config, FlexConfig) else WynerZivJSCC(config)
 
 
 def fill(network: Network, tensors: Mapping[str, Tensor], where: str) -> Network:

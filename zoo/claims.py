@@ -18,7 +18,10 @@ BASELINE = "baseline"
 
 
 class Side(NamedTuple):
-    """One side of a comparison: a network, one of its controls, or (no name) a baseline at a bandwidth ratio."""
+    """One side of a comparison: a network, one of its controls, or (no name) a baseline at a bandwidth ratio.
+
+    ``rate`` is 1/rho of a baseline or a flexible network.
+    """
 
     name: str
     control: str = ""
@@ -29,12 +32,12 @@ class Side(NamedTuple):
         """What was measured at 5 dB."""
         if not self.name:
             return dict(scheme(self.rate, self.control, metric, self.tier, folder)).get(HEADLINE_DB)
-        network = results(self.name, folder)
+        network = results(self.name, folder, self.rate or None)
         return network.at(metric, control=self.control) if network else None
 
     def images(self, metric: str, folder: Path) -> Tensor | None:
         """Each image's value at 5 dB; ``None`` where they are not kept."""
-        return per_image(self.name, metric, self.control, folder) if self.name else None
+        return per_image(self.name, metric, self.control, folder, self.rate) if self.name else None
 
 
 class Difference(NamedTuple):
@@ -103,17 +106,18 @@ class Claim(NamedTuple):
     @property
     def part(self) -> str:
         """The figure without its letter."""
-        return self.figure.rstrip("abcd").replace("control", "Controls that the figures leave out")
+        return PARTS.get(self.figure, self.figure.rstrip("abcd"))
 
     def side(self, which: tuple[str, str], rate: int, tier: Tier) -> Side:
         """One of the two sides at a bandwidth ratio."""
         architecture, control = which
         if architecture == BASELINE:
             return Side("", control, rate, tier)
-        return Side(name_of(architecture, self.stage, rate, tier), control)
+        return Side(name_of(architecture, self.stage, rate, tier), control, rate)
 
 
-WZ, ROI, SFT = "deepjscc_wz", "deepjscc_wz_roi", "deepjscc_wz_sft"
+WZ, ROI, SFT, FLEX = "deepjscc_wz", "deepjscc_wz_roi", "deepjscc_wz_sft", "wz_roi_flex"
+PARTS = {"control": "Controls that the figures leave out", "flex": "Beyond the paper: one network for every rate"}
 
 CLAIMS = (
     Claim("Fig. 4a", "Side information raises PSNR: WZ above DeepJSCC", "psnr", (WZ, ""), ("deepjscc", ""), "rec"),
@@ -164,6 +168,37 @@ CLAIMS = (
     ),
 )
 """The paper's claims that its figures carry, and those that its figures leave open."""
+
+FLEX_CLAIMS = (
+    Claim("flex", "The flexible network beats the paper's: Flex above WZ-ROI", "psnr", (FLEX, ""), (ROI, ""), "rec"),
+    Claim(
+        "flex", "It beats pasting: Flex above DeepJSCC with the crop copied back", "psnr", (FLEX, ""),
+        ("deepjscc", "paste"), "rec",
+    ),
+    Claim(
+        "flex", "It beats a linear scheme: Flex above linear analog Wyner-Ziv", "psnr", (FLEX, ""),
+        (BASELINE, "linear_wz"), "rec",
+    ),
+    Claim(
+        "flex", "It beats a digital link: Flex above codec and 5G LDPC with the crop copied back", "psnr", (FLEX, ""),
+        (BASELINE, "link_paste"), "rec",
+    ),
+    Claim(
+        "flex", "It beats ideal separate coding: Flex above AVIF at capacity with the crop copied back", "psnr",
+        (FLEX, ""), (BASELINE, "avif_mosaic_paste"), "rec",
+    ),
+    Claim("flex", "Where the crop belongs is found: blind above no side image", "psnr", (FLEX, "blind"),
+          (FLEX, "no_side"), "rec"),
+    Claim(
+        "flex", "Another picture's side image does no harm: as good as none (within 0.2 dB)", "psnr",
+        (FLEX, "random_side"), (FLEX, "no_side"), "rec", expected=0, tolerance=0.2,
+    ),
+    Claim(
+        "flex", "Its task network is more accurate than the paper's: Flex above WZ-ROI", "accuracy", (FLEX, ""),
+        (ROI, ""), "task",
+    ),
+)  # fmt: skip
+"""What the flexible network is built for; judged once it is measured."""
 
 
 class Finding(NamedTuple):
@@ -224,8 +259,9 @@ def _holds_with_oracle(claim: Claim, tier: Tier, folder: Path) -> bool:
 
 
 def findings(tier: Tier, folder: Path = RESULTS) -> list[Finding]:
-    """Every claim with its verdict."""
-    return [judge_claim(claim, tier, folder) for claim in CLAIMS]
+    """Every claim of the paper with its verdict, and those of the flexible network where it was measured."""
+    found = [judge_claim(claim, tier, folder) for claim in (*CLAIMS, *FLEX_CLAIMS)]
+    return [one for one in found if one.claim.figure != "flex" or one.evidence]
 
 
 RIVALS = {
@@ -235,16 +271,16 @@ RIVALS = {
 """What a network is held against in PSNR at 5 dB; those that use the side image only where the network does."""
 
 
-def _rival(key: str, name: ModelName) -> Side:
+def _rival(key: str, name: ModelName, rate: int) -> Side:
     tier: Tier = "lite" if name.lite else "paper"
     if key == "deepjscc_paste":
-        return Side(name_of("deepjscc", name.stage, name.rate, tier), "paste")
-    return Side("", key, name.rate, tier)
+        return Side(name_of("deepjscc", name.stage, rate, tier), "paste")
+    return Side("", key, rate, tier)
 
 
-def beaten_by(name: ModelName, folder: Path = RESULTS) -> list[str]:
-    """The controls and baselines whose PSNR at 5 dB lies above the network's by more than the interval."""
+def beaten_by(name: ModelName, rate: int, folder: Path = RESULTS) -> list[str]:
+    """The controls and baselines whose PSNR at 5 dB lies above the network's at 1/rate by more than the interval."""
     sided = name.architecture != "deepjscc"
     rivals = [key for key in RIVALS if sided == (key in ("deepjscc_paste", "linear_wz", "link_paste"))]
-    found = {key: difference("psnr", Side(str(name)), _rival(key, name), folder) for key in rivals}
+    found = {key: difference("psnr", Side(str(name), rate=rate), _rival(key, name, rate), folder) for key in rivals}
     return [RIVALS[key] for key, one in found.items() if one is not None and one.sign < 0]

@@ -16,12 +16,13 @@ from rich.table import Table
 from torch import Tensor
 
 from wzroi.channel import CHANNELS
-from wzroi.config import ModelConfig
+from wzroi.config import FlexConfig, JudgeConfig
 from wzroi.views import png_bytes, to_pixels
 from zoo.assemble import write_file
 from zoo.errors import ZooError
 from zoo.hosting import space_command
 from zoo.pictures import PictureError, read_picture
+from zoo.rates import check_rate, parse_rho, rates_of, rho_text, symbols_at
 from zoo.registry import Entry, default_shelf, unknown_name
 from zoo.store import describe, list_judges, list_models, load, load_judge, verify
 
@@ -71,12 +72,16 @@ def list_command(pattern: Annotated[str, typer.Argument()] = "*", as_json: Json 
         table.add_row(entry.name, *_rate(entry), f"{entry.parameters:,}", *_figures(entry), f"{entry.size / 1024:.0f}")
     _console().print(table)
     typer.echo("PSNR, SSIM, accuracy: CIFAR-10 test set; link networks at 5 dB on AWGN, judges on clean images.")
+    if any(entry.flexible for entry in entries):
+        typer.echo("A flexible network serves every rho between its two; its figures are those at 1/16.")
 
 
 def _rate(entry: Entry) -> tuple[str, str]:
-    if not isinstance(entry.config, ModelConfig):
+    if isinstance(entry.config, JudgeConfig):
         return "", ""
-    return str(entry.config.rho), str(32 * entry.config.maps)
+    rates = rates_of(entry.config)
+    ends = dict.fromkeys((rates[0], rates[-1]))  # one of a network with one rate
+    return " to ".join(map(rho_text, ends)), " to ".join(f"{round(3072 / rate)}" for rate in ends)
 
 
 def _figures(entry: Entry) -> list[str]:
@@ -132,6 +137,7 @@ def transmit_command(
     side: Annotated[Path | None, typer.Option(help="The receiver's picture, of equal size (default: a crop).")] = None,
     model: Annotated[str | None, typer.Option(help="Name of a link network (default: ROI at 1/16).")] = None,
     snr: Annotated[float, typer.Option(help="dB per complex symbol.")] = 5.0,
+    rho: Annotated[str | None, typer.Option(help="Bandwidth ratio of a flexible network, e.g. 1/24.")] = None,
     seed: Annotated[int, typer.Option(help="Of the channel's noise: same seed, same pixels.")] = 0,
     channel: Annotated[str, typer.Option(help=f"One of {', '.join(CHANNELS)}.")] = "awgn",
     roi: Annotated[str, typer.Option(help="Origin of the ROI map.")] = "side",
@@ -144,7 +150,8 @@ def transmit_command(
         source = read_picture(image, max_side=max_side)
         other = None if side is None else read_picture(side, max_side=max_side)
         name = model or default_model()
-        sent = transmit(source, other, name, snr=snr, seed=seed, channel=channel, roi=roi, device=device)
+        ratio = None if rho is None else parse_rho(rho)
+        sent = transmit(source, other, name, snr=snr, rho=ratio, seed=seed, channel=channel, roi=roi, device=device)
         _write(out, png_bytes(to_pixels(sent.reconstruction[0])))
     typer.echo("\n".join([*sent.lines, f"written         {out}"]))
 
@@ -158,9 +165,13 @@ def default_model() -> str:
 
 
 def transmit(
-    source: Tensor, side: Tensor | None, model: str, *, snr: float, seed: int, channel: str, roi: str, device: str
-) -> Sent:
-    """Send a picture ``[1, 3, H, W]``; without ``side`` the receiver holds the crop pair's side image."""
+    source: Tensor, side: Tensor | None, model: str, *, snr: float, seed: int, channel: str, roi: str, device: str,
+    rho: float | None = None,
+) -> Sent:  # fmt: skip
+    """Send a picture ``[1, 3, H, W]``; without ``side`` the receiver holds the crop pair's side image.
+
+    ``rho``: the bandwidth ratio of a flexible network (1/16 where it is ``None``); any other network has its own.
+    """
     import torch
 
     from wzroi.channel import sample_channel
@@ -169,13 +180,15 @@ def transmit(
     from wzroi.roi import roi_map
 
     network = load(model, device)
+    ratio = check_rate(network.config, rho)
     where = next(network.parameters()).device
     pair = make_pair(source, source="crop" if side is None else "stereo", side=side).to(where)
     judge_name = describe(model).judge
     judge = load_judge(judge_name, device) if judge_name in list_judges() else None
     generator = torch.Generator().manual_seed(seed)
     height, width = source.shape[-2:]
-    state = sample_channel(channel, snr, 1, network.num_symbols(height, width), generator=generator, device=where)
+    symbols = symbols_at(network, height, width, 1 / ratio)
+    state = sample_channel(channel, snr, 1, symbols, generator=generator, device=where)
     guide = None
     if network.config.uses_roi:
         if judge is None:
@@ -183,7 +196,8 @@ def transmit(
         guide = roi_map(judge, pair, roi, generator=generator)
     report = run_link(network, pair, state, guide, judge)
     lines = _report(model, source, state.symbols, report, snr, channel)
-    if network.config.side and (side is not None or (height, width) != (32, 32)):
+    trained_here = isinstance(network.config, FlexConfig) or not network.config.side
+    if not trained_here and (side is not None or (height, width) != (32, 32)):
         lines.append("note            its side information in training: a crop of 32 x 32 pictures; expect less here")
     return Sent(report.reconstruction.cpu(), lines)
 

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from wzroi.config import ARCHITECTURES, RATES, TITLES, ModelName
+from wzroi.config import ARCHITECTURES, FLEXIBLE, TITLES
 from wzroi.views import VARIANT_COLOURS
 from zoo import results as data
+from zoo.rates import MEASURED
 from zoo.results import RESULTS, Tier, Value
 
-COLOURS = dict(zip(ARCHITECTURES, VARIANT_COLOURS, strict=False))
+COLOURS = dict(zip((*ARCHITECTURES, *FLEXIBLE), VARIANT_COLOURS, strict=False))
 GREY = "#6b7280"
 
 
@@ -108,44 +109,47 @@ def _along_snr(curve: Curve, rate: int, model: str = "", roi: str = "side") -> l
 
 def _along_rate(curve_of: Found, snr_db: float, model_of: Callable[[int], str] = lambda rate: "") -> list[Point]:
     """The rates at which there is a value at this SNR."""
-    found = [(rate, dict(curve_of(rate)).get(snr_db)) for rate in RATES]
+    found = [(rate, dict(curve_of(rate)).get(snr_db)) for rate in MEASURED]
     return [
         Point(1 / rate, value, Setting(rate, snr_db, model_of(rate))) for rate, value in found if value is not None
     ]
 
 
-def _curve(name: str, metric: str, folder: Path, control: str = "") -> Curve:
-    found = data.results(name, folder)
+def _curve(name: str, metric: str, folder: Path, rate: int, control: str = "") -> Curve:
+    found = data.results(name, folder, rate)
     return found.curve(metric, control) if found else []
 
 
-def _network(name: str, title: str, metric: str, colour: str, folder: Path, dash: str = "solid") -> Series:
-    model = ModelName.parse(name)
-    roi = "source+label" if model.oracle else "side"
-    return Series(title, "network", _along_snr(_curve(name, metric, folder), model.rate, name, roi), colour, dash)
+def _network(
+    arch: str, stage: str, metric: str, rate: int, tier: Tier, folder: Path, *, oracle: bool = False
+) -> Series:
+    name = data.name_of(arch, stage, rate, tier, oracle=oracle)
+    points = _along_snr(_curve(name, metric, folder, rate), rate, name, "source+label" if oracle else "side")
+    if oracle:
+        return Series(f"{TITLES[arch]} (oracle ROI)", "network", points, ORACLE, "dot")
+    return Series(TITLES[arch], "network", points, COLOURS[arch])
 
 
 def over_snr(metric: str, rate: int, stage: str, tier: Tier, folder: Path = RESULTS) -> list[Series]:
-    """Figures 4 (``rec``) and 5a, 5b (``task``): the four architectures over SNR at one bandwidth ratio."""
-    networks = [
-        _network(data.name_of(arch, stage, rate, tier), TITLES[arch], metric, COLOURS[arch], folder)
-        for arch in ARCHITECTURES
-    ]
-    oracle = data.name_of("deepjscc_wz_roi", stage, rate, tier, oracle=True)
-    title = TITLES["deepjscc_wz_roi"] + " (oracle ROI)"
-    return _drawn([*networks, _network(oracle, title, metric, ORACLE, folder, dash="dot")])
+    """Figures 4 (``rec``) and 5a, 5b (``task``): the architectures over SNR at one bandwidth ratio.
+
+    The paper's four, the oracle's, and the flexible network at that rate.
+    """
+    networks = [_network(arch, stage, metric, rate, tier, folder) for arch in ARCHITECTURES]
+    networks.append(_network("deepjscc_wz_roi", stage, metric, rate, tier, folder, oracle=True))
+    return _drawn([*networks, *(_network(arch, stage, metric, rate, tier, folder) for arch in FLEXIBLE)])
 
 
 def over_rate(metric: str, snr_db: float, stage: str, tier: Tier, folder: Path = RESULTS) -> list[Series]:
-    """Figures 5c and 5d: over the bandwidth ratio at one SNR; the rates that were measured."""
+    """Figures 5c and 5d: over the bandwidth ratio at one SNR; the rates that were measured, one network or many."""
 
     def points(arch: str) -> list[Point]:
         def name(rate: int) -> str:
             return data.name_of(arch, stage, rate, tier)
 
-        return _along_rate(lambda rate: _curve(name(rate), metric, folder), snr_db, name)
+        return _along_rate(lambda rate: _curve(name(rate), metric, folder, rate), snr_db, name)
 
-    return _drawn(Series(TITLES[arch], "network", points(arch), COLOURS[arch]) for arch in ARCHITECTURES)
+    return _drawn(Series(TITLES[arch], "network", points(arch), COLOURS[arch]) for arch in COLOURS)
 
 
 PASTE = ("DeepJSCC + paste", "control")
@@ -155,7 +159,7 @@ PASTE = ("DeepJSCC + paste", "control")
 def paste_over_snr(metric: str, rate: int, stage: str, tier: Tier, folder: Path = RESULTS) -> list[Series]:
     """DeepJSCC + paste over SNR."""
     name = data.name_of("deepjscc", stage, rate, tier)
-    points = _along_snr(_curve(name, metric, folder, "paste"), rate, name)
+    points = _along_snr(_curve(name, metric, folder, rate, "paste"), rate, name)
     return _drawn([Series(*PASTE, points, COLOURS["deepjscc"], "dash")])
 
 
@@ -165,7 +169,7 @@ def paste_over_rate(metric: str, snr_db: float, stage: str, tier: Tier, folder: 
     def name(rate: int) -> str:
         return data.name_of("deepjscc", stage, rate, tier)
 
-    points = _along_rate(lambda rate: _curve(name(rate), metric, folder, "paste"), snr_db, name)
+    points = _along_rate(lambda rate: _curve(name(rate), metric, folder, rate, "paste"), snr_db, name)
     return _drawn([Series(*PASTE, points, COLOURS["deepjscc"], "dash")])
 
 
@@ -219,13 +223,11 @@ def bounds_over_rate(snr_db: float, folder: Path = RESULTS) -> list[Series]:
 
 def ablation(metric: str, rate: int, tier: Tier, folder: Path = RESULTS) -> list[Series]:
     """Figure 6: WZ-ROI with the maps it was not trained on, beside WZ-SFT and WZ (all ``task``)."""
-    shown = [
-        _network(data.name_of(arch, "task", rate, tier), TITLES[arch], metric, COLOURS[arch], folder)
-        for arch in ("deepjscc_wz_roi", "deepjscc_wz_sft", "deepjscc_wz")
-    ]
+    beside = ("deepjscc_wz_roi", "deepjscc_wz_sft", "deepjscc_wz")
+    shown = [_network(arch, "task", metric, rate, tier, folder) for arch in beside]
     name = data.name_of("deepjscc_wz_roi", "task", rate, tier)
     for control, (title, colour, dash) in ABLATIONS.items():
-        points = _along_snr(_curve(name, metric, folder, control), rate, name, control.removeprefix("roi:"))
+        points = _along_snr(_curve(name, metric, folder, rate, control), rate, name, control.removeprefix("roi:"))
         shown.append(Series(f"WZ-ROI, {title}", "control", points, colour, dash))
     return _drawn(shown)
 

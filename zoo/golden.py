@@ -14,10 +14,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from wzroi.channel import ChannelState, sample_channel
-from wzroi.model import WynerZivJSCC
-from wzroi.pairs import CropPair
+from wzroi.flex import FlexJSCC
+from wzroi.judge import Judge
+from wzroi.pairs import CropPair, Placement
 from zoo.checkpoint import Network, tensors_of
 from zoo.errors import ZooError
+from zoo.rates import LinkNetwork, symbols_at
 
 SEED = 20_261_122
 SNR_DB = 5.0
@@ -33,6 +35,8 @@ LOGIT_TOLERANCE = 1e-2
 
 LINK_TENSORS = {"source", "side", "roi", "snr_db", "noise", "output"}
 JUDGE_TENSORS = {"images", "logits"}
+FLEX_TENSORS = LINK_TENSORS | {"placement"}
+"""``placement`` is int64 ``[4]``: row, column, rows and columns, as ``wzroi.pairs.Placement`` has them."""
 
 
 class GoldenReport(NamedTuple):
@@ -57,25 +61,50 @@ def _channel(tensors: dict[str, Tensor], device: torch.device) -> ChannelState:
     return ChannelState("awgn", tensors["snr_db"], torch.view_as_complex(tensors["noise"].contiguous())).to(device)
 
 
+def _placement(values: Tensor) -> Placement:
+    """A placement inside the golden pictures; raises ValueError for any other tensor."""
+    if values.shape != (4,) or values.dtype != torch.int64:
+        raise ValueError(f"placement must be int64 [4], not {values.dtype} {list(values.shape)}")
+    found = Placement(*values.tolist())
+    ends = (found.row + found.rows, found.column + found.columns)
+    if min(found.row, found.column) < 0 or min(found.rows, found.columns) < 1 or max(ends) > SIZE:
+        raise ValueError(f"placement {tuple(found)} leaves the pictures")
+    return found
+
+
 @torch.no_grad()
 def _output(network: Network, tensors: dict[str, Tensor]) -> Tensor:
     device = next(network.parameters()).device
-    if isinstance(network, WynerZivJSCC):
-        source, side, roi = (tensors[key].to(device) for key in ("source", "side", "roi"))
-        return network(source, side, _channel(tensors, device), roi).cpu()
-    return network(tensors["images"].to(device)).cpu()
+    if isinstance(network, Judge):
+        return network(tensors["images"].to(device)).cpu()
+    source, side, roi = (tensors[key].to(device) for key in ("source", "side", "roi"))
+    channel = _channel(tensors, device)
+    if isinstance(network, FlexJSCC):
+        return network(source, side, channel, roi, _placement(tensors["placement"])).cpu()
+    return network(source, side, channel, roi).cpu()
+
+
+def _expected(network: Network) -> set[str]:
+    if isinstance(network, Judge):
+        return JUDGE_TENSORS
+    return FLEX_TENSORS if isinstance(network, FlexJSCC) else LINK_TENSORS
 
 
 def make_golden(network: Network) -> bytes:
-    """``golden.safetensors`` of a network in eval mode: inputs from ``SEED``, and its output on the CPU."""
+    """``golden.safetensors`` of a network in eval mode: inputs from ``SEED``, and its output on the CPU.
+
+    A link network sends crop pairs at 5 dB; a flexible one at 1/16, and both its ends know where the crop belongs.
+    """
     generator = torch.Generator().manual_seed(SEED)
     pictures = colour_fields(PICTURES, 3, SIZE, generator)
-    if isinstance(network, WynerZivJSCC):
-        symbols = network.num_symbols(SIZE, SIZE)
+    if isinstance(network, LinkNetwork):
+        symbols = symbols_at(network, SIZE, SIZE)
         roi = colour_fields(PICTURES, 1, SIZE, generator)
         channel = sample_channel("awgn", SNR_DB, PICTURES, symbols, generator=generator)
         tensors = {"source": pictures, "side": CropPair().side_of(pictures), "roi": roi}
         tensors |= {"snr_db": channel.snr_db, "noise": torch.view_as_real(channel.noise).contiguous()}
+        if isinstance(network, FlexJSCC):
+            tensors["placement"] = torch.tensor(CropPair().placement(SIZE, SIZE))
         tensors["output"] = _output(network, tensors).contiguous()
     else:
         tensors = {"images": pictures}
@@ -90,8 +119,8 @@ def check_golden(network: Network, blob: bytes, where: str) -> GoldenReport:
         ZooError: when the file is not a golden file of this kind of network.
     """
     tensors = tensors_of(blob, where)
-    link = isinstance(network, WynerZivJSCC)
-    if set(tensors) != (LINK_TENSORS if link else JUDGE_TENSORS):
+    link = not isinstance(network, Judge)
+    if set(tensors) != _expected(network):
         raise ZooError(f"{where} does not hold the golden tensors of a {'link' if link else 'judge'}: publish it again")
     wanted = tensors["output" if link else "logits"]
     try:

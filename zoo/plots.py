@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from zoo.figures import Point, Series
+from zoo.rates import rho_text
 from zoo.results import METRICS
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ ENTRY_PX = 21
 
 
 def _place(x: float, rates: bool) -> str:
-    return f"ρ = 1/{round(1 / x)}" if rates else f"{x:g} dB"
+    return f"ρ = {rho_text(1 / x)}" if rates else f"{x:g} dB"
 
 
 def _told(series: Series, point: Point, metric: str, rates: bool) -> str:
@@ -59,5 +60,5 @@ def plot(series: Sequence[Series], metric: str, *, rates: bool = False) -> Figur
     )
     if rates:
         known = sorted({point.x for one in series for point in one.points})
-        figure.update_xaxes(tickvals=known, ticktext=[f"1/{round(1 / x)}" for x in known])
+        figure.update_xaxes(tickvals=known, ticktext=[rho_text(1 / x) for x in known])
     return figure

@@ -1,6 +1,6 @@
 """The ecosystem's own verbs: ``save_pretrained``, ``from_pretrained``, ``push_to_hub``; strict, safetensors only.
 
-They are functions here. ``wzroi`` does not know the zoo, so importing ``zoo`` also hangs them onto the two network
+They are functions here. ``wzroi`` does not know the zoo, so importing ``zoo`` also hangs them onto the network
 classes: ``model.save_pretrained(folder)``, ``WynerZivJSCC.from_pretrained(folder_or_repository, name)``,
 ``model.push_to_hub(repository)``.
 """
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from wzroi.config import ModelConfig
+from wzroi.config import JudgeConfig
+from wzroi.flex import FlexJSCC
 from wzroi.judge import Judge
 from wzroi.model import WynerZivJSCC
 from zoo.assemble import assemble, write_folder
@@ -57,7 +58,7 @@ def _default_name(model: Network, folder: Path) -> str:
         return check_name(folder.name)
     except ZooError:
         config = model.config
-        return f"{config.architecture if isinstance(config, ModelConfig) else config.kind}.custom"
+        return f"{config.kind if isinstance(config, JudgeConfig) else config.architecture}.custom"
 
 
 def from_pretrained(
@@ -120,7 +121,7 @@ def push_to_hub(
         return push(repo, [chosen], shelf=shelf, results=None, token=token, private=private, unevaluated=True)
 
 
-for _class in (WynerZivJSCC, Judge):
+for _class in (WynerZivJSCC, FlexJSCC, Judge):
     setattr(_class, "save_pretrained", save_pretrained)  # noqa: B010 (the classes do not declare them)
     setattr(_class, "push_to_hub", push_to_hub)  # noqa: B010
     setattr(_class, "from_pretrained", staticmethod(from_pretrained))  # noqa: B010

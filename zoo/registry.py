@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wzroi.config import ConfigError, ModelConfig, ModelName
+from wzroi.config import ConfigError, FlexConfig, ModelConfig, ModelName
 from zoo.checkpoint import FILES, FORMAT, LIMITS, WEIGHTS, NetworkConfig, NetworkKind, parse_json, read_config
 from zoo.errors import ZooError
 
@@ -46,8 +46,9 @@ class Entry:
         judge: the judge that a link network belongs with (its ROI maps and accuracies); ``None`` for judges.
         files: file name -> sha256 and size, for each of the folder's four files.
         parameters: number of trained values.
-        metrics: figures on the CIFAR-10 test set: at 5 dB for a link network (``psnr``, ``ssim``, ``accuracy``, each
-            with ``_ci95``), on clean images and side views for a judge; empty before it was evaluated.
+        metrics: figures on the CIFAR-10 test set: at 5 dB (and 1/16 if flexible) for a link network (``psnr``,
+            ``ssim``, ``accuracy``, each with ``_ci95``), on clean images and side views for a judge; empty before it
+            was evaluated.
         licence: SPDX identifier of the weights. origin: who made them, with what and from what, in a sentence.
         training: recipe, seed, commit, validation figures, as the run recorded them.
     """
@@ -72,6 +73,11 @@ class Entry:
     def size(self) -> int:
         """Bytes of the whole folder."""
         return sum(record.size for record in self.files.values())
+
+    @property
+    def flexible(self) -> bool:
+        """Whether it serves every rate; ``metrics`` are then those at 1/16."""
+        return isinstance(self.config, FlexConfig)
 
     @property
     def title(self) -> str:
@@ -244,6 +250,8 @@ def select(pattern: str, network: NetworkKind, shelf: Shelf | None = None) -> li
 
 def _order(entry: Entry) -> tuple[int, str, int, str]:
     architecture, _, tag = entry.name.partition(".")
+    if entry.flexible:
+        return (3, architecture, 0, tag)
     if not isinstance(entry.config, ModelConfig):
         return (0, architecture, 0, tag)
     return (("none", "side", "roi").index(entry.config.guidance), architecture, -entry.config.maps, tag)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -16,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from wzroi.config import ConfigError, ModelName
+from wzroi.config import FLEXIBLE, ConfigError, ModelName
 from zoo.errors import ZooError
 
 RESULTS = Path(__file__).resolve().parent.parent / "assets" / "results"
@@ -69,15 +70,37 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Results:
-    """One results file: ``rows`` over SNR, ``controls`` by name, ``about`` everything else that it records."""
+    """One results file: ``rows`` over SNR, ``controls`` by name, ``about`` everything else that it records.
+
+    The rows of a flexible network bear a ``rate`` (1/rho) too: ``at_rate`` picks those of one.
+    """
 
     model: str
     rows: list[Row]
     controls: dict[str, list[Row]]
     about: dict[str, Any]
 
+    @property
+    def rates(self) -> list[int]:
+        """1/rho of a flexible network's rows, fewest symbols first; empty for a network with a rate of its own."""
+        return sorted({row["rate"] for row in self.rows if "rate" in row}, reverse=True)
+
+    def at_rate(self, rate: Fraction | int) -> Results:
+        """A flexible network's rows at one rate, none where it was not measured; any other network as it is."""
+        if not self.rates:
+            return self
+        controls = {name: [row for row in rows if row["rate"] == rate] for name, rows in self.controls.items()}
+        kept = {name: rows for name, rows in controls.items() if rows}
+        return replace(self, rows=[row for row in self.rows if row["rate"] == rate], controls=kept)
+
     def curve(self, metric: str, control: str = "") -> list[tuple[float, Value]]:
-        """(SNR, value) where the metric was measured, in the order of SNR."""
+        """(SNR, value) where the metric was measured, in the order of SNR.
+
+        Raises:
+            ValueError: for a flexible network's rows at several rates.
+        """
+        if len(self.rates) > 1:
+            raise ValueError(f"{self.model} was measured at several rates: take those of one by at_rate(rate)")
         kind = METRICS[metric]
         rows = self.rows if not control else self.controls.get(control, [])
         known = [row for row in rows if row.get(kind.column) is not None]
@@ -115,8 +138,8 @@ def read(name: str, folder: Path = RESULTS) -> dict[str, Any] | None:
     return values
 
 
-def results(name: str, folder: Path = RESULTS) -> Results | None:
-    """The results of a link network, ``None`` where it was not measured.
+def results(name: str, folder: Path = RESULTS, rate: Fraction | int | None = None) -> Results | None:
+    """The results of a link network, of a flexible one at ``rate``; ``None`` where it was not measured.
 
     Raises:
         ZooError: when the file is damaged or another model's.
@@ -128,7 +151,11 @@ def results(name: str, folder: Path = RESULTS) -> Results | None:
     if values.get("model") != name or not isinstance(rows, list) or not isinstance(controls, dict):
         raise ZooError(f"{folder / name}.json is not the results of {name}: evaluate it again")
     about = {key: value for key, value in values.items() if key not in ("rows", "controls")}
-    return Results(name, rows, controls, about)
+    found = Results(name, rows, controls, about)
+    if rate is None:
+        return found
+    chosen = found.at_rate(rate)
+    return chosen if chosen.rows or not found.rows else None
 
 
 def measured(folder: Path = RESULTS) -> list[str]:
@@ -152,9 +179,10 @@ def tiers(folder: Path = RESULTS) -> list[Tier]:
 
 
 def name_of(architecture: str, stage: str, rate: int, tier: Tier, *, oracle: bool = False) -> str:
-    """A network's name."""
+    """A network's name; a flexible architecture has one for all rates."""
     kind: Literal["rec", "task"] = "rec" if stage == "rec" else "task"
-    return str(ModelName(architecture, kind, rate, oracle, tier == "lite"))
+    own = None if architecture in FLEXIBLE else rate
+    return str(ModelName(architecture, kind, own, oracle, tier == "lite"))
 
 
 def bounds(rate: int, kind: str, folder: Path = RESULTS) -> list[tuple[float, float]]:
@@ -199,10 +227,16 @@ def _tensors(path: Path, modified: int) -> dict[str, Tensor]:
         raise ZooError(f"{path} is damaged: evaluate again, or restore it from git") from error
 
 
-def per_image(name: str, metric: str, control: str = "", folder: Path = RESULTS) -> Tensor | None:
-    """Each test image's mean over its draws at 5 dB, double ``[n]`` with NaN where not measured; ``None`` if absent."""
+def per_image(
+    name: str, metric: str, control: str = "", folder: Path = RESULTS, rate: int | None = None
+) -> Tensor | None:
+    """Each test image's mean over its draws at 5 dB, double ``[n]`` with NaN where not measured; ``None`` if absent.
+
+    ``rate``: 1/rho, counts for a flexible network alone.
+    """
     path = folder / PER_IMAGE / f"{name}.safetensors"
     if not path.is_file():
         return None
-    values = _tensors(path, path.stat().st_mtime_ns).get(f"{control or 'main'}/{metric}")
+    where = f"r{rate}/" if ModelName.parse(name).flexible else ""
+    values = _tensors(path, path.stat().st_mtime_ns).get(f"{where}{control or 'main'}/{metric}")
     return None if values is None else values.double()

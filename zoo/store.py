@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 
 from wzroi.judge import Judge
-from wzroi.model import WynerZivJSCC
 from zoo.checkpoint import (
     CONFIG,
     FILES,
@@ -23,6 +22,7 @@ from zoo.checkpoint import (
 )
 from zoo.errors import ZooError
 from zoo.golden import GoldenReport, check_golden
+from zoo.rates import LinkNetwork
 from zoo.registry import Entry, Shelf, default_shelf, select
 
 
@@ -126,14 +126,14 @@ def load_from(shelf: Shelf, name: str, device: torch.device | str = "auto") -> N
     return network_from(entry.config, blob, str(folder / WEIGHTS), pick_device(device))
 
 
-def load(name: str, device: torch.device | str = "auto") -> WynerZivJSCC:
+def load(name: str, device: torch.device | str = "auto") -> LinkNetwork:
     """A link network by name: fp32, frozen, in eval mode, on ``device`` (``auto``: CUDA, MPS or CPU).
 
     Raises:
         ZooError: for an unknown name, a judge's name, or a missing or altered file.
     """
     network = load_from(find(name)[0], name, device)
-    if not isinstance(network, WynerZivJSCC):
+    if isinstance(network, Judge):
         raise ZooError(f"{name} is a judge: use zoo.load_judge({name!r})")
     return network
 

@@ -10,7 +10,9 @@ import gradio as gr
 
 import zoo
 from wzroi import views
+from wzroi.config import JudgeConfig
 from zoo.errors import ZooError
+from zoo.rates import DEFAULT, Rate, check_rate, parse_rho, rho_text
 from zoo.scenes import AskError, Scene, gallery, gallery_scene
 from zoo.space import engine
 from zoo.space.engine import Ask
@@ -55,13 +57,17 @@ def default_model() -> str:
 
 @sentences
 def list_variants() -> list[dict[str, Any]]:
-    """Every link network here: name, title, bandwidth ratio, parameters, sha256 and its figures on the test set."""
+    """Every link network here: name, title, bandwidth ratio, parameters, sha256 and its figures on the test set.
+
+    A flexible network, which serves every bandwidth ratio in a range, has its figures at 1/16.
+    """
     rows = []
     for variant in engine.variants():
-        for rate, name in sorted(variant.names.items(), reverse=True):
+        for name, rates in variant.served():
             entry = zoo.describe(name)
+            ratio = " to ".join(dict.fromkeys(map(rho_text, (rates[0], rates[-1]))))
             rows.append({
-                "model": name, "title": variant.title, "bandwidth_ratio": f"1/{rate}", "lite": variant.lite,
+                "model": name, "title": variant.title, "bandwidth_ratio": ratio, "lite": variant.lite,
                 "parameters": entry.parameters, "sha256": entry.sha256, "judge": entry.judge,
                 "test_at_5_db": dict(entry.metrics),
             })  # fmt: skip
@@ -77,20 +83,34 @@ def list_pairs() -> list[dict[str, Any]]:
     ]
 
 
+def _rate_for(models: Sequence[str], rho: str) -> Rate:
+    """1/rho of the flexible networks among these; raises ValueError where another one has not this bandwidth ratio."""
+    if not rho:
+        return DEFAULT
+    ratio = parse_rho(rho)
+    for model in models:
+        config = zoo.describe(engine.known_model(model)).config
+        if not isinstance(config, JudgeConfig):
+            check_rate(config, ratio)
+    return 1 / ratio
+
+
 @sentences
 def transmit(
     pair: str, picture: bytes | None, right: bytes | None, size: float, model: str, snr_db: float, channel: str,
-    roi: str, seed: float,
+    roi: str, seed: float, rho: str = "",
 ) -> tuple[views.Pixels, dict[str, Any]]:
     """Send one pair through one link; returns the reconstruction as PNG and its figures.
 
     Without ``picture`` the gallery's ``pair`` is sent; with ``picture`` alone the receiver holds a crop of it, with
-    ``right`` the other camera's picture. ``size`` is the longer side in pixels that uploads are brought down to.
+    ``right`` the other camera's picture. ``size`` is the longer side in pixels that uploads are brought down to,
+    ``rho`` the bandwidth ratio of a flexible network, such as 1/24.
     """
     scene = scene_from(pair, picture, right, size)
-    ask, name = Ask(snr_db, channel, roi, seed).checked(), engine.known_model(model)  # type: ignore[arg-type]
+    name = engine.known_model(model)
+    ask = Ask(snr_db, channel, roi, seed, _rate_for([name], rho)).checked()  # type: ignore[arg-type]
     sent = engine.send(scene, name, ask) if engine.is_lite(name) else engine.send_on_gpu(scene, [name], ask)[0]
-    figures = {**ask._asdict(), "pair": scene.key, "pair_source": scene.source, "label": scene.label}
+    figures = {**ask.told(), "pair": scene.key, "pair_source": scene.source, "label": scene.label}
     return views.to_pixels(sent.report.reconstruction[0]), {**engine.numbers(sent), **figures}
 
 
@@ -103,13 +123,13 @@ def _as_list(values: object, what: str) -> list[Any]:
 @sentences
 def sweep(
     pair: str, picture: bytes | None, right: bytes | None, size: float, models: list[str], snrs: list[float],
-    draws: float, channel: str, roi: str, seed: float,
+    draws: float, channel: str, roi: str, seed: float, rho: str = "",
 ) -> dict[str, list[dict[str, Any]]]:
     """Curves over SNR of one pair: model -> rows of means and 95 % half widths over ``draws`` channel draws."""
     scene = scene_from(pair, picture, right, size)
     names, levels = _as_list(models, "models"), _as_list(snrs, "snrs")
     engine.check_sweep(scene, names, levels, draws)  # type: ignore[arg-type]
-    ask = Ask(levels[0], channel, roi, seed).checked()  # type: ignore[arg-type]
+    ask = Ask(levels[0], channel, roi, seed, _rate_for(names, rho)).checked()  # type: ignore[arg-type]
     return engine.sweep(scene, names, levels, int(draws), ask)
 
 
@@ -123,7 +143,10 @@ def _pair_inputs() -> list[gr.components.Component]:
 
 
 def _ask_inputs() -> list[gr.components.Component]:
-    return [gr.Textbox("awgn", label="Channel"), gr.Textbox("side", label="ROI origin"), gr.Number(0, label="Seed")]
+    return [
+        gr.Textbox("awgn", label="Channel"), gr.Textbox("side", label="ROI origin"), gr.Number(0, label="Seed"),
+        gr.Textbox("", label="Bandwidth ratio of a flexible network, e.g. 1/24 (empty: 1/16)"),
+    ]  # fmt: skip
 
 
 def add_endpoints(limit: int) -> None:

@@ -18,11 +18,11 @@ from wzroi.config import CLASSES, ModelName
 from wzroi.judge import Judge
 from wzroi.link import LinkReport, Transmission, finish, measure, prepare, source_weight
 from wzroi.metrics import Estimate, estimate
-from wzroi.model import WynerZivJSCC
 from wzroi.pairs import Pair, pair_source
 from wzroi.roi import roi_map
 from zoo.catalogue import Variant, check_controls, finite, is_number, title_of, variants_of
 from zoo.errors import ZooError
+from zoo.rates import DEFAULT, LinkNetwork, Rate, symbols_at
 from zoo.scenes import AskError, Scene, with_neighbour
 from zoo.space.device import lent_device, on_gpu
 from zoo.space.scenes import Recent
@@ -38,17 +38,25 @@ _PREPARED = Recent(40)
 
 
 class Ask(NamedTuple):
-    """How to send: SNR in dB per complex symbol, a key of ``CHANNELS``, a key of ``ORIGINS``, the noise's seed."""
+    """How to send: SNR in dB per complex symbol, a key of ``CHANNELS``, a key of ``ORIGINS``, the noise's seed.
+
+    ``rate`` is 1/rho of a flexible network; any other has its own.
+    """
 
     snr_db: float = 5.0
     channel: str = "awgn"
     roi: str = "side"
     seed: int = 0
+    rate: Rate = DEFAULT
 
     def checked(self) -> Ask:
         """Itself, or AskError naming the first value that is out of range and what would be right."""
         check_controls(self.snr_db, self.channel, self.roi, self.seed)
         return self._replace(snr_db=float(self.snr_db), seed=int(self.seed))
+
+    def told(self) -> dict[str, Any]:
+        """As JSON; the bandwidth ratio stands beside the symbols."""
+        return {key: value for key, value in self._asdict().items() if key != "rate"}
 
 
 def variants() -> list[Variant]:
@@ -71,7 +79,7 @@ def known_model(model: object) -> str:
     raise AskError(f"{str(model)[:60]!r} is not the name of a link network: /variants lists them")
 
 
-def network(name: str, device: str = "cpu") -> WynerZivJSCC:
+def network(name: str, device: str = "cpu") -> LinkNetwork:
     """A link network, loaded once a device."""
     return _NETWORKS.get((name, device), lambda: zoo.load(name, device))
 
@@ -131,7 +139,8 @@ def send(scene: Scene, model: str, ask: Ask) -> Sent:
     ask, linked = ask.checked(), network(known_model(model))
     ready, roi = _prepared(scene, model, ask)
     generator = torch.Generator().manual_seed(ask.seed)
-    channel = sample_channel(ask.channel, ask.snr_db, 1, linked.num_symbols(*scene.size), generator=generator)
+    symbols = symbols_at(linked, *scene.size, ask.rate)
+    channel = sample_channel(ask.channel, ask.snr_db, 1, symbols, generator=generator)
     return Sent(model, title_of(model), channel.symbols, finish(linked, ready, channel, judge_of(model)), roi)
 
 
@@ -142,7 +151,7 @@ def _send_anywhere(scene: Scene, models: Sequence[str], ask: Ask, device: str) -
         linked, judge = network(model, device), judge_of(model, device)
         roi = None if judge is None else roi_of(scene, judge, ask)
         ready = _prepare(model, scene, roi, judge, device)
-        symbols, generator = linked.num_symbols(*scene.size), torch.Generator().manual_seed(ask.seed)
+        symbols, generator = symbols_at(linked, *scene.size, ask.rate), torch.Generator().manual_seed(ask.seed)
         channel = sample_channel(ask.channel, ask.snr_db, 1, symbols, generator=generator, device=device)
         report = finish(linked, ready, channel, judge)
         moved = report._replace(**{key: part.cpu() for key, part in report._asdict().items() if part is not None})
@@ -240,11 +249,11 @@ def _sweep_one(
 ) -> list[dict[str, Any]]:
     linked, judge = network(model, device), judge_of(model, device)
     roi = None if judge is None else roi_of(scene, judge, ask).expand(draws, -1, -1, -1)
-    source, side = (part.expand(draws, -1, -1, -1) for part in scene.pair[:2])
-    copies = Pair(source, side, None, scene.pair.placement)
+    source, held = (part.expand(draws, -1, -1, -1) for part in (scene.pair.source, scene.pair.side))
+    copies = Pair(source, held, placement=scene.pair.placement)
     many = Scene(scene.key, scene.title, copies, scene.source)
     ready = _prepare(model, many, roi, judge, device)
-    symbols, generator = linked.num_symbols(*scene.size), torch.Generator().manual_seed(ask.seed)
+    symbols, generator = symbols_at(linked, *scene.size, ask.rate), torch.Generator().manual_seed(ask.seed)
     state = sample_channel(ask.channel, float(snrs[0]), draws, symbols, generator=generator, device=device)
     return [_row(float(snr), finish(linked, ready, state.at_snr(float(snr)), judge), scene.label) for snr in snrs]
 

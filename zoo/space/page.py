@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +13,8 @@ import gradio as gr
 from wzroi import views
 from wzroi.channel import CHANNELS
 from zoo.catalogue import MAX_SEED, SNR_RANGE, Variant
+from zoo.rates import DEFAULT, rho_text
+from zoo.results import results
 from zoo.scenes import AskError, Scene, gallery
 from zoo.space import cards, engine
 from zoo.space.api import add_endpoints, scene_from, sentences
@@ -117,17 +119,17 @@ def live_variants() -> list[Variant]:
     return [variant for variant in known if variant.lite] or known
 
 
-def rates(known: Sequence[Variant]) -> list[int]:
+def rates(known: Sequence[Variant]) -> list[Fraction]:
     """The values of 1/rho that the variants have, fewest symbols first."""
     return sorted({rate for variant in known for rate in variant.names}, reverse=True)
 
 
-def chosen_models(identifiers: Sequence[str], rate: int) -> list[str]:
+def chosen_models(identifiers: Sequence[str], rate: Fraction) -> list[str]:
     """Model names of the chosen variants at a rate, in the catalogue's order."""
     return [v.names[rate] for v in engine.variants() if v.id in identifiers and rate in v.names]
 
 
-def rate_at(position: float) -> int:
+def rate_at(position: float) -> Fraction:
     """1/rho at a position of the rate slider, 1 being the fewest symbols."""
     known = rates(live_variants())
     return known[min(max(int(position), 1), len(known)) - 1]
@@ -138,13 +140,13 @@ class Setting(NamedTuple):
 
     scene: Scene
     ask: Ask
-    rate: int
+    rate: Fraction
 
 
 def setting(now: Values) -> Setting:
     """Read the controls' values; raises PictureError or AskError with a sentence for the visitor."""
     seed = -1 if now.seed is None else now.seed
-    ask = Ask(now.snr, now.channel, now.roi, seed).checked()
+    ask = Ask(now.snr, now.channel, now.roi, seed, rate_at(now.rate)).checked()
     return Setting(scene_from(now.pair, now.picture, now.right, now.size), ask, rate_at(now.rate))
 
 
@@ -190,12 +192,11 @@ def show_sweep(metric: str, *values: Any) -> Any:
 def show_published(metric: str, *values: Any) -> Any:
     """Curves on the CIFAR-10 test set, from the results files that travel with the zoo."""
     now = Values(*values)
-    models = chosen_models(now.chosen, rate_at(now.rate))
-    files = {model: RESULTS / f"{model}.json" for model in models}
-    found = {model: json.loads(path.read_text(encoding="utf-8")) for model, path in files.items() if path.is_file()}
-    if not found:
+    rate = rate_at(now.rate)
+    measured = {model: results(model, RESULTS, rate) for model in chosen_models(now.chosen, rate)}
+    curves = [views.Curve(engine.title_of(model), found.rows) for model, found in measured.items() if found]
+    if not curves:
         raise AskError("no results on the test set travel with these variants: choose others, or sweep this picture")
-    curves = [views.Curve(engine.title_of(model), results["rows"]) for model, results in found.items()]
     return views.sweep_figure(curves, METRICS[metric], snr_db=now.snr)
 
 
@@ -205,7 +206,7 @@ def show_paper(*values: Any) -> str:
     scene, ask, rate = setting(Values(*values))
     models = chosen_models([v.id for v in engine.variants() if not v.lite], rate)
     if not models:
-        raise AskError(f"no paper-size network has the bandwidth ratio 1/{rate}: move the bandwidth ratio")
+        raise AskError(f"no paper-size network has the bandwidth ratio {rho_text(rate)}: move the bandwidth ratio")
     return cards.strip(scene, engine.send_on_gpu(scene, models, ask), None, ask.roi)
 
 
@@ -217,7 +218,7 @@ def pick(event: gr.EventData) -> tuple[str, None, None]:
 def rate_heading(position: float) -> str:
     """The rate slider's heading: the ratio, and the symbols of a 32x32 picture."""
     rate = rate_at(position)
-    return f"Bandwidth ratio 1/{rate} ({3072 // rate} symbols for a 32x32 picture)"
+    return f"Bandwidth ratio {rho_text(rate)} ({round(3072 / rate)} symbols for a 32x32 picture)"
 
 
 def controls(known: Sequence[Variant]) -> Controls:
@@ -240,9 +241,9 @@ def _variant_controls(known: Sequence[Variant]) -> list[gr.components.Component]
     held: dict[str, Any] = {"render": False}
     titles = [(variant.title, variant.id) for variant in known]
     ends = [("x, at the camera", "x"), ("x_side, at the receiver", "x_side"), *titles]
-    first = [v.id for v in known if v.id.split(".")[1].startswith("rec")][:4] or [v.id for v in known][:4]
+    first = [v.id for v in known if v.id.split(".")[1].startswith("rec")][:5] or [v.id for v in known][:5]
     ratios = rates(known)
-    start = ratios.index(16) + 1 if 16 in ratios else len(ratios)
+    start = ratios.index(DEFAULT) + 1 if DEFAULT in ratios else len(ratios)
     return [
         gr.CheckboxGroup(titles, value=first, label="Variants", **held),
         gr.Slider(1, max(len(ratios), 2), start, step=1, label=rate_heading(start), elem_classes="wz-rate",

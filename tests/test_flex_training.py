@@ -1,0 +1,158 @@
+"""Training of the flexible network: where it starts, what it is trained on, and that it resumes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from accelerate import Accelerator
+from conftest import pictures
+from safetensors.torch import load_file
+from torch import Tensor
+
+from training.flex import FlexTask, reduced_regression, start_transform
+from training.flex_sources import SHARES, blind_sides, disparity, importance_maps, moved_crops
+from training.gaussian import Gaussian
+from training.loop import fit
+from training.recipes import FlexTier, Schedule
+from training.rehearsal import rehearsal_split
+from training.study import PARTS, Setting, joined, parts_row, switched_off, tiles_of
+from wzroi.config import FlexConfig
+from wzroi.data import Images, as_float
+from wzroi.flex import FlexJSCC
+from wzroi.pairs import CropPair, make_pair
+from wzroi.windows import WindowTransform
+
+SCHEDULE = Schedule("adam", batch=8, epochs=0.5, lr=1e-3, final_lr=1e-4, ema=0.9)
+TIER = FlexTier(FlexConfig(width=32, depth=1, hidden=32), "resnet_lite.cifar10", SCHEDULE, SCHEDULE)
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture(scope="module")
+def many() -> Tensor:
+    """Generated training pictures, uint8, with more grain than a transform of full rank needs."""
+    return rehearsal_split("train", 600).pixels
+
+
+def made(pixels: Tensor, store: Path) -> FlexTask:
+    """A task that starts from random weights: computing the transform takes long, and has a test of its own."""
+    torch.manual_seed(0)
+    images = Images(pixels, torch.zeros(len(pixels), dtype=torch.long), torch.arange(len(pixels)))
+    start = FlexJSCC(TIER.config).state_dict()
+    return FlexTask(TIER, images, images, None, task=False, store=store, start=start)
+
+
+@pytest.fixture(scope="module")
+def task(many: Tensor, tmp_path_factory: pytest.TempPathFactory) -> FlexTask:
+    return made(many, tmp_path_factory.mktemp("roi"))
+
+
+def test_the_transform_starts_as_the_klt(many: Tensor) -> None:
+    """Coefficients are uncorrelated and of unit variance; the crop leaves what a linear estimate leaves."""
+    transform = WindowTransform()
+    start_transform(transform, many)
+    gaussian = Gaussian(many)
+    windows = as_float(many).flatten(1)[:, None]
+    with torch.no_grad():
+        found = transform.analyse(windows, held=False)[:, 0]
+        assert torch.allclose(found[:, :50].square().mean(0), torch.ones(50), atol=0.05)
+        back = transform.synthesise(transform.analyse(windows, held=True), held=True)[:, 0]
+        known = (windows - transform.mean) * transform.held_mask
+        whole = back + transform.complete(known)[:, 0] + known[:, 0] + transform.mean
+    error = (whole - windows[:, 0]).square().mean()
+    left = gaussian.unknown.values[transform.held_roots.numel() :].sum() / gaussian.size
+    into, out = reduced_regression(gaussian, 192)
+    full = gaussian.given.regression
+    lost = full - (into @ out).T
+    crop = gaussian.statistics.covariance[gaussian.held][:, gaussian.held]
+    bound = left + (lost @ crop @ lost.T).trace() / gaussian.size
+    assert float(error) < 1.3 * float(bound) + 1e-5
+
+
+def test_side_images_are_of_every_kind() -> None:
+    source = pictures(400)
+    sides = blind_sides(source, seeded())
+    crops = CropPair().side_of(source)
+    same = (sides == crops).flatten(1).all(1).float().mean()
+    none = (sides == 0).flatten(1).all(1).float().mean()
+    useless = (sides == crops.roll(1, 0)).flatten(1).all(1).float().mean()
+    for share, wanted in ((same, "crop"), (none, "none"), (useless, "useless")):
+        assert abs(float(share) - SHARES[wanted]) < 0.07
+    assert torch.equal(sides, blind_sides(source, seeded()))
+    assert not torch.equal(sides, blind_sides(source, seeded(1)))
+    assert bool(((sides >= 0) & (sides <= 1)).all())
+
+
+def test_moved_crops_lie_elsewhere_and_disparity_bends() -> None:
+    source = pictures(20)
+    moved = moved_crops(source, seeded())
+    areas = (moved.amax(1) > 0).sum((1, 2))
+    assert 12 * 12 - 20 <= int(areas.min()) < int(areas.max()) <= 32 * 32
+    seen = disparity(source, seeded())
+    assert seen.shape == source.shape
+    assert 0.0005 < float((seen - source).square().mean()) < 0.5
+    maps = importance_maps(5, 32, seeded(), torch.device("cpu"))
+    assert torch.allclose(maps.amax((1, 2, 3)), torch.ones(5))
+    assert torch.allclose(maps.amin((1, 2, 3)), torch.zeros(5))
+
+
+def test_every_parameter_is_trained(task: FlexTask) -> None:
+    """Over batches of both kinds every weight gets a gradient; what starts at zero delays others by a step."""
+    network = task.network
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if not parameter.any():
+                parameter.normal_(std=0.01)
+    moved: set[str] = set()
+    for seed in range(12):
+        network.zero_grad()
+        task.loss(network, torch.arange(8), seeded(seed), slice(0, 8)).backward()
+        moved |= {name for name, p in network.named_parameters() if p.grad is not None and bool(p.grad.any())}
+    assert {name for name, _ in network.named_parameters()} - moved == set()
+
+
+def test_a_killed_run_ends_the_same(many: Tensor, tmp_path: Path) -> None:
+    ended = []
+    for stops in ([None], [5, None]):
+        folder = tmp_path / str(len(stops))
+        for stop in stops:
+            fresh = made(many[:160], tmp_path)
+            fit(fresh, SCHEDULE, folder, seed=3, stamp={"a": 1}, accelerator=Accelerator(cpu=True), max_steps=stop)
+        ended.append(load_file(folder / "state.safetensors"))
+    assert ended[0].keys() == ended[1].keys()
+    assert all(torch.equal(value, ended[1][key]) for key, value in ended[0].items())
+
+
+def test_a_part_that_is_switched_off_comes_back(task: FlexTask) -> None:
+    network = task.network.eval()
+    pair = make_pair(pictures(2))
+    before = network.encode(pair.source, pair.placement)
+    for part in PARTS:
+        with switched_off(network, part):
+            pass
+    assert torch.equal(before, network.encode(pair.source, pair.placement))
+    with switched_off(network, "sender"):
+        assert not torch.equal(before, network.encode(pair.source, pair.placement))
+
+
+def test_the_whole_network_costs_nothing(task: FlexTask, many: Tensor) -> None:
+    from conftest import random_judge
+
+    from training.evaluate import TestSet
+
+    images = Images(many[:40], torch.zeros(40, dtype=torch.long), torch.arange(40))
+    test = TestSet(images, random_judge())
+    network: FlexJSCC = task.network.eval()
+    row = parts_row(network, test, "none", Setting(16, 5.0, True), 40)
+    assert row["cost"] == [0.0, 0.0]
+    assert parts_row(network, test, "copy", Setting(16, 5.0, True), 40)["cost"][0] > 0.1
+
+
+def test_tiles_join_to_the_picture() -> None:
+    picture = torch.rand(1, 3, 50, 70, generator=seeded())
+    assert tiles_of(picture).shape == (6, 3, 32, 32)
+    assert torch.equal(joined(tiles_of(picture), 50, 70), picture)
