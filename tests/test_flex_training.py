@@ -42,8 +42,12 @@ def made(pixels: Tensor, store: Path) -> FlexTask:
     """A task that starts from random weights: computing the transform takes long, and has a test of its own."""
     torch.manual_seed(0)
     images = Images(pixels, torch.zeros(len(pixels), dtype=torch.long), torch.arange(len(pixels)))
-    start = FlexJSCC(TIER.config).state_dict()
-    return FlexTask(TIER, images, images, None, task=False, store=store, start=start)
+    network = FlexJSCC(TIER.config)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if not parameter.any():  # what starts at zero would hide what feeds it
+                parameter.normal_(std=0.01)
+    return FlexTask(TIER, images, images, None, task=False, store=store, start=network.state_dict())
 
 
 @pytest.fixture(scope="module")
@@ -101,12 +105,8 @@ def test_moved_crops_lie_elsewhere_and_disparity_bends() -> None:
 
 
 def test_every_parameter_is_trained(task: FlexTask) -> None:
-    """Over batches of both kinds every weight gets a gradient; what starts at zero delays others by a step."""
+    """Over batches of both kinds every weight gets a gradient."""
     network = task.network
-    with torch.no_grad():
-        for parameter in network.parameters():
-            if not parameter.any():
-                parameter.normal_(std=0.01)
     moved: set[str] = set()
     for seed in range(12):
         network.zero_grad()
@@ -149,7 +149,7 @@ def test_the_whole_network_costs_nothing(task: FlexTask, many: Tensor) -> None:
     network: FlexJSCC = task.network.eval()
     row = parts_row(network, test, "none", Setting(16, 5.0, True), 40)
     assert row["cost"] == [0.0, 0.0]
-    assert parts_row(network, test, "copy", Setting(16, 5.0, True), 40)["cost"][0] > 0.1
+    assert parts_row(network, test, "receiver", Setting(16, 5.0, True), 40)["cost"][0] != 0.0
 
 
 def test_tiles_join_to_the_picture() -> None:

@@ -24,8 +24,11 @@ BEST = 4
 NEAR, FAR = 16, 96
 """Pixels of displacement looked for in a small picture, and at most in a large one."""
 
-OUTLIER = 0.06
+OUTLIER = 0.02
 """Squared difference of values that have nothing to do with each other."""
+
+EXCESS = 2.0
+"""The same, in units of the draft's squared error: below that much a displacement counts as a match."""
 
 MATCHED = 80_000
 """Displacements, over all windows, that are matched at once in a large picture: about 20 MB a token row."""
@@ -123,7 +126,7 @@ class Alignment(nn.Module):
         kernels = torch.cat([patch * 2, -energy], dim=1)  # 2 x s - x^2
         places = F.unfold(torch.cat([around * held, held], dim=1), TOKEN)  # [n, 64, P]
         match = kernels.transpose(1, 2) @ places  # [n, 64, P]
-        outlier = OUTLIER + 6 * spread[:, None, None, None]
+        outlier = OUTLIER + EXCESS * spread[:, None, None, None]
         fixed = 3 * outlier * held - (around * held).square().sum(1, keepdim=True)
         fixed = F.avg_pool2d(fixed, TOKEN, stride=1) * TOKEN**2
         match = match.reshape(n, 64, *fixed.shape[2:]) + fixed
