@@ -19,6 +19,7 @@ from explorer.state import View
 from wzroi import views
 from wzroi.channel import CHANNELS
 from zoo.catalogue import is_flexible
+from zoo.rates import DEFAULT
 
 MAX_DRAWS = 200
 MISMATCH_SNRS = tuple(range(-5, 21, 5))
@@ -30,7 +31,10 @@ INTRO = ("Each image's symbols have mean power one (eq. 2); the SNR counts per c
 
 
 class Setting(NamedTuple):
-    """What the page's controls say; ``believed`` is the SNR that the receiver assumes, ``None``: the true one."""
+    """What the page's controls say.
+
+    ``believed`` is the SNR that the receiver assumes, ``None``: the true one. ``rate``: 1/rho of a flexible network.
+    """
 
     model: str
     channel: str
@@ -39,7 +43,7 @@ class Setting(NamedTuple):
     seed: int
     roi: str
     believed: float | None
-    rate: Fraction
+    rate: Fraction = DEFAULT
 
     def draws(self, scene: Scene) -> Draws:
         """Send the pair."""
