@@ -6,7 +6,8 @@ import streamlit as st
 
 from explorer.engine import ENGINE, holdings
 from explorer.layout import header, no_networks
-from wzroi.config import ModelConfig
+from wzroi.config import JudgeConfig
+from zoo.rates import rates_of, rho_text
 
 HOW = """
 **The problem.** Two cameras see the same scene. One sends its image *x* over a noisy channel with *k* complex
@@ -22,6 +23,10 @@ Ziv showed that the sender need not know *x_side* for it to help.
 | DeepJSCC-WZ | + features of *x_side*, from the same encoder |
 | DeepJSCC-WZ-SFT | + spatial feature transforms (eq. 8): *x_side* scales and shifts the features, pixel by pixel |
 | DeepJSCC-WZ-ROI | + the region of interest *M* in that condition: Grad-CAM (eqs. 6 and 7) of the judge, on *x_side* |
+
+**Beyond the paper**, WZ-ROI-Flex is one network for every rate from 1/96 to 1/8 and every SNR from -5 to 20 dB: its
+symbols are sent most important first, so that any prefix will do, and both ends are told the SNR. Its decoder finds
+where *x_side* belongs, copies from it at full resolution, and knows where the crop below comes from.
 
 `rec` networks were trained on squared error; `task` networks also on whether the judge still recognises the
 picture (eq. 10).
@@ -40,7 +45,7 @@ oracles; `zeros`, `normal` and `shuffled` are controls.
 LIMITS = """
 - The networks saw 32x32 photographs of ten classes and one kind of pair. Larger pictures and real stereo work, but lie
   outside their training.
-- They were trained at 5 dB; other SNRs show how they degrade.
+- They were trained at 5 dB; other SNRs show how they degrade. WZ-ROI-Flex was trained from -5 to 20 dB.
 - The judge knows ten classes, and calls everything one of them.
 - One picture is an anecdote: compare networks by the test-set curves, with their intervals.
 """
@@ -55,10 +60,12 @@ def table() -> list[dict[str, object]]:
     """The zoo's link networks as rows."""
     rows = []
     for name, entry in holdings().models.items():
-        if not isinstance(entry.config, ModelConfig):
+        if isinstance(entry.config, JudgeConfig):
             continue
+        rates = rates_of(entry.config)
+        ratios = " to ".join(dict.fromkeys(map(rho_text, (rates[0], rates[-1]))))
         rows.append({
-            "network": name, "ρ": f"1/{round(1 / entry.config.rho)}", "N": entry.config.width,
+            "network": name, "ρ": ratios, "N": entry.config.width,
             "parameters": entry.parameters, "PSNR at 5 dB": entry.metrics.get("psnr"),
             "accuracy at 5 dB": entry.metrics.get("accuracy"), "judge": entry.judge, "sha256": entry.sha256[:12],
         })

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import NamedTuple
 
 import streamlit as st
@@ -12,11 +13,13 @@ from explorer.channel_figures import Level, mismatch_figure, peak_to_average_db,
 from explorer.component import CHANNEL_NAMES, TIPS
 from explorer.draws import DRAW_PIXELS, Draws, draw
 from explorer.engine import SNR_RANGE, Variant, catalogue, holdings
-from explorer.layout import header, no_networks, present_view
+from explorer.layout import choose_rate, header, no_networks, present_view
 from explorer.sources import Scene, find_scene
 from explorer.state import View
 from wzroi import views
 from wzroi.channel import CHANNELS
+from zoo.catalogue import is_flexible
+from zoo.rates import DEFAULT
 
 MAX_DRAWS = 200
 MISMATCH_SNRS = tuple(range(-5, 21, 5))
@@ -28,7 +31,10 @@ INTRO = ("Each image's symbols have mean power one (eq. 2); the SNR counts per c
 
 
 class Setting(NamedTuple):
-    """What the page's controls say; ``believed`` is the SNR that the receiver assumes, ``None``: the true one."""
+    """What the page's controls say.
+
+    ``believed`` is the SNR that the receiver assumes, ``None``: the true one. ``rate``: 1/rho of a flexible network.
+    """
 
     model: str
     channel: str
@@ -37,10 +43,13 @@ class Setting(NamedTuple):
     seed: int
     roi: str
     believed: float | None
+    rate: Fraction = DEFAULT
 
     def draws(self, scene: Scene) -> Draws:
         """Send the pair."""
-        return draw(scene, self.model, self.channel, self.snr_db, self.seed, self.count, self.roi, self.believed)
+        return draw(
+            scene, self.model, self.channel, self.snr_db, self.seed, self.count, self.roi, self.believed, self.rate
+        )
 
 
 def page() -> None:
@@ -59,7 +68,7 @@ def page() -> None:
 
 def controls(view: View, variants: list[Variant]) -> Setting:
     """The widgets; the picture, the ROI map's origin and the seed are the Compare page's."""
-    models = [name for variant in variants for name in variant.names.values()]
+    models = list(dict.fromkeys(name for variant in variants for name in variant.names.values()))
     first = view.ask(variants).models
     columns = st.columns(5, vertical_alignment="bottom")
     model = columns[0].selectbox("Network", models, index=models.index(first[0]) if first else 0, help=TIPS["variants"])
@@ -69,9 +78,10 @@ def controls(view: View, variants: list[Variant]) -> Setting:
     count = columns[3].select_slider("Draws", [1, 10, 50, 100, MAX_DRAWS], value=50, help=TIPS["draws"])
     knows = "knows the SNR"
     options = [knows, *(f"takes it for {value} dB" for value in MISMATCH_SNRS)]
-    assumed = columns[4].selectbox("The receiver", options, help=TIPS["believed"], disabled=kind == "awgn")
-    believed = None if kind == "awgn" or assumed == knows else float(MISMATCH_SNRS[options.index(assumed) - 1])
-    return Setting(model, kind, snr, count, view.seed, view.roi, believed)
+    unused = kind == "awgn" and not is_flexible(model)
+    assumed = columns[4].selectbox("The receiver", options, help=TIPS["believed"], disabled=unused)
+    believed = None if unused or assumed == knows else float(MISMATCH_SNRS[options.index(assumed) - 1])
+    return Setting(model, kind, snr, count, view.seed, view.roi, believed, choose_rate(model, view.rate, "channel"))
 
 
 def spread_map(pictures: Tensor) -> views.Pixels:
@@ -138,6 +148,13 @@ def unexpected(scene: Scene, setting: Setting) -> None:
         curves[f"receiver takes it for {setting.believed:g} dB"] = levels(scene, setting)
     trained = trained_at(setting.model)
     st.plotly_chart(mismatch_figure(curves, trained, setting.snr_db), key="mismatch_plot", config=PLAIN)
+    st.caption(f"Mean over draws, bars ± one standard deviation. {of_the_snr(setting.model, trained)}")
+
+
+def of_the_snr(model: str, trained: float | None) -> str:
+    """What a network knows of the SNR."""
+    if is_flexible(model):
+        return "Both ends of this network are told the SNR: one spreads its power by it, the other weighs what arrives."
     where = "" if trained is None else f" It was trained at {trained:g} dB, which nothing tells it at other SNRs."
     fading = "On AWGN the receiver uses no estimate of the SNR; on a fading channel its equaliser does."
-    st.caption(f"Mean over draws, bars ± one standard deviation. The network has no input for the SNR.{where} {fading}")
+    return f"The network has no input for the SNR.{where} {fading}"

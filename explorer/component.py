@@ -12,7 +12,7 @@ from explorer.sources import gallery, gallery_scene, shrink
 from explorer.state import View
 from wzroi import views
 from wzroi.channel import CHANNELS
-from wzroi.config import ModelConfig
+from wzroi.config import FlexConfig, ModelConfig
 from wzroi.roi import ORIGINS
 
 FOLDER = Path(__file__).resolve().parent / "bench"
@@ -32,7 +32,8 @@ ORIGIN_LABELS = {
 TIPS = {
     "pair": "The image x that the camera sends (eq. 1); x_side is made from it, or is the other camera's (eq. 4).",
     "snr": "Signal-to-noise ratio in dB per complex symbol: noise power is 10^(-SNR/10) (eq. 2, P_avg = 1).",
-    "rate": "Bandwidth ratio rho = k / (3 H W): complex channel symbols per source value (eq. 3).",
+    "rate": "Bandwidth ratio rho = k / (3 H W): complex channel symbols per source value (eq. 3). A flexible network "
+            "serves every step of 1/96, the others the rates that they were trained for.",
     "opacity": "How strongly the ROI map M (Grad-CAM, eqs. 6 and 7) is laid over the pictures.",
     "channel": "AWGN adds noise n before the decoder (eq. 4); Rayleigh fading has a random gain, known there, as well.",
     "roi": "From what the ROI map M is computed (eqs. 6 and 7); only 'side' is possible at a receiver.",
@@ -43,7 +44,7 @@ TIPS = {
     "task": "Trained by Algorithm 2 on the squared error and the judge's cross-entropy (eqs. 5 and 10).",
     "tiles": "Whole: one image of k symbols (eqs. 2 and 3). Tiles: each is an image of the size of training.",
     "draws": "How often the same symbols are sent, each time with new noise n (eq. 4).",
-    "believed": "What SNR the equaliser before the decoder (eq. 4) assumes; on AWGN the receiver does not use it.",
+    "believed": "What SNR the equaliser before the decoder (eq. 4) assumes; on AWGN only a flexible network uses it.",
     "mismatch": "How the network fares where the channel's noise is not that of training (5 dB, eq. 9).",
 }
 
@@ -55,10 +56,12 @@ def asset(*names: str) -> str:
 
 
 def shapes() -> dict[str, dict[str, int]]:
-    """c maps and N filters of each network, for the signal chain."""
+    """Sizes for the signal chain: c maps and N filters of each network; window and coefficients of a flexible one."""
     configs = {name: entry.config for name, entry in holdings().models.items()}
-    return {name: {"maps": config.maps, "width": config.width} for name, config in configs.items()
-            if isinstance(config, ModelConfig)}
+    found = {name: {"maps": config.maps, "width": config.width} for name, config in configs.items()
+             if isinstance(config, ModelConfig)}
+    flexible = {"window": FlexConfig.WINDOW, "values": 64 * FlexConfig.MAX_MAPS}
+    return found | {name: flexible for name, config in configs.items() if isinstance(config, FlexConfig)}
 
 
 def square(identifier: str) -> views.Pixels:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 from explorer.engine import ENGINE
 from wzroi.channel import ChannelState, sample_channel
 from wzroi.link import LinkReport, Transmission, finish
+from zoo.rates import DEFAULT, symbols_at
 from zoo.scenes import Scene
 
 DRAW_PIXELS = 64 * 1024
@@ -43,8 +45,7 @@ def repeated(ready: Transmission, count: int) -> Transmission:
             return type(value)(*(expand(part) for part in value))
         return value
 
-    return ready._replace(pair=expand(ready.pair), sent=expand(ready.sent),
-                          context=expand(ready.context), weight=expand(ready.weight))
+    return expand(ready)
 
 
 def batches(count: int, height: int, width: int) -> list[int]:
@@ -58,8 +59,9 @@ def batches(count: int, height: int, width: int) -> list[int]:
 def believing(state: ChannelState, believed_db: float | None) -> ChannelState:
     """The same channel before a receiver that takes the SNR to be ``believed_db``; ``None``: it knows.
 
-    Only the equaliser of a fading channel uses the SNR. The state gets the believed SNR, and noise that is larger or
-    smaller by what that gets wrong, so that the noise which arrives is the true one.
+    The equaliser of a fading channel uses the SNR, and so do both ends of a flexible network. The state gets the
+    believed SNR, and noise that is larger or smaller by what that gets wrong, so that the noise which arrives is the
+    true one.
     """
     if believed_db is None:
         return state
@@ -69,27 +71,29 @@ def believing(state: ChannelState, believed_db: float | None) -> ChannelState:
 
 def reports(
     scene: Scene, model: str, channel: str, snr_db: float, seed: int, count: int, roi: str = "side",
-    believed_db: float | None = None,
+    believed_db: float | None = None, rate: Fraction = DEFAULT,
 ) -> Iterator[tuple[LinkReport, ChannelState]]:
     """Send one pair ``count`` times with independent noise and gains, batch by batch, with the true channel state.
+
+    ``rate`` is 1/rho of a flexible network.
 
     The caller holds one of the engine's slots.
     """
     network, ready = ENGINE.model(model), ENGINE.transmission(scene, model, roi, seed)
     generator = torch.Generator().manual_seed(seed)
+    symbols = symbols_at(network, *scene.size, rate)
     for size in batches(count, *scene.size):
-        symbols = network.num_symbols(*scene.size)
         state = sample_channel(channel, snr_db, size, symbols, generator=generator, device=ENGINE.device)
         yield finish(network, repeated(ready, size), believing(state, believed_db)), state
 
 
 def draw(
     scene: Scene, model: str, channel: str, snr_db: float, seed: int, count: int, roi: str = "side",
-    believed_db: float | None = None,
+    believed_db: float | None = None, rate: Fraction = DEFAULT,
 ) -> Draws:
     """Pictures and symbols of many draws, the first as the Compare page shows it. Raises BusyError."""
     with ENGINE.slot():
-        pairs = list(reports(scene, model, channel, snr_db, seed, count, roi, believed_db))
+        pairs = list(reports(scene, model, channel, snr_db, seed, count, roi, believed_db, rate))
     found = [report for report, _ in pairs]
     noise = sum(float((state.noise.abs().square().mean(dim=1) * state.noise_power).sum()) for _, state in pairs)
     sent = found[0].symbols[0]

@@ -12,6 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -21,14 +22,15 @@ import zoo
 from explorer.sources import find_scene
 from wzroi import views
 from wzroi.channel import sample_channel
-from wzroi.config import CLASSES, ModelConfig
+from wzroi.config import CLASSES, ConfigError, FlexConfig, JudgeConfig, ModelName
 from wzroi.judge import Judge
 from wzroi.link import Transmission, finish, measure, prepare, source_weight
-from wzroi.model import WynerZivJSCC
 from wzroi.pairs import pair_source
 from wzroi.roi import roi_map
 from zoo.catalogue import MAX_SEED, SNR_RANGE, Variant, check_controls, finite, title_of, variants_of
 from zoo.errors import ZooError
+from zoo.rates import DEFAULT, LinkNetwork, symbols_at
+from zoo.results import name_of
 from zoo.scenes import AskError, Scene, SourceError, on_source, with_neighbour
 
 __all__ = [
@@ -54,7 +56,8 @@ class Ask(NamedTuple):
     """One setting of the controls: all that decides the pixels and numbers of a frame.
 
     ``pair`` is a scene's key, ``models`` names of link networks, ``snr_db`` in dB per complex symbol, ``channel`` a key
-    of ``CHANNELS``, ``roi`` a key of ``ORIGINS``, ``seed`` of the noise.
+    of ``CHANNELS``, ``roi`` a key of ``ORIGINS``, ``seed`` of the noise, ``rate`` 1/rho of flexible networks: any other
+    has its own.
     """
 
     pair: str
@@ -63,6 +66,11 @@ class Ask(NamedTuple):
     channel: str = "awgn"
     roi: str = "side"
     seed: int = 0
+    rate: Fraction = DEFAULT
+
+    def told(self) -> dict[str, Any]:
+        """As JSON takes it; ``rate`` as links have it: ``16``, ``96/5``."""
+        return self._asdict() | {"rate": str(self.rate)}
 
     def checked(self) -> Ask:
         """Itself, or AskError naming the first value that is out of range and what would be right."""
@@ -184,7 +192,7 @@ class Engine:
         self._cache = ByteCache(CACHE_BYTES)
         self._slots = threading.BoundedSemaphore(slots)
         self._loading = threading.Lock()
-        self._models: dict[str, WynerZivJSCC] = {}
+        self._models: dict[str, LinkNetwork] = {}
         self._judges: dict[str, Judge] = {}
 
     def forget(self) -> None:
@@ -192,7 +200,7 @@ class Engine:
         with self._loading:
             self._cache, self._models, self._judges = ByteCache(CACHE_BYTES), {}, {}
 
-    def model(self, name: str) -> WynerZivJSCC:
+    def model(self, name: str) -> LinkNetwork:
         """A link network; raises ZooError, whose message says what there is."""
         with self._loading:
             if name not in self._models:
@@ -265,7 +273,7 @@ class Engine:
         return self._cache.get(("roi", scene.key, judge, origin, seed), make)
 
     def transmission(self, scene: Scene, model: str, origin: str, seed: int = 0) -> Transmission:
-        """What ``wzroi.link.prepare`` makes ready for a pair, a model and an ROI origin."""
+        """What ``wzroi.link.prepare`` makes ready for a pair, a model and an ROI origin, whatever rate and SNR."""
         network, judge = self.model(model), self.judge_of(model)
         guided = network.config.uses_roi
         if guided and judge is None:
@@ -279,7 +287,7 @@ class Engine:
         """One variant's reconstruction and its distortion; not classified yet."""
         network = self.model(model)
         ready = self.transmission(scene, model, ask.roi, ask.seed)
-        symbols = network.num_symbols(*scene.size)
+        symbols = symbols_at(network, *scene.size, ask.rate)
         generator = torch.Generator().manual_seed(ask.seed)
         channel = sample_channel(ask.channel, ask.snr_db, 1, symbols, generator=generator, device=self.device)
         report = finish(network, ready, channel)
@@ -330,7 +338,7 @@ class Engine:
         if not cards:
             return []
         base = next((card for card in cards if card.model.startswith("deepjscc.")), None)
-        twin = plain_twin(cards[0].model)
+        twin = plain_twin(cards[0].model, ask.rate)
         if base is None and twin in holdings().models:
             base = self.card(ask, scene, twin)
         return [] if base is None else [self.paste(scene, base)]
@@ -354,10 +362,14 @@ class Engine:
             return  # the page itself says what is wrong
 
 
-def plain_twin(model: str) -> str:
-    """The DeepJSCC network of the same stage, rate and tier."""
-    _, _, tag = model.partition(".")
-    return f"deepjscc.{tag.replace('_oracle', '')}"
+def plain_twin(model: str, rate: Fraction) -> str:
+    """The DeepJSCC network of the same stage, rate and tier; ``rate`` is a flexible network's. Empty: there is none."""
+    try:
+        name = ModelName.parse(model)
+        own = int(rate) if name.flexible and rate.denominator == 1 else name.own_rate
+    except ConfigError:
+        return ""
+    return name_of("deepjscc", name.stage, own, "lite" if name.lite else "paper")
 
 
 def frame_json(frame: Frame) -> dict[str, Any]:
@@ -378,7 +390,7 @@ def frame_json(frame: Frame) -> dict[str, Any]:
     paste = rows.pop() if frame.paste else None
     height, width = frame.scene.size
     return {
-        "ask": frame.ask._asdict(), "height": height, "width": width, "sheet": sheet, "cards": rows, "paste": paste,
+        "ask": frame.ask.told(), "height": height, "width": width, "sheet": sheet, "cards": rows, "paste": paste,
         "side_only": frame.side_only, "clean": frame.clean, "label": frame.scene.label, "judge": frame.judge,
         "title": frame.scene.title, "pair_source": frame.scene.source, "milliseconds": round(frame.milliseconds, 2),
     }
@@ -387,11 +399,13 @@ def frame_json(frame: Frame) -> dict[str, Any]:
 def card_json(card: Card) -> dict[str, Any]:
     """A card's numbers."""
     config = holdings().models[card.model].config if card.model in holdings().models else None
-    sided = isinstance(config, ModelConfig)
+    flexible = isinstance(config, FlexConfig)
+    plain = None if config is None or isinstance(config, FlexConfig | JudgeConfig) else config
     return {
         "model": card.model, "title": card.title, "symbols": card.symbols, "psnr": finite(card.psnr),
         "ssim": finite(card.ssim), "roi_psnr": card.roi_psnr, "probabilities": card.probabilities,
-        "side": sided and config.side, "guidance": config.guidance if sided else "none",
+        "side": flexible or bool(plain and plain.side), "guidance": plain.guidance if plain else "none",
+        "flexible": flexible,
     }
 
 

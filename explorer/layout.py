@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 import streamlit as st
 
 from explorer.engine import Variant
 from explorer.state import View, read_query
+from zoo.catalogue import is_flexible
+from zoo.rates import DEFAULT, SERVED, rho_text
 
 STYLE = """<style>
 .stMainBlockContainer { padding: 4.2rem 2rem 3rem; max-width: 1500px; }
@@ -37,6 +40,15 @@ EMPTY = (
 def no_networks() -> None:
     """What a page says when the zoo is empty."""
     st.info(EMPTY, icon=":material/inventory_2:")
+
+
+def choose_rate(model: str, rate: Fraction, key: str) -> Fraction:
+    """1/rho to send at: a slider for a flexible network, else the network's own, which needs none."""
+    if not is_flexible(model):
+        return rate
+    start = rate if rate in SERVED else DEFAULT
+    return st.select_slider("Bandwidth ratio ρ", SERVED, start, format_func=rho_text, key=f"{key}_rate",
+                            help="Symbols per source value (eq. 3): one network serves every step of 1/96.")
 
 
 def present_view(variants: Sequence[Variant]) -> View:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from explorer.engine import Ask, Frame
+from zoo.catalogue import is_flexible
 from zoo.scenes import AskError
 
 LINES = """import torch
@@ -26,7 +27,7 @@ def show(name, picture, judge):
 def send(name, judge):
     model = zoo.load(name, device)
     roi = {roi}
-    symbols = model.num_symbols(*scene.size)
+    symbols = {symbols}
     generator = torch.Generator().manual_seed({seed})
     channel = wzroi.sample_channel({channel!r}, {snr}, 1, symbols, generator=generator, device=device)
     return wzroi.run_link(model, pair, channel, roi, judge).reconstruction
@@ -63,10 +64,13 @@ def python_lines(frame: Frame, judges: dict[str, str], device: str) -> str:
                        "gallery or of CIFAR-10, or send yours with `python -m zoo transmit PICTURE`")
     if not judges or set(judges) != set(ask.models):
         raise AskError("the zoo has no judge for these networks: pull or train one")
+    flexible = any(is_flexible(name) for name in ask.models)
+    imports = "from zoo.rates import symbols_at\n" * flexible
+    imports += "from zoo.scenes import with_neighbour\n" * (ask.roi == "shuffled")
     text = LINES.format(
-        imports="from zoo.scenes import with_neighbour\n" if ask.roi == "shuffled" else "", device=device,
-        pair=ask.pair, roi=roi_line(ask), seed=ask.seed, channel=ask.channel, snr=ask.snr_db,
-        models=[(name, judges[name]) for name in ask.models],
+        imports=imports, device=device, pair=ask.pair, roi=roi_line(ask), seed=ask.seed, channel=ask.channel,
+        snr=ask.snr_db, models=[(name, judges[name]) for name in ask.models],
+        symbols=f"symbols_at(model, *scene.size, {ask.rate})" if flexible else "model.num_symbols(*scene.size)",
     )
     if frame.paste is None:
         return text

@@ -68,7 +68,7 @@ def setting(frame: Frame) -> str:
     """All that decides the pictures, in a line of plain letters."""
     ask, (height, width) = frame.ask, frame.scene.size
     symbols = frame.cards[0].symbols if frame.cards else 0
-    rate = f"k = {symbols} symbols, rho = 1/{round(3 * height * width / symbols)}" if symbols else "nothing sent"
+    rate = f"k = {symbols} symbols, rho = 1/{3 * height * width / symbols:.3g}" if symbols else "nothing sent"
     return f"{ask.channel}, SNR {ask.snr_db:g} dB, {rate}, ROI: {ask.roi}, seed {ask.seed}"
 
 
@@ -111,7 +111,7 @@ def _panel(sheet: Image.Image, pen: ImageDraw.ImageDraw, panel: Panel, at: tuple
 def png(frame: Frame, view: View) -> bytes:
     """The sheet as a PNG file that carries its setting as text, under the key ``wzroi``."""
     about = PngInfo()
-    about.add_text("wzroi", json.dumps({"setting": frame.ask._asdict(), "title": frame.scene.title[:200]}))
+    about.add_text("wzroi", json.dumps({"setting": frame.ask.told(), "title": frame.scene.title[:200]}))
     stream = io.BytesIO()
     draw(frame, view).save(stream, "PNG", pnginfo=about)
     return stream.getvalue()

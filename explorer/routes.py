@@ -1,7 +1,8 @@
 """The explorer's own routes: stateless, bounded, read-only.
 
-``GET {base}/wzroi/frame?pair=&models=&snr=&channel=&roi=&seed=&seq=`` answers one setting of the controls with JSON:
-numbers, and a PNG sheet of pictures at native size. ``seq`` is carried back, so that a page never shows an old answer.
+``GET {base}/wzroi/frame?pair=&models=&snr=&channel=&roi=&seed=&rate=&seq=`` answers one setting of the controls with
+JSON: numbers, and a PNG sheet of pictures at native size. ``rate`` is 1/rho of flexible networks. ``seq`` is carried
+back, so that a page never shows an old answer.
 An error is a sentence in ``error`` with a fitting status, or with status 200 under ``quiet=1``: a browser writes every
 other status to its console, and a page that shows the sentence has nothing to report there.
 """
@@ -18,6 +19,7 @@ from explorer.engine import ENGINE, Ask, AskError, BusyError, Engine, frame_json
 from explorer.sources import SourceError
 from wzroi.data import DataError
 from zoo.errors import ZooError
+from zoo.rates import parse_rate
 
 MAX_QUERY = 2000
 _LOGGER = logging.getLogger("wzroi.explorer")
@@ -32,9 +34,13 @@ def ask_of(query: dict[str, str]) -> Ask:
     seed = query.get("seed", "0")
     if not seed.isdecimal() or len(seed) > 10:
         raise AskError(f"seed must be a whole number from 0, not {seed[:40]!r}")
+    try:
+        rate = parse_rate(query.get("rate", "16"))
+    except ValueError as error:
+        raise AskError(str(error)) from error
     models = tuple(name for name in query.get("models", "").split(",") if name)
     names = {key: query[key] for key in ("channel", "roi") if key in query}
-    return Ask(query.get("pair", "gallery:cifar-0"), models, snr, seed=int(seed), **names).checked()
+    return Ask(query.get("pair", "gallery:cifar-0"), models, snr, seed=int(seed), rate=rate, **names).checked()
 
 
 def _sequence(query: dict[str, str]) -> int:

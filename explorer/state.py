@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
 from typing import Any
 
 from explorer.engine import MAX_SEED, MAX_VARIANTS, SNR_RANGE, Ask, Variant
 from explorer.sources import gallery
 from wzroi.channel import CHANNELS
 from wzroi.roi import ORIGINS
+from zoo.rates import DEFAULT, parse_rate, rho_text
 
-DEFAULT_RATE = 16
 DEFAULT_PAIR = "gallery:cifar-0"
 
 
@@ -21,13 +22,13 @@ class View:
     """Everything that a link reproduces.
 
     Attributes:
-        pair: a scene's key. variants: ids of the catalogue. rate: 1/rho. snr: dB. channel, roi: names. seed: of the
-        noise. opacity: of the ROI overlay, per cent. overlay, errors: what is shown.
+        pair: a scene's key. variants: ids of the catalogue. rate: 1/rho, 16 or 96/5. snr: dB. channel, roi: names.
+        seed: of the noise. opacity: of the ROI overlay, per cent. overlay, errors: what is shown.
     """
 
     pair: str = DEFAULT_PAIR
     variants: tuple[str, ...] = ()
-    rate: int = DEFAULT_RATE
+    rate: Fraction = DEFAULT
     snr: float = 5.0
     channel: str = "awgn"
     roi: str = "side"
@@ -47,21 +48,21 @@ class View:
 
     def to_data(self) -> dict[str, Any]:
         """As the page's component takes it."""
-        return asdict(self) | {"variants": list(self.variants)}
+        return asdict(self) | {"variants": list(self.variants), "rate": str(self.rate)}
 
     def ask(self, variants: Sequence[Variant]) -> Ask:
         """The frame that this view shows."""
         names = tuple(v.names[self.rate] for v in variants if v.id in self.variants and self.rate in v.names)
-        return Ask(self.pair, names, self.snr, self.channel, self.roi, self.seed)
+        return Ask(self.pair, tuple(dict.fromkeys(names)), self.snr, self.channel, self.roi, self.seed, self.rate)
 
 
 def default_view(variants: Sequence[Variant]) -> View:
-    """The four architectures trained for reconstruction, lite tier where there is one, at 1/16."""
+    """The architectures trained for reconstruction, lite tier where there is one, at 1/16."""
     tiers = [v.tier for v in variants]
     chosen = [v for v in variants if v.stage == "rec" and not v.oracle and v.tier == (tiers[0] if tiers else "")]
-    chosen = chosen[:4] or list(variants[:4])
+    chosen = chosen[:5] or list(variants[:5])
     rates = sorted({rate for v in chosen for rate in v.names})
-    rate = DEFAULT_RATE if DEFAULT_RATE in rates or not rates else rates[0]
+    rate = DEFAULT if DEFAULT in rates or not rates else rates[0]
     return View(variants=tuple(v.id for v in chosen), rate=rate)
 
 
@@ -84,6 +85,11 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
 
     read.__doc__ = f"a whole number from {low} to {high}"
     return read
+
+
+def _rate(text: str) -> Fraction:
+    """1/rho, such as 16, or 96/5 for 5/96: a whole number of 96ths"""
+    return parse_rate(text)
 
 
 def _one_of(names: Sequence[str]) -> Callable[[str], str]:
@@ -114,7 +120,7 @@ def _pair(text: str) -> str:
 
 READERS: dict[str, Callable[[str], Any]] = {
     "pair": _pair,
-    "rate": _whole(1, 96),
+    "rate": _rate,
     "snr": _number(*SNR_RANGE, unit=" dB"),
     "channel": _one_of(list(CHANNELS)),
     "roi": _one_of(list(ORIGINS)),
@@ -155,7 +161,8 @@ def _read_variants(view: View, text: str, variants: Sequence[Variant]) -> tuple[
     rates = sorted({rate for v in variants if v.id in view.variants for rate in v.names})
     if rates and view.rate not in rates:
         nearest = min(rates, key=lambda rate: abs(1 / rate - 1 / view.rate))
-        notices.append(f"No chosen variant has the bandwidth ratio 1/{view.rate}; shown is 1/{nearest}.")
+        shown, asked = rho_text(nearest), rho_text(view.rate)
+        notices.append(f"No chosen variant has the bandwidth ratio {asked}; shown is {shown}.")
         view = replace(view, rate=nearest)
     return view, notices
 

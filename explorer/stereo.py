@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from fractions import Fraction
 from typing import NamedTuple
 
 import torch
@@ -13,16 +14,21 @@ from torch.nn import functional as F
 from explorer.engine import ENGINE
 from wzroi import views
 from wzroi.channel import sample_channel
-from wzroi.config import ModelConfig
+from wzroi.config import FlexConfig
 from wzroi.link import LinkReport, finish, measure, prepare
 from wzroi.pairs import Pair
 from wzroi.roi import roi_map
+from zoo.rates import DEFAULT, LinkConfig, symbols_at
 from zoo.scenes import shrink
 
 TILE = 32
 """Side of a tile in pixels: what the networks were trained on."""
 
 TILE_BATCH = 64
+FLEX_SEARCH_BYTES, FLEX_WINDOW_BYTES = 2**28, 2**18
+"""What a flexible network's search takes: for the displacements of as many windows as it tries at once, and a window's
+surroundings."""
+
 PROBE = 96
 """Side in pixels of the corner that is sent first, to tell how long the whole will take."""
 
@@ -43,28 +49,34 @@ class Cost(NamedTuple):
     size: int
 
 
-def feature_bytes(config: ModelConfig, height: int, width: int) -> int:
-    """Bytes of the feature maps that live at once: encoder and decoder at half resolution, and the SFT modulations."""
+def feature_bytes(config: LinkConfig, height: int, width: int) -> int:
+    """Bytes of the feature maps that live at once: encoder and decoder at half resolution, and the SFT modulations.
+
+    Of a flexible network: its search for the side image, and its tokens at 1/4 resolution.
+    """
+    if isinstance(config, FlexConfig):
+        windows = math.ceil(height / TILE) * math.ceil(width / TILE)
+        return FLEX_SEARCH_BYTES + windows * (FLEX_WINDOW_BYTES + 4 * 12 * config.width * (TILE // 4) ** 2)
     copies = 2 if config.side else 1
     halves = 3 * config.width + copies * config.width * (4 if config.guidance != "none" else 2)
     return 4 * halves * (height // 2) * (width // 2)
 
 
-def needed_bytes(config: ModelConfig, height: int, width: int, tiled: bool) -> int:
+def needed_bytes(config: LinkConfig, height: int, width: int, tiled: bool) -> int:
     """Bytes of sending a picture whole, or in batches of tiles."""
     if not tiled:
         return feature_bytes(config, height, width)
     tiles = math.ceil(height / TILE) * math.ceil(width / TILE)
-    return min(tiles, TILE_BATCH) * feature_bytes(config, TILE, TILE)
+    return feature_bytes(config, TILE, TILE * min(tiles, TILE_BATCH))
 
 
-def cost(pair: Pair, model: str, tiled: bool) -> Cost:
+def cost(pair: Pair, model: str, tiled: bool, rate: Fraction = DEFAULT) -> Cost:
     """Time and memory of sending a pair, before it is sent. Needs one of the engine's slots."""
     height, width = pair.source.shape[-2:]
     corner = Pair(pair.source[..., :PROBE, :PROBE], pair.side[..., :PROBE, :PROBE])
-    send(corner, model, "awgn", 5.0, 0, tiled)
+    send(corner, model, "awgn", 5.0, 0, tiled, rate)
     start = time.perf_counter()
-    send(corner, model, "awgn", 5.0, 0, tiled)
+    send(corner, model, "awgn", 5.0, 0, tiled, rate)
     spent = time.perf_counter() - start
     area = height * width / (corner.source.shape[-1] * corner.source.shape[-2])
     return Cost(spent * area, needed_bytes(ENGINE.model(model).config, height, width, tiled))
@@ -86,15 +98,20 @@ def from_tiles(tiles: Tensor, height: int, width: int) -> Tensor:
     return grid.reshape(1, -1, rows * side, columns * side)[..., :height, :width]
 
 
-def send(pair: Pair, model: str, channel: str, snr_db: float, seed: int, tiled: bool = False) -> LinkReport:
-    """Send a pair of any size; the ROI map is the side image's. Tiles are images of their own, of mean power one."""
+def send(
+    pair: Pair, model: str, channel: str, snr_db: float, seed: int, tiled: bool = False, rate: Fraction = DEFAULT
+) -> LinkReport:
+    """Send a pair of any size; the ROI map is the side image's. Tiles are images of their own, of mean power one.
+
+    ``rate`` is 1/rho of a flexible network.
+    """
     pair = Pair(pair.source, pair.side).to(ENGINE.device)
     generator = torch.Generator().manual_seed(seed)
     if not tiled:
-        return _send(pair, model, channel, snr_db, generator)
+        return _send(pair, model, channel, snr_db, generator, rate)
     tiles = Pair(to_tiles(pair.source), to_tiles(pair.side))
     parts = [
-        _send(Pair(source, side), model, channel, snr_db, generator)
+        _send(Pair(source, side), model, channel, snr_db, generator, rate)
         for source, side in zip(tiles.source.split(TILE_BATCH), tiles.side.split(TILE_BATCH), strict=True)
     ]
     picture = from_tiles(torch.cat([part.reconstruction for part in parts]), *pair.source.shape[-2:])
@@ -102,10 +119,13 @@ def send(pair: Pair, model: str, channel: str, snr_db: float, seed: int, tiled: 
     return LinkReport(picture, sent, received, *measure(picture, pair, None), None)
 
 
-def _send(pair: Pair, model: str, channel: str, snr_db: float, generator: torch.Generator) -> LinkReport:
+def _send(
+    pair: Pair, model: str, channel: str, snr_db: float, generator: torch.Generator, rate: Fraction
+) -> LinkReport:
     network, judge = ENGINE.model(model), ENGINE.judge_of(model)
     roi = roi_map(ENGINE.judge(judge), pair) if judge and network.config.uses_roi else None
-    count, symbols = len(pair.source), network.num_symbols(*pair.source.shape[-2:])
+    height, width = pair.source.shape[-2:]
+    count, symbols = len(pair.source), symbols_at(network, height, width, rate)
     state = sample_channel(channel, snr_db, count, symbols, generator=generator, device=ENGINE.device)
     return finish(network, prepare(network, pair, roi), state)
 

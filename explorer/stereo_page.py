@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from fractions import Fraction
 from typing import NamedTuple
 
 import streamlit as st
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from explorer.component import CHANNEL_NAMES, TIPS
 from explorer.engine import ENGINE, SNR_RANGE, BusyError, catalogue, holdings
-from explorer.layout import header, no_networks
+from explorer.layout import choose_rate, header, no_networks
 from explorer.sources import gallery_scene, shrink, upload_pair, working_size
 from explorer.stereo import TILE, cost, disparity, disparity_map, needed_bytes, send
 from explorer.upload import read_files
@@ -18,6 +19,8 @@ from wzroi import views
 from wzroi.channel import CHANNELS
 from wzroi.link import LinkReport
 from wzroi.pairs import Pair, make_pair
+from zoo.catalogue import is_flexible
+from zoo.rates import DEFAULT
 
 SIZES = (160, 320, 512, 741, 1024)
 MAX_BYTES = 3 * 2**30
@@ -26,7 +29,8 @@ MAX_BYTES = 3 * 2**30
 WAYS = {"whole": "Whole", "tiles": f"{TILE}x{TILE} tiles"}
 
 INTRO = ("The left camera's picture is sent; the receiver holds the right camera's. The networks were trained on 32x32 "
-         "pictures and their crops: this shows how they carry over, not what they were made for.")
+         "pictures and their crops: this shows how they carry over, not what they were made for. WZ-ROI-Flex was "
+         "trained on synthetic disparity as well, and finds where the right picture's pixels belong.")
 
 
 class Chosen(NamedTuple):
@@ -44,6 +48,7 @@ class Sent(NamedTuple):
     channel: str
     snr_db: float
     way: str
+    rate: Fraction
     title: str
     source: Tensor
     report: LinkReport
@@ -96,13 +101,15 @@ def page() -> None:
     if chosen is None:
         return
     columns = st.columns(4, vertical_alignment="bottom")
-    model = columns[0].selectbox("Network", list(holdings().models), key="stereo_model", help=TIPS["variants"])
+    models = sorted(holdings().models, key=lambda name: not is_flexible(name))
+    model = columns[0].selectbox("Network", models, key="stereo_model", help=TIPS["variants"])
     channel = columns[1].selectbox("Channel", list(CHANNELS), format_func=CHANNEL_NAMES.get, help=TIPS["channel"])
     snr = columns[2].slider("SNR, dB", *SNR_RANGE, value=5.0, step=0.5, help=TIPS["snr"], key="stereo_snr")
     way = columns[3].segmented_control("Sent", list(WAYS), default="whole", format_func=WAYS.get, required=True,
                                        key="stereo_way", help=TIPS["tiles"]) or "whole"
+    rate = choose_rate(model, DEFAULT, "stereo")
     show_pair(chosen)
-    transmit(chosen, model, channel, snr, way)
+    transmit(chosen, model, channel, snr, way, rate)
 
 
 def show_pair(chosen: Chosen) -> None:
@@ -117,7 +124,7 @@ def show_pair(chosen: Chosen) -> None:
                 output_format="PNG", width="stretch")
 
 
-def transmit(chosen: Chosen, model: str, channel: str, snr: float, way: str) -> None:
+def transmit(chosen: Chosen, model: str, channel: str, snr: float, way: str, rate: Fraction) -> None:
     """Tell the cost, and send when asked to."""
     pair, tiled = chosen.pair, way == "tiles"
     height, width = pair.source.shape[-2:]
@@ -128,15 +135,15 @@ def transmit(chosen: Chosen, model: str, channel: str, snr: float, way: str) -> 
         return
     try:
         with ENGINE.slot():
-            told = cost(pair, model, tiled)
+            told = cost(pair, model, tiled, rate)
         st.caption(f"{chosen.title}, {width}x{height}: about {told.seconds:.1f} s and {told.size / 2**20:.0f} MiB of "
                    f"feature maps, {ENGINE.hardware()}.")
         if st.button("Send", type="primary", icon=":material/send:"):
             with ENGINE.slot(), st.spinner("Sending"):
                 start = time.perf_counter()
-                report = send(pair, model, channel, snr, 0, tiled)
+                report = send(pair, model, channel, snr, 0, tiled, rate)
                 spent = time.perf_counter() - start
-            st.session_state.stereo = Sent(model, channel, snr, way, chosen.title, pair.source, report, spent)
+            st.session_state.stereo = Sent(model, channel, snr, way, rate, chosen.title, pair.source, report, spent)
     except BusyError as error:
         st.warning(str(error))
     if "stereo" in st.session_state:
@@ -150,7 +157,7 @@ def show(sent: Sent) -> None:
     st.markdown(
         f"**{sent.model}**, {sent.title}, {WAYS[sent.way].lower()}, {CHANNEL_NAMES[sent.channel]}, {sent.snr_db:.1f} "
         f"dB, seed 0: PSNR **{float(report.psnr):.2f} dB**, SSIM **{float(report.ssim):.3f}**, k = {symbols:,} complex "
-        f"symbols (ρ = 1/{3 * height * width / symbols:.0f}), {sent.seconds:.1f} s"
+        f"symbols (ρ = 1/{3 * height * width / symbols:.3g}), {sent.seconds:.1f} s"
     )
     picture = report.reconstruction[0].cpu()
     left, right = st.columns(2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import streamlit as st
 
 from explorer.engine import ENGINE, AskError, BusyError, Variant
@@ -10,14 +12,15 @@ from explorer.state import View
 from wzroi import views
 from zoo import results
 from zoo.errors import ZooError
+from zoo.rates import rho_text
 
 LABELS = {"psnr": "PSNR", "ssim": "SSIM", "roi_psnr": "ROI-PSNR", "accuracy": "Accuracy"}
 
 
-def rows_of(model: str) -> list[results.Row]:
-    """Rows of a model's committed results; empty where it was not evaluated, or its file is damaged."""
+def rows_of(model: str, rate: Fraction) -> list[results.Row]:
+    """Rows of a model's committed results at 1/rho; empty where it was not evaluated, or its file is damaged."""
     try:
-        found = results.results(model, results.RESULTS)
+        found = results.results(model, results.RESULTS, rate)
     except ZooError:
         return []
     return found.rows if found else []
@@ -29,7 +32,7 @@ def curves_of(view: View, variants: list[Variant]) -> tuple[list[views.Curve], l
     for variant in variants:
         if variant.id not in view.variants or view.rate not in variant.names:
             continue
-        rows = rows_of(variant.names[view.rate])
+        rows = rows_of(variant.names[view.rate], view.rate)
         curves += [views.Curve(variant.title, rows)] if rows else []
         missing += [] if rows else [variant.title]
     return curves, missing
@@ -49,7 +52,7 @@ def present_of(view: View, variants: list[Variant], metric: str) -> dict[str, fl
 
 def sweep(view: View, variants: list[Variant]) -> None:
     """Draw the plot."""
-    st.subheader(f"Over SNR, at ρ = 1/{view.rate}", anchor=False)
+    st.subheader(f"Over SNR, at ρ = {rho_text(view.rate)}", anchor=False)
     curves, missing = curves_of(view, variants)
     if not curves:
         st.caption("Not yet measured: there are no committed test-set results of the chosen variants at this rate.")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from explorer.sweeps import PASTE, Plan, Point, Sweep, titles
-from wzroi.config import ConfigError, ModelName
 from wzroi.views import VARIANT_COLOURS
 from zoo import figures, results
 from zoo.errors import ZooError
 from zoo.figures import GREY, Series
 from zoo.plots import plot
+from zoo.rates import rho_text
 from zoo.results import METRICS, RESULTS, Value
 
 if TYPE_CHECKING:
@@ -29,17 +30,10 @@ def colours(models: Sequence[str]) -> dict[str, str]:
     return {title: VARIANT_COLOURS[place % len(VARIANT_COLOURS)] for place, title in enumerate(dict.fromkeys(models))}
 
 
-def _rate(model: str) -> int | None:
+def _rows(model: str, rate: Fraction, metric: str, folder: Path) -> list[tuple[float, Value]]:
+    """A network's committed curve at 1/rho; empty where it was not measured or its file is damaged."""
     try:
-        return ModelName.parse(model).rate
-    except ConfigError:
-        return None
-
-
-def _rows(model: str, metric: str, folder: Path) -> list[tuple[float, Value]]:
-    """A network's committed curve; empty where it was not measured or its file is damaged."""
-    try:
-        found = results.results(model, folder)
+        found = results.results(model, folder, rate)
     except ZooError:
         return []
     return found.curve(metric) if found else []
@@ -48,10 +42,10 @@ def _rows(model: str, metric: str, folder: Path) -> list[tuple[float, Value]]:
 def committed(plan: Plan, metric: str, folder: Path = RESULTS) -> list[Series]:
     """Test-set curves of the plan's networks on the plan's axis; over rate only what was measured at its SNR."""
     palette, found = colours([step.title for step in plan.steps]), {}
-    for model in dict.fromkeys(step.model for step in plan.steps):
-        step = next(step for step in plan.steps if step.model == model)
+    for model, rate in dict.fromkeys((step.model, step.rate) for step in plan.steps):
+        step = next(step for step in plan.steps if (step.model, step.rate) == (model, rate))
         points = [figures.Point(snr if plan.axis == "snr" else step.x, value)
-                  for snr, value in _rows(model, metric, folder) if plan.axis == "snr" or snr == step.snr_db]
+                  for snr, value in _rows(model, rate, metric, folder) if plan.axis == "snr" or snr == step.snr_db]
         found.setdefault(step.title, []).extend(points)
     return [
         Series(f"{title}, test set", "network", sorted(points, key=lambda point: point.x), palette[title], "dot")
@@ -65,8 +59,8 @@ def bounds(plan: Plan, metric: str, folder: Path = RESULTS) -> list[Series]:
         return []
     if plan.axis == "rate":
         return figures.bounds_over_rate(plan.steps[0].snr_db, folder)
-    rate = _rate(plan.steps[0].model)
-    return figures.bounds_over_snr(rate, folder) if rate else []
+    rate = plan.steps[0].rate
+    return figures.bounds_over_snr(int(rate), folder) if rate.denominator == 1 else []
 
 
 def value_of(point: Point, metric: str) -> float | None:
@@ -85,7 +79,7 @@ def draw(sweep: Sweep, metric: str, background: Sequence[Series]) -> Figure:
         _add_live(figure, title, [point for point in points if value_of(point, metric) is not None], metric, colour)
     if plan.axis == "rate":
         known = sorted({step.x for step in plan.steps} | {point.x for one in background for point in one.points})
-        figure.update_xaxes(tickvals=known, ticktext=[f"1/{round(1 / x)}" for x in known], title="Bandwidth ratio ρ")
+        figure.update_xaxes(tickvals=known, ticktext=[rho_text(1 / x) for x in known], title="Bandwidth ratio ρ")
     return figure
 
 

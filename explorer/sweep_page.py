@@ -12,6 +12,7 @@ from explorer.sources import find_scene
 from explorer.state import View
 from explorer.sweeps import Plan, Sweep, rate_steps, snr_steps, to_csv
 from wzroi.channel import CHANNELS
+from zoo.rates import rho_text
 from zoo.scenes import Scene
 
 AXES = {"snr": "Over SNR", "rate": "Over bandwidth ratio"}
@@ -39,7 +40,7 @@ def snrs(step: float) -> list[float]:
 def plan_of(view: View, chosen: list[Variant], axis: str, channel: str, draws: int, step: float) -> Plan:
     """What the controls ask for; a plan without steps where no chosen network has the rate."""
     if axis == "snr":
-        steps = snr_steps([v.names[view.rate] for v in chosen if view.rate in v.names], snrs(step))
+        steps = snr_steps([v.names[view.rate] for v in chosen if view.rate in v.names], snrs(step), view.rate)
     else:
         steps = rate_steps([v.names for v in chosen], view.snr)
     return Plan(view.pair, axis, steps, channel, view.roi, view.seed, draws)
@@ -56,7 +57,7 @@ def page() -> None:
     scene = find_scene(view.pair)
     plan = controls(view, variants)
     if not plan.steps:
-        st.info(f"Choose at least one network; at ρ = 1/{view.rate} the zoo has none of those chosen.")
+        st.info(f"Choose at least one network; at ρ = {rho_text(view.rate)} the zoo has none of those chosen.")
         return
     metric = st.segmented_control("Metric", list(METRICS), default="psnr", format_func=METRICS.get, required=True,
                                   key="sweep_metric", label_visibility="collapsed") or "psnr"

@@ -12,6 +12,7 @@ import math
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from typing import NamedTuple
 
 import torch
@@ -24,6 +25,7 @@ from wzroi.link import measure
 from wzroi.pairs import pair_source
 from zoo.catalogue import title_of
 from zoo.errors import ZooError
+from zoo.rates import DEFAULT
 from zoo.scenes import AskError, Scene
 
 MAX_RUNNING = 2
@@ -37,12 +39,13 @@ _TURNS = threading.BoundedSemaphore(MAX_RUNNING)
 
 
 class Step(NamedTuple):
-    """One point to compute: ``x`` is dB (over SNR) or 1/rho (over rate)."""
+    """One point to compute: ``x`` is dB (over SNR) or rho (over rate); ``rate`` is 1/rho."""
 
     title: str
     model: str
     x: float
     snr_db: float
+    rate: Fraction = DEFAULT
 
 
 class Plan(NamedTuple):
@@ -115,7 +118,8 @@ def points_of(plan: Plan, scene: Scene, step: Step) -> list[Point]:
     weight = ENGINE.transmission(scene, step.model, plan.roi, plan.seed).weight
     pair = scene.pair.to(ENGINE.device)
     own, pasted = [], []
-    for report, _ in reports(scene, step.model, plan.channel, step.snr_db, plan.seed, plan.draws, plan.roi):
+    sent = (scene, step.model, plan.channel, step.snr_db, plan.seed, plan.draws, plan.roi)
+    for report, _ in reports(*sent, rate=step.rate):
         picture = report.reconstruction
         own.append(Measured(report.psnr, report.ssim, report.roi_psnr, _right(scene, step.model, picture)))
         if step.model.startswith("deepjscc.") and scene.source == "crop":
@@ -230,14 +234,17 @@ def titles(points: Sequence[Point]) -> Iterator[tuple[str, list[Point]]]:
         yield title, sorted((point for point in points if point.title == title), key=lambda point: point.x)
 
 
-def snr_steps(models: Sequence[str], snrs: Sequence[float]) -> tuple[Step, ...]:
-    """Every network at every SNR, coarse first: the middle of what is left is computed next."""
-    return tuple(Step(title_of(model), model, snr, snr) for snr in _coarse_first(snrs) for model in models)
+def snr_steps(models: Sequence[str], snrs: Sequence[float], rate: Fraction = DEFAULT) -> tuple[Step, ...]:
+    """Every network at every SNR, coarse first: the middle of what is left is computed next. ``rate``: theirs."""
+    return tuple(Step(title_of(model), model, snr, snr, rate) for snr in _coarse_first(snrs) for model in models)
 
 
-def rate_steps(names: Sequence[dict[int, str]], snr_db: float) -> tuple[Step, ...]:
+def rate_steps(names: Sequence[dict[Fraction, str]], snr_db: float) -> tuple[Step, ...]:
     """Every network at every rate that the zoo has; ``names`` maps 1/rho to a name, one dictionary a variant."""
-    steps = [Step(title_of(model), model, 1 / rate, snr_db) for rates in names for rate, model in rates.items()]
+    steps = [
+        Step(title_of(model), model, float(1 / rate), snr_db, Fraction(rate))
+        for rates in names for rate, model in rates.items()
+    ]
     return tuple(sorted(steps, key=lambda step: step.x))
 
 

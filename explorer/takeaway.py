@@ -40,7 +40,7 @@ def as_json(frame: Frame) -> str:
     """A frame's numbers with all that decides them, seeds and versions."""
     scene = frame.scene
     return json.dumps({
-        "setting": frame.ask._asdict(), "title": scene.title, "size": scene.size, "label": scene.label,
+        "setting": frame.ask.told(), "title": scene.title, "size": scene.size, "label": scene.label,
         "pair_source": scene.source, "judge": frame.judge, "rows": rows_of(frame),
         "side_only": frame.side_only, "clean": frame.clean, "device": ENGINE.hardware(),
         "versions": {"wzroi": wzroi.__version__, "torch": torch.__version__, "python": platform.python_version()},
@@ -49,7 +49,7 @@ def as_json(frame: Frame) -> str:
 
 def as_csv(frame: Frame) -> str:
     """A frame's rows as CSV, the setting in front of each."""
-    setting = {key: value for key, value in frame.ask._asdict().items() if key != "models"}
+    setting = {key: value for key, value in frame.ask.told().items() if key != "models"}
     rows = [setting | row for row in rows_of(frame)]
     stream = io.StringIO()
     writer = csv.DictWriter(stream, list(rows[0]) if rows else list(setting))

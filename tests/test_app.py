@@ -449,7 +449,8 @@ def test_the_route_answers_with_the_frame(client: TestClient, fresh: engine.Engi
     answer = client.get("/base/wzroi/frame", params=query)
     body, frame = answer.json(), fresh.frame(ask(snr_db=2.5, seed=9))
     assert (answer.status_code, answer.headers["cache-control"], body["seq"]) == (200, "no-store", 41)
-    assert body["ask"] == {"pair": CAT, "models": FOUR, "snr_db": 2.5, "channel": "awgn", "roi": "side", "seed": 9}
+    wanted = {"pair": CAT, "models": FOUR, "snr_db": 2.5, "channel": "awgn", "roi": "side", "seed": 9, "rate": "16"}
+    assert body["ask"] == wanted
     tiles = decoded(body)
     assert np.array_equal(tiles[0, ..., :3], views.to_pixels(frame.scene.pair.source[0]))
     for card, row in zip(frame.cards, body["cards"], strict=True):
@@ -464,7 +465,7 @@ def test_the_route_answers_with_the_frame(client: TestClient, fresh: engine.Engi
     ({"models": "deepjscc.rec_r99"}, 400, "deepjscc"), ({"models": "../../etc/passwd"}, 400, "no checkpoint"),
     ({"channel": "wire"}, 400, "awgn"), ({"roi": "mine"}, 400, "side"), ({"seed": "1e3"}, 400, "whole number"),
     ({"pair": "gallery:none"}, 400, "cifar-0"), ({"pair": "upload:guess"}, 400, "upload"),
-    ({"pair": "?"}, 400, "gallery:"),
+    ({"pair": "?"}, 400, "gallery:"), ({"rate": "7"}, 400, "96ths"), ({"rate": "x"}, 400, "a rate is"),
     ({"models": ",".join(["a"] * 13)}, 400, "at most"), ({"pair": "x" * 3000}, 414, "too long"),
 ])  # fmt: skip
 def test_the_route_answers_nonsense_with_sentences(

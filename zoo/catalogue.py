@@ -79,6 +79,11 @@ def variant_title(name: ModelName) -> str:
     return f"{TITLES[name.architecture]} ({', '.join(notes)})"
 
 
+def is_flexible(model: str) -> bool:
+    """Whether a model's name is a flexible network's."""
+    return model.partition(".")[0] in FLEXIBLE
+
+
 def title_of(model: str) -> str:
     """How a model's name is printed, rate left out; a name of another pattern as it is."""
     try:

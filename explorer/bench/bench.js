@@ -25,6 +25,11 @@ const make = (tag, props = {}, ...children) => {
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 const fixed = (value, digits) => (value === null || value === undefined ? "–" : value.toFixed(digits));
 const percent = (value) => `${(100 * value).toFixed(0)} %`;
+// A rate is 1/rho as text, "16" or "96/5"; rho is shown as "1/16" or "5/96".
+const rateParts = (rate) => rate.split("/").map(Number);
+const rateValue = (rate) => { const [over, under = 1] = rateParts(rate); return over / under; };
+const rhoText = (rate) => { const [over, under = 1] = rateParts(rate); return `${under}/${over}`; };
+const ratioText = (values, symbols) => `1/${Number((values / symbols).toPrecision(3))}`; // as it was sent
 const thousands = (value) => value.toLocaleString("en-US");
 
 class Bench {
@@ -61,8 +66,8 @@ class Bench {
 
   rates() {
     const all = new Set();
-    for (const variant of this.variants()) for (const rate of Object.keys(variant.names)) all.add(Number(rate));
-    return [...all].sort((a, b) => b - a);
+    for (const variant of this.variants()) for (const rate of Object.keys(variant.names)) all.add(rate);
+    return [...all].sort((a, b) => rateValue(b) - rateValue(a));
   }
 
   models() { return this.variants().map((variant) => variant.names[this.state.rate]).filter(Boolean); }
@@ -160,7 +165,8 @@ class Bench {
   syncControls() {
     const state = this.state, rates = this.rates();
     if (rates.length && !rates.includes(state.rate)) {
-      state.rate = rates.reduce((best, rate) => Math.abs(1 / rate - 1 / state.rate) < Math.abs(1 / best - 1 / state.rate) ? rate : best);
+      const distance = (rate) => Math.abs(1 / rateValue(rate) - 1 / rateValue(state.rate));
+      state.rate = rates.reduce((best, rate) => distance(rate) < distance(best) ? rate : best);
     }
     this.snr.input.value = state.snr;
     this.snr.output.textContent = `${state.snr.toFixed(1)} dB`;
@@ -168,8 +174,8 @@ class Bench {
     this.rate.input.max = Math.max(rates.length - 1, 0);
     this.rate.input.disabled = rates.length < 2;
     this.rate.input.value = Math.max(rates.indexOf(state.rate), 0);
-    this.rate.output.textContent = rates.length ? `1/${state.rate}` : "–";
-    this.rate.input.setAttribute("aria-valuetext", rates.length ? `one ${state.rate}th` : "none");
+    this.rate.output.textContent = rates.length ? rhoText(state.rate) : "–";
+    this.rate.input.setAttribute("aria-valuetext", rates.length ? rhoText(state.rate).replace("/", " over ") : "none");
     this.opacity.input.value = state.opacity;
     this.opacity.output.textContent = `${state.opacity} %`;
     this.channel.value = state.channel;
@@ -217,13 +223,13 @@ class Bench {
   // ---- asking for frames ----------------------------------------------------------------------------------------
 
   query() {
-    const { pair, snr, channel, roi, seed } = this.state;
-    return new URLSearchParams({ pair, models: this.models().join(","), snr, channel, roi, seed, seq: this.sequence, quiet: 1 }).toString();
+    const { pair, snr, channel, roi, seed, rate } = this.state;
+    return new URLSearchParams({ pair, models: this.models().join(","), snr, channel, roi, seed, rate, seq: this.sequence, quiet: 1 }).toString();
   }
 
   isCurrent(ask) {
-    const { pair, snr, channel, roi, seed } = this.state;
-    return ask.pair === pair && ask.snr_db === snr && ask.channel === channel && ask.roi === roi && ask.seed === seed
+    const { pair, snr, channel, roi, seed, rate } = this.state;
+    return ask.rate === rate && ask.pair === pair && ask.snr_db === snr && ask.channel === channel && ask.roi === roi && ask.seed === seed
       && ask.models.join() === this.models().join();
   }
 
@@ -317,7 +323,7 @@ class Bench {
 
   showCaption(frame) {
     const { ask, cards } = frame;
-    const rate = cards.length ? `1/${Math.round(3 * frame.height * frame.width / cards[0].symbols)}` : "–";
+    const rate = cards.length ? ratioText(3 * frame.height * frame.width, cards[0].symbols) : "–";
     this.part("caption").replaceChildren(
       make("b", {}, frame.title), ` · ${ask.snr_db.toFixed(1)} dB · ρ ${rate} · ${this.data.channel_names[ask.channel]} · `
       + `ROI: ${ask.roi} · seed ${ask.seed} · computed in ${frame.milliseconds.toFixed(0)} ms on ${this.data.hardware}`);
@@ -420,7 +426,7 @@ class Bench {
       this.cardsKey = key;
       this.views = all.map(([card, control]) => this.makeCard(card, control));
       const notes = lacking.map((variant) => make("article", { class: "card" }, make("h3", {}, variant.title),
-        make("p", { class: "note" }, `Not in the zoo at 1/${this.state.rate}: it has ${Object.keys(variant.names).map((rate) => `1/${rate}`).join(", ")}.`)));
+        make("p", { class: "note" }, `Not in the zoo at ${rhoText(this.state.rate)}: it has ${Object.keys(variant.names).map(rhoText).join(", ")}.`)));
       if (!frame.cards.length) notes.push(make("p", { class: "note" }, "Choose at least one variant above."));
       this.part("cards").replaceChildren(...this.views.map((view) => view.node), ...notes);
     }
