@@ -21,7 +21,8 @@ from zoo.checkpoint import Network, NetworkKind, build, digest, fill, read_confi
 from zoo.errors import ZooError
 from zoo.registry import BUNDLED, Entry, Shelf, check_name, registry_text
 
-RECORDED = ("seed", "commit", "torch", "python", "snr_db", "trade_off", "schedule", "recipe", "validation")
+RECORDED = ("seed", "commit", "torch", "python", "snr_db", "trade_off", "schedule", "recipe",
+            "recipe_name", "rehearsal", "validation")
 """What of a run's record goes into the registry."""
 
 
