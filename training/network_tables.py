@@ -8,25 +8,11 @@ from pathlib import Path
 from wzroi.config import ARCHITECTURES, ModelName
 from zoo import claims
 from zoo import results as data
+from zoo.beside import BASELINES, BOUNDS
 from zoo.results import HEADLINE_DB, PAPER_RATES, TABLE_SNRS, Results, Tier
 
 TIER_TITLES = {"paper": "Paper size", "lite": "Lite tier"}
-NO_COSTS = ["–"] * 4
-BASELINES = {
-    "linear": "baseline: linear analog, no side information", "linear_wz": "baseline: linear analog, Wyner-Ziv",
-    "linear_wz_average_power": "baseline: linear analog, Wyner-Ziv, power one on average only",
-    "link": "baseline: best codec over 5G LDPC", "link_paste": "baseline: best codec over 5G LDPC + paste",
-    "avif_mosaic": "ideal: AVIF at capacity, header-free", "avif_mosaic_paste": "ideal: AVIF at capacity + paste",
-    "webp_mosaic": "ideal: WebP at capacity, header-free",
-    "jpeg2000_mosaic": "ideal: JPEG 2000 at capacity, header-free",
-}
-"""Scheme of ``zoo.results.scheme`` -> how the tables print it."""
-
-BOUNDS = {
-    "none": "no side information", "paste": "no side information, + paste", "unsent": "crop never sent",
-    "conditional": "Wyner-Ziv",
-}
-
+NO_COSTS = ["–"] * 5
 
 def markdown(headings: list[str], rows: list[list[str]]) -> str:
     """Markdown; the first column is text, the others numbers."""
@@ -74,8 +60,11 @@ def _networks(tier: Tier, rate: int, folder: Path) -> Iterator[list[str]]:
             for oracle in (False, True):
                 name = data.name_of(arch, stage, rate, tier, oracle=oracle)
                 if (found := data.results(name, folder)) is not None:
-                    beaten = ", ".join(claims.beaten_by(ModelName.parse(name), folder)) or "–"
-                    yield [*_row(found, f"`{name}`"), beaten, *known.get((tier, arch, rate), ["–"] * 3)]
+                    beaten = [
+                        ", ".join(claims.beaten_by(ModelName.parse(name), folder, metric)) or "–"
+                        for metric in ("psnr", "accuracy")
+                    ]
+                    yield [*_row(found, f"`{name}`"), *beaten, *known.get((tier, arch, rate), ["–"] * 3)]
         paste = data.results(data.name_of("deepjscc", stage, rate, tier), folder)
         if paste is not None and "paste" in paste.controls:
             yield [*_row(paste, f"control: DeepJSCC ({stage}) + paste", "paste"), *NO_COSTS]
@@ -103,7 +92,7 @@ def network_tables(tier: Tier, folder: Path) -> list[str]:
     """One table a rate: PSNR and accuracy at 0, 5 and 9 dB, PSNR of the mean squared error and SSIM at 5 dB, costs."""
     headings = ["Network", *(f"PSNR at {snr:g} dB" for snr in TABLE_SNRS), "PSNR of mean MSE at 5 dB", "SSIM at 5 dB"]
     headings += [f"accuracy at {snr:g} dB, %" for snr in TABLE_SNRS]
-    headings += ["in PSNR beaten by", "parameters", "multiply-adds, M", "ms an image"]
+    headings += ["in PSNR beaten by", "in accuracy beaten by", "parameters", "multiply-adds, M", "ms an image"]
     parts = []
     for rate in PAPER_RATES:
         if rows := list(_networks(tier, rate, folder)):

@@ -49,7 +49,7 @@ def publish(run_folder: Path, checkpoints: Path = BUNDLED.folder, results: Path 
     with FileLock(_lock_path(shelf)):
         entry, files = assemble(
             network, name, judge=record.get("judge") if kind == "link" else None, origin=_origin(record, kind),
-            training=training, results=read_results(results, name), old=shelf.path(name),
+            training=training, results=read_results(results, name), folder=results, old=shelf.path(name),
         )
         write_folder(shelf.path(name), files)
         write_file(shelf.registry, registry_text(shelf.entries() | {name: entry}).encode())
