@@ -99,6 +99,20 @@ def test_reading_is_typed(folder: Path) -> None:
     assert results.tiers(folder) == ["lite"]
 
 
+@pytest.mark.parametrize(
+    ("times", "text"),
+    [
+        ((10, 10, 10), "each image in all 10 channel draws"),
+        ((1, 10, 1), "each image in all 10 channel draws at 5 dB, in one of them at the other SNRs"),
+        ((1, 1, 1), "each image in one of 10 channel draws"),
+        ((2, 10, 1), "each image in all 10 channel draws at 5 dB, in some of them at the other SNRs"),
+    ],
+)
+def test_how_often_each_image_was_sent_is_said_as_it_was(times: tuple[int, ...], text: str) -> None:
+    rows = [{"snr_db": snr, "transmissions": n * COUNT} for snr, n in zip((0.0, 5.0, 9.0), times, strict=True)]
+    assert results.sending({"images": COUNT, "draws": 10, "rows": rows}) == text
+
+
 def test_damaged_and_foreign_files_are_refused(folder: Path) -> None:
     path = folder / "deepjscc.rec_r16_lite.json"
     (folder / "deepjscc.rec_r8_lite.json").write_bytes(path.read_bytes())
