@@ -81,22 +81,6 @@ TIERS: dict[str, Tier] = {
     ),
 }
 
-STANDARD = "standard"
-
-RECIPES: dict[str, dict[str, Tier]] = {
-    STANDARD: TIERS,
-    # A large batch and a cosine from a high rate: a quarter of the paper's passes, a fifteenth of its steps.
-    # Not yet measured against the paper's recipe.
-    "fast": {
-        "paper": replace(
-            TIERS["paper"],
-            rec=Schedule("adam", batch=256, epochs=40, lr=1e-3, final_lr=1e-6, warmup=300),
-            task=Schedule("adam", batch=256, epochs=12, lr=3e-4, final_lr=1e-6, warmup=100),
-        )
-    },
-}
-"""Recipe -> the tiers that have it; judges have one recipe each."""
-
 JUDGES: dict[str, JudgeRecipe] = {
     "resnet50.cifar10": JudgeRecipe(
         JudgeConfig("resnet50", 64),
@@ -113,6 +97,23 @@ JUDGES: dict[str, JudgeRecipe] = {
         label_smoothing=0.1,
     ),
 }
+
+
+STANDARD = "standard"
+
+RECIPES: dict[str, dict[str, Tier]] = {
+    STANDARD: TIERS,
+    # A large batch and a cosine from a high rate: a quarter of the paper's passes, a fifteenth of its steps.
+    # Not yet measured against the paper's recipe.
+    "fast": {
+        "paper": replace(
+            TIERS["paper"],
+            rec=Schedule("adam", batch=256, epochs=40, lr=1e-3, final_lr=1e-6, warmup=300),
+            task=Schedule("adam", batch=256, epochs=12, lr=3e-4, final_lr=1e-6, warmup=100),
+        )
+    },
+}
+"""Recipe -> the tiers that have it; judges have one recipe each."""
 
 
 def tier_of(name: ModelName, recipe: str = STANDARD) -> Tier:

@@ -58,6 +58,20 @@ def finished(folder: Path) -> bool:
     return (folder / RECORD).is_file() and (folder / WEIGHTS).is_file()
 
 
+def check_recipe(folder: Path, recipe: str) -> None:
+    """Networks of two recipes do not mix in one folder of runs: a finished one must be of this recipe.
+
+    A run that does not say (a judge, one adopted from the zoo) is of any.
+
+    Raises:
+        ResumeError: when it is of another.
+    """
+    if finished(folder):
+        other = json.loads((folder / RECORD).read_text()).get("recipe_name", recipe)
+        if other != recipe:
+            raise ResumeError(f"{folder} was trained by the recipe {other!r}, not {recipe!r}: name other --runs")
+
+
 def run_lock(folder: Path) -> FileLock:
     """The lock that a run's process holds while it trains; the system frees it when that process ends."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -195,20 +209,6 @@ def train_link(
         record = stamp | {"recipe_name": recipe, "validation": measured}
         _finish(folder, task.model, record | {"seconds_last_start": round(time.monotonic() - began)}, accelerator)
     return True
-
-
-def check_recipe(folder: Path, recipe: str) -> None:
-    """Networks of two recipes do not mix in one folder of runs: a finished one must be of this recipe.
-
-    A run that does not say (a judge, one adopted from the zoo) is of any.
-
-    Raises:
-        ResumeError: when it is of another.
-    """
-    if finished(folder):
-        other = json.loads((folder / RECORD).read_text()).get("recipe_name", recipe)
-        if other != recipe:
-            raise ResumeError(f"{folder} was trained by the recipe {other!r}, not {recipe!r}: name other --runs")
 
 
 def _rehearsal_mark(rehearse: int) -> dict[str, int]:
