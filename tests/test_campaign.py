@@ -35,9 +35,12 @@ from training.campaign import (
 )
 from training.cli import app
 from training.loop import LOG
+from training.publish import publish
 from training.runs import RECORD, WEIGHTS, finished, rec_twin, run_lock
 from training.stop import STOPPED
 from wzroi.config import ConfigError, ModelName
+from zoo.registry import Shelf
+from zoo.store import load_from
 
 PRETENDER = """
 import pathlib, signal, sys, time
@@ -252,6 +255,27 @@ def test_mistakes_are_named(attempt: Callable[[], object], message: str) -> None
         attempt()
 
 
+def test_a_recipe_is_planned_passed_on_and_kept_apart(tmp_path: Path) -> None:
+    names = chosen("paper", ["core"], ["deepjscc_wz.*_r16"], "1/1")
+    by_name = {job.name: job for job in plan(names, recipe="fast")}
+    assert (by_name["deepjscc_wz.rec_r16"].steps, by_name["deepjscc_wz.rec_r16"].batch) == (175 * 40, 256)
+    assert by_name["resnet50.cifar10"].steps == plan(names)[0].steps
+    trainer = Trainer(tmp_path, recipe="fast", rehearse=32, rehearse_epochs=1.0)
+    assert trainer.command(by_name["deepjscc_wz.task_r16"])[-2:] == ["--recipe", "fast"]
+    assert "--recipe" not in trainer.command(by_name["resnet50.cifar10"])
+    cut = plan(names, 32, "fast", 2.0)
+    assert {(job.steps, job.batch) for job in cut} == {(2, 32)}
+    line = ["campaign", "--dry-run", "--runs", str(tmp_path), "--recipe"]
+    assert CliRunner().invoke(app, [*line, "fast"]).exit_code == 0
+    (tmp_path / "deepjscc.rec_r16").mkdir()
+    (tmp_path / "deepjscc.rec_r16" / WEIGHTS).touch()
+    (tmp_path / "deepjscc.rec_r16" / RECORD).write_text('{"recipe_name": "standard", "validation": {}}')
+    mixed = CliRunner().invoke(app, [*line, "fast"])
+    assert mixed.exit_code == 2 and "was trained by the recipe 'standard', not 'fast'" in " ".join(mixed.output.split())
+    unknown = CliRunner().invoke(app, [*line, "fast", "--tier", "lite"])
+    assert unknown.exit_code == 2 and "the lite tier has no recipe 'fast'" in unknown.output
+
+
 def test_a_dry_run_lists_and_starts_nothing(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["campaign", "--tier", "lite", "--dry-run", "--runs", str(tmp_path)])
     assert done.exit_code == 0
@@ -306,3 +330,22 @@ def test_the_whole_campaign_in_miniature(rehearsed: Path, tmp_path: Path) -> Non
     assert "3 of 3 networks finished" in done.stderr
     for name in (JUDGE_NAME, REC_NAME, TASK_NAME):
         assert (runs / name / WEIGHTS).read_bytes() == (rehearsed / name / WEIGHTS).read_bytes()
+
+
+@pytest.mark.slow
+def test_the_papers_campaign_in_miniature(tmp_path: Path) -> None:
+    """The paper's networks and judge at their full size, one step each; and from there into a zoo that loads them."""
+    names = ("resnet50.cifar10", "deepjscc_wz_roi.rec_r32", "deepjscc_wz_roi.task_r32")
+    runs = tmp_path / "runs"
+    command = training_command(
+        "campaign", "--tier", "paper", "--recipe", "fast", "--only", "deepjscc_wz_roi.*_r32",
+        "--rehearse", "16", "--rehearse-epochs", "1", "--runs", str(runs),
+    )
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=1800)
+    assert done.returncode == 0 and "3 of 3 networks finished" in done.stderr, done.stderr
+    record = json.loads((runs / names[2] / RECORD).read_text())
+    assert (record["recipe_name"], record["rehearsal"], record["config"]["width"]) == ("fast", 16, 256)
+    for name in names:
+        entry = publish(runs / name, tmp_path / "zoo")
+        assert entry.parameters > 5_000_000 and not entry.metrics
+        assert load_from(Shelf.at(tmp_path / "zoo"), name, "cpu") is not None

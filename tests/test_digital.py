@@ -15,7 +15,7 @@ from PIL import Image
 
 from training.baselines import Looker
 from training.bench import Bench, gradcam_by_backward, multiply_adds, parameters
-from training.codecs import CODECS, decoded, from_mosaic, to_mosaic
+from training.codecs import CODECS, decoded, from_mosaic, inside_out, outside, to_mosaic
 from training.digital import digital, mosaic_rows, whole_files
 from training.gaussian import capacity_bits
 from training.ladder import VALUES, Ladder, Level, quality_of, undominated
@@ -39,6 +39,29 @@ def test_mosaic_is_undone() -> None:
     assert mosaic.getpixel((33, 2)) == tuple(pixels[1, :, 2, 1].tolist())
     with pytest.raises(ValueError, match="square number"):
         to_mosaic(pixels[:15])
+
+
+def test_strips_hold_what_lies_outside_the_crop_and_nothing_of_it() -> None:
+    pixels, crop = tiles(4), CropPair()
+    strips = outside(pixels, crop)
+    assert strips.shape == (4, 3, 12, 52) and 12 * 52 + 20 * 20 == 32 * 32
+    assert torch.equal(strips[0, :, 3, 32 + 5], pixels[0, :, 12 + 5, 3])
+    changed = pixels.clone()
+    changed[:, :, 12:, 12:] = 0
+    assert torch.equal(outside(changed, crop), strips) and torch.equal(inside_out(strips, pixels, crop), pixels)
+    with pytest.raises(ValueError, match="lower right corner"):
+        outside(pixels, CropPair(row=0, column=0))
+
+
+def test_bits_that_spare_the_crop_buy_more_outside_of_it(ladder: Ladder) -> None:
+    """At equal bits the pictures whose crop is never sent are better than those that are sent whole and pasted."""
+    unsent = Ladder("webp", images(), levels=(0, 20, 50, 80), unsent=True)
+    bits = max(ladder.levels[0].bits, unsent.levels[0].bits) + 100
+    spared, pasted = unsent.at(bits, True), ladder.at(bits, True)
+    assert spared is not None and pasted is not None and spared.psnr.mean() > pasted.psnr.mean() + 0.3
+    for level in unsent.levels:
+        assert torch.equal(level.rebuilt[..., 12:, 12:], images().pixels[..., 12:, 12:])
+    assert {row["scheme"] for row in mosaic_rows(unsent)} == {"webp_mosaic_unsent"}
 
 
 def images(count: int = 16) -> Images:
@@ -129,6 +152,7 @@ def test_link_falls_off_a_cliff_and_its_scheme_follows_the_snr(ladder: Ladder) -
     assert rows["link_fixed", 9.0]["psnr_mean"] - fallen > 3 and rows["link", 0.0]["psnr_mean"] - fallen > 1
     whole = ladder.at(1500).psnr.mean().item()
     assert rows["link", 5.0]["psnr_mean"] == pytest.approx(0.99 * whole + 0.01 * fallen, abs=1e-3)
+    assert {name for name, _ in rows} == {"link", "link_paste", "link_fixed", "link_fixed_paste"}
     assert all(rows[f"{name}_paste", snr_db]["psnr_mean"] > row["psnr_mean"] for (name, snr_db), row in rows.items()
                if not name.endswith("_paste"))
 
@@ -180,7 +204,9 @@ def test_the_digital_file_in_miniature() -> None:
         16, {"sturdy": {5.0: 0}, "fast": {5.0: 0}}) + error_rows(32, {"sturdy": {5.0: 0}, "fast": {5.0: 0}}),
         levels=(0, 30, 60, 90))
     names = {row["scheme"] for row in found["rows"]}
-    assert {"avif_mosaic", "avif_mosaic_paste", "link", "link_fixed_paste"} <= names and found["images"] == 16
+    assert {f"avif_mosaic{ending}" for ending in ("", "_paste", "_unsent")} <= names
+    assert {"link", "link_fixed_paste", "link_unsent"} <= names
+    assert found["images"] == 16
     assert set(found["files"]) == set(CODECS) == set(found["levels"])
 
 

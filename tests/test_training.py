@@ -25,8 +25,8 @@ from training import loop, train
 from training.cli import app
 from training.judge import JudgeTask, augment, whiten
 from training.loop import BatchError, ResumeError, batch_indices, fit, learning_rate, total_steps, write_atomically
-from training.recipes import JUDGES, TIERS, Schedule, Tier, model_config
-from training.rehearsal import rehearsal_split
+from training.recipes import JUDGES, RECIPES, STANDARD, TIERS, Schedule, Tier, model_config, tier_of
+from training.rehearsal import rehearsal_schedule, rehearsal_split
 from training.runs import (
     RECORD,
     WEIGHTS,
@@ -42,6 +42,7 @@ from training.runs import (
 from training.stop import StopSignal
 from training.train import LinkTask, RoiCache
 from wzroi import ModelName, WynerZivJSCC, roi_map, sample_channel
+from wzroi.config import ConfigError
 from wzroi.data import FOLDER, MD5, DataError, as_float
 from wzroi.pairs import CropPair, make_pair
 
@@ -99,6 +100,42 @@ def test_the_papers_recipe_is_the_papers() -> None:
     tier = TIERS["paper"]
     assert (tier.width, tier.snr_db, tier.trade_off) == (256, 5.0, 1e-3)
     assert tier.rec == tier.task == Schedule("adam", batch=64, epochs=100, lr=1e-4, final_lr=1e-4)
+
+
+def test_the_fast_recipe_differs_from_the_papers_in_its_schedules_alone() -> None:
+    paper, fast = (tier_of(ModelName.parse("deepjscc.rec_r16"), recipe) for recipe in (STANDARD, "fast"))
+    assert (fast.rec.epochs, fast.task.epochs) == (40, 12)
+    assert dataclasses.replace(fast, rec=paper.rec, task=paper.task) == paper
+    for schedule in (fast.rec, fast.task):
+        assert schedule.batch > paper.rec.batch and schedule.final_lr < schedule.lr / 100
+        assert 0 < schedule.warmup < total_steps(schedule, 45_000) // 10
+    with pytest.raises(ConfigError, match="the lite tier has no recipe 'fast'; there are: standard"):
+        tier_of(REC, "fast")
+    with pytest.raises(ConfigError, match="the paper tier has no recipe 'quick'; there are: standard, fast"):
+        tier_of(ModelName.parse("deepjscc.rec_r16"), "quick")
+
+
+def test_a_run_says_its_recipe_and_recipes_do_not_mix(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = dataclasses.replace(TIERS["lite"], rec=dataclasses.replace(TIERS["lite"].rec, lr=1e-3))
+    monkeypatch.setitem(RECIPES["fast"], "lite", other)
+    assert link(REC, runs, recipe="fast")
+    record = json.loads((runs / str(REC) / RECORD).read_text())
+    assert record["recipe_name"] == "fast" and record["schedule"] == dataclasses.asdict(other.rec)
+    for name in (REC, TASK):
+        with pytest.raises(ResumeError, match="trained by the recipe 'fast', not 'standard': name other --runs"):
+            link(name, runs)
+    assert link(TASK, runs, recipe="fast") and link(REC, runs, recipe="fast")
+    (runs / str(REC) / RECORD).write_text(json.dumps({key: record[key] for key in record if key != "recipe_name"}))
+    assert link(REC, runs)  # adopted from the zoo: of any recipe
+
+
+def test_a_rehearsal_cuts_a_schedule_to_what_is_there() -> None:
+    schedule = Schedule("sgd", batch=512, epochs=60, lr=0.4, final_lr=1e-4, warmup=400)
+    cut = rehearsal_schedule(schedule, 32, 2)
+    assert cut == dataclasses.replace(schedule, batch=32, epochs=2, warmup=0) and total_steps(cut, 32) == 2
+    assert rehearsal_schedule(schedule, 32, 0) is schedule
+    with pytest.raises(ConfigError, match="name its pictures with --rehearse"):
+        rehearsal_schedule(schedule, 0, 2)
 
 
 def test_an_epoch_sees_each_picture_once_in_a_new_order() -> None:
@@ -421,6 +458,8 @@ def test_signals_ask_once_and_insist_the_second_time() -> None:
         (["train", "deepjscc.task_r16_lite", "--rehearse", "64"], "python -m training train deepjscc.rec_r16_lite"),
         (["train", "deepjscc.rec_r16_lite", "--rehearse", "4"], "at least as many training images"),
         (["train", "deepjscc.rec_r16_lite", "--root", "/nowhere"], "WZROI_DATA"),
+        (["train", "deepjscc.rec_r16_lite", "--recipe", "fast"], "the lite tier has no recipe 'fast'"),
+        (["train", "deepjscc.rec_r16_lite", "--rehearse-epochs", "1"], "name its pictures with --rehearse"),
     ],
 )
 def test_mistakes_on_the_command_line_are_sentences(line: list[str], message: str, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, Annotated, Any
 
@@ -29,9 +30,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from training.loop import LOG, total_steps
-from training.recipes import JUDGES, SAVE_EVERY_S, TIERS, Schedule, tier_of
-from training.runs import finished, needs_judge, rec_twin, run_lock
+from training.loop import LOG, ResumeError, total_steps
+from training.recipes import JUDGES, RECIPES, SAVE_EVERY_S, STANDARD, TIERS, Schedule, tier_of
+from training.rehearsal import rehearsal_schedule
+from training.runs import check_recipe, finished, needs_judge, rec_twin, run_lock
 from training.stop import BUSY, STOPPED, StopSignal
 from wzroi.config import ARCHITECTURES, ConfigError, ModelName
 from wzroi.data import VALIDATION
@@ -129,18 +131,29 @@ def _job(name: str, needs: tuple[str, ...], schedule: Schedule, examples: int) -
     return Job(name, needs, total_steps(schedule, examples), schedule.batch, max(examples // schedule.batch, 1))
 
 
-def plan(names: Iterable[ModelName], examples: int = TRAINING_IMAGES) -> list[Job]:
-    """The jobs for these networks, their judges first; a ``task`` network brings its twin along."""
+def plan(
+    names: Iterable[ModelName], rehearse: int = 0, recipe: str = STANDARD, epochs: float = 0.0
+) -> list[Job]:
+    """The jobs for these networks, their judges first; a ``task`` network brings its twin along.
+
+    Args:
+        rehearse: generated pictures in place of CIFAR-10's. recipe: of ``RECIPES``. epochs: as ``rehearse_epochs``.
+
+    Raises:
+        ConfigError: when a tier has no such recipe.
+    """
+    examples, cut = rehearse or TRAINING_IMAGES, partial(rehearsal_schedule, examples=rehearse, epochs=epochs)
     jobs: dict[str, Job] = {}
     ordered = list(names)
     for name in ordered:
         judge = tier_of(name).judge
         if any(needs_judge(other) and tier_of(other).judge == judge for other in ordered):
-            jobs.setdefault(judge, _job(judge, (), JUDGES[judge].schedule, examples))
+            jobs.setdefault(judge, _job(judge, (), cut(JUDGES[judge].schedule), examples))
     for name in ordered:
         for one in dict.fromkeys((rec_twin(name), name)):
             needs = (tier_of(one).judge,) * needs_judge(one) + (str(rec_twin(one)),) * (one.stage == "task")
-            schedule = tier_of(one).rec if one.stage == "rec" else tier_of(one).task
+            tier = tier_of(one, recipe)
+            schedule = cut(tier.rec if one.stage == "rec" else tier.task)
             jobs.setdefault(str(one), _job(str(one), needs, schedule, examples))
     return list(jobs.values())
 
@@ -154,7 +167,7 @@ class Trainer:
 
     Attributes:
         root: folder of CIFAR-10. threads: CPU threads of each process, 0 for torch's default. compiled: whether the
-            step is compiled (``None``: on CUDA). rehearse, save_every_s: as for ``train``.
+            step is compiled (``None``: on CUDA). rehearse, rehearse_epochs, save_every_s, recipe: as for ``train``.
     """
 
     runs: Path
@@ -164,6 +177,8 @@ class Trainer:
     compiled: bool | None = None
     rehearse: int = 0
     save_every_s: float = SAVE_EVERY_S
+    rehearse_epochs: float = 0.0
+    recipe: str = STANDARD
 
     def command(self, job: Job) -> list[str]:
         """The command line that trains a job."""
@@ -175,6 +190,8 @@ class Trainer:
         line += ["--compiled" if self.compiled else "--no-compiled"] if self.compiled is not None else []
         line += ["--threads", str(self.threads)] if self.threads else []
         line += ["--rehearse", str(self.rehearse)] if self.rehearse else []
+        line += ["--rehearse-epochs", str(self.rehearse_epochs)] if self.rehearse_epochs else []
+        line += ["--recipe", self.recipe] if not job.is_judge and self.recipe != STANDARD else []
         return line
 
     def __call__(self, job: Job, output: IO[bytes]) -> subprocess.Popen[bytes]:
@@ -398,6 +415,8 @@ def campaign_command(
     threads: Annotated[int, typer.Option(help="CPU threads a network; 0 shares the cores out.")] = 0,
     compiled: Annotated[bool | None, typer.Option(help="Compile the step (default: on CUDA only).")] = None,
     rehearse: Annotated[int, typer.Option(help="On so many generated pictures: a rehearsal without data.")] = 0,
+    rehearse_epochs: Annotated[float, typer.Option(min=0, help="Passes of a rehearsal (default: the recipe's).")] = 0.0,
+    recipe: Annotated[str, typer.Option(help=f"{', '.join(RECIPES)}: rows of training/recipes.py.")] = STANDARD,
     save_every: Annotated[float, typer.Option(help="Seconds between saved states.")] = SAVE_EVERY_S,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be trained, in order.")] = False,
 ) -> None:
@@ -405,9 +424,12 @@ def campaign_command(
     try:
         names = chosen(tier, part or ["core"], only or [], shard)
         threads = threads or max((os.cpu_count() or 1) // max(jobs, 1), 1)
-        trainer = Trainer(runs, root, cpu, threads, compiled, rehearse, save_every)
-        campaign = Campaign(plan(names, rehearse or TRAINING_IMAGES), runs, jobs, trainer)
-    except ConfigError as error:
+        trainer = Trainer(runs, root, cpu, threads, compiled, rehearse, save_every, rehearse_epochs, recipe)
+        planned = plan(names, rehearse, recipe, rehearse_epochs)
+        for job in planned:
+            check_recipe(runs / job.name, recipe)
+        campaign = Campaign(planned, runs, jobs, trainer)
+    except (ConfigError, ResumeError) as error:
         typer.secho(f"error: {error}", err=True, fg="red")
         raise typer.Exit(2) from error
     if dry_run:

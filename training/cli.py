@@ -17,7 +17,7 @@ from training.evaluate import evaluate_command
 from training.link5g import link_command
 from training.loop import LOG_EVERY, BatchError, ResumeError
 from training.publish import publish_command
-from training.recipes import JUDGES, SAVE_EVERY_S
+from training.recipes import JUDGES, RECIPES, SAVE_EVERY_S, STANDARD
 from training.runs import BusyRun, MissingRun, train_flex, train_judge, train_link
 from training.stop import BUSY, STOPPED, StopSignal
 from training.study import study_command
@@ -34,6 +34,8 @@ Threads = Annotated[int, typer.Option(help="CPU threads; 0 leaves torch's defaul
 Compile = Annotated[bool | None, typer.Option(help="Compile the step (default: on CUDA only).")]
 Steps = Annotated[int | None, typer.Option(help="Stop after this step of the schedule.")]
 Rehearse = Annotated[int, typer.Option(help="Train on so many generated pictures instead: a rehearsal without data.")]
+RehearseEpochs = Annotated[float, typer.Option(help="Passes of a rehearsal (default: the recipe's).", min=0)]
+Recipe = Annotated[str, typer.Option(help=f"{', '.join(RECIPES)}: rows of training/recipes.py.")]
 SaveEvery = Annotated[float, typer.Option(help="Seconds between saved states: what a kill can lose.")]
 LogEvery = Annotated[int, typer.Option(help="Steps between lines of the log, at most an epoch.", min=1)]
 Parent = Annotated[int | None, typer.Option(help="Save and stop once this process id is no longer the parent's.")]
@@ -63,7 +65,7 @@ def judge(
     name: Annotated[str, typer.Argument(help="resnet50.cifar10 or resnet_lite.cifar10")],
     runs: Runs = Path("runs"), root: Root = None, seed: int = 0, cpu: Cpu = False, threads: Threads = 0,
     compiled: Compile = None, max_steps: Steps = None, save_every: SaveEvery = SAVE_EVERY_S, rehearse: Rehearse = 0,
-    log_every: LogEvery = LOG_EVERY, parent: Parent = None,
+    rehearse_epochs: RehearseEpochs = 0.0, log_every: LogEvery = LOG_EVERY, parent: Parent = None,
 ) -> None:
     """Train a judge on clean images and side views."""
     if name not in JUDGES:
@@ -71,7 +73,8 @@ def judge(
     options = _options(threads, compiled, max_steps=max_steps, save_every_s=save_every, log_every=log_every)
     with StopSignal(parent) as stop:
         try:
-            train_judge(name, runs, root, seed=seed, cpu=cpu, rehearse=rehearse, stop=stop, **options)
+            options |= {"rehearse": rehearse, "rehearse_epochs": rehearse_epochs}
+            train_judge(name, runs, root, seed=seed, cpu=cpu, stop=stop, **options)
         except TRAINING_ERRORS as error:
             raise _fail(error) from error
         _end(stop)
@@ -82,15 +85,17 @@ def train(
     names: Annotated[list[str], typer.Argument(help="e.g. deepjscc_wz_roi.rec_r16_lite; several train in turn")],
     runs: Runs = Path("runs"), root: Root = None, cpu: Cpu = False, threads: Threads = 0,
     compiled: Compile = None, max_steps: Steps = None, save_every: SaveEvery = SAVE_EVERY_S, rehearse: Rehearse = 0,
-    log_every: LogEvery = LOG_EVERY, parent: Parent = None,
+    rehearse_epochs: RehearseEpochs = 0.0, log_every: LogEvery = LOG_EVERY, parent: Parent = None,
+    recipe: Recipe = STANDARD,
 ) -> None:
     """Train link networks: Algorithm 1 for rec names, Algorithm 2 for task names."""
     options = _options(threads, compiled, max_steps=max_steps, save_every_s=save_every, log_every=log_every)
+    options |= {"rehearse": rehearse, "rehearse_epochs": rehearse_epochs, "recipe": recipe}
     with StopSignal(parent) as stop:
         try:
             for name in [ModelName.parse(text) for text in names]:
                 start = train_flex if name.flexible else train_link
-                start(name, runs, root, cpu=cpu, rehearse=rehearse, stop=stop, **options)
+                start(name, runs, root, cpu=cpu, stop=stop, **options)
                 torch.compiler.reset()
                 _end(stop)
         except TRAINING_ERRORS as error:

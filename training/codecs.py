@@ -12,6 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from wzroi.pairs import CropPair
+
 
 def _avif(picture: Image.Image, level: int) -> bytes:
     return _saved(picture, "AVIF", quality=level, speed=6, subsampling="4:2:0")
@@ -60,3 +62,27 @@ def from_mosaic(picture: Image.Image, count: int) -> Tensor:
 def decoded(blob: bytes, count: int) -> Tensor:
     """A coded mosaic's pictures: uint8 ``[count, 3, H, W]``."""
     return from_mosaic(Image.open(io.BytesIO(blob)), count)
+
+
+def outside(pixels: Tensor, crop: CropPair) -> Tensor:
+    """What lies outside a crop that ends at the lower right corner, as one strip.
+
+    uint8 ``[n, 3, H, W]`` to ``[n, 3, row, W + H - row]``: the rows above the crop, then the columns left of
+    it, turned.
+
+    Raises:
+        ValueError: for another crop than a square picture's lower right corner.
+    """
+    height, width = pixels.shape[-2:]
+    if (crop.row, crop.row + crop.size, crop.column + crop.size) != (crop.column, height, width):
+        raise ValueError(f"a strip is laid out for a crop in the lower right corner, not {crop.name} of {pixels.shape}")
+    left = pixels[:, :, crop.row :, : crop.column]
+    return torch.cat([pixels[:, :, : crop.row], left.transpose(2, 3)], dim=3)
+
+
+def inside_out(strips: Tensor, held: Tensor, crop: CropPair) -> Tensor:
+    """The inverse of ``outside``: pictures ``[n, 3, H, W]`` from strips and pictures whose crop is held."""
+    whole, width = held.clone(), held.shape[-1]
+    whole[:, :, : crop.row] = strips[..., :width]
+    whole[:, :, crop.row :, : crop.column] = strips[..., width:].transpose(2, 3)
+    return whole

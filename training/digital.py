@@ -3,10 +3,11 @@
 *At capacity*, two ways. *Whole files*: each picture as a file of its own, whose header alone is larger than what a
 channel of 96 uses carries. *Mosaics*: pictures side by side in one large picture, whose header then costs nothing. That
 is generous: a mosaic's codec predicts across the seams, and no finite code reaches capacity at these lengths.
+``_paste`` copies the crop that the receiver holds over the result, as the networks' control does; ``_unsent`` never
+sends that crop: the best codec's bits all go to what lies outside of it.
 
 *Over a real link*: the payload that a 5G code block leaves (``link5g``) buys the best codec's picture; where a block is
-lost the receiver shows the training set's mean picture. ``_paste`` copies the crop that the receiver holds over the
-result, as the networks' control does.
+lost the receiver shows the training set's mean picture, and the crop that it holds where the scheme uses it.
 """
 
 from __future__ import annotations
@@ -39,12 +40,13 @@ TILES = 100
 """Pictures along a mosaic's side: the whole test set, 10 megapixels."""
 
 JUDGED_CODEC = "avif"
-"""The codec whose pictures the judge sees: the best of the three."""
+"""The codec whose pictures the judge sees, and that is tried on what lies outside the crop: the best of the three."""
+
 
 def mosaic_rows(ladder: Ladder) -> Iterator[Row]:
     """A codec's mosaic at channel capacity, over all rates and SNRs; points that no level reaches are left out."""
-    for pasted in (False, True):
-        name = f"{ladder.codec}_mosaic" + "_paste" * pasted
+    for ending, pasted in ladder.ways.items():
+        name = f"{ladder.codec}_mosaic{ending}"
         for rate in RATES:
             for snr_db in sorted(SNRS):
                 bits = capacity_bits(VALUES // rate, snr_db)
@@ -95,12 +97,13 @@ def digital(
     """
     chosen = Images(*(column[: tiles * tiles] for column in images))
     ladders = [Ladder(codec, chosen, looker if codec == JUDGED_CODEC else None, levels) for codec in CODECS]
-    rows = [row for ladder in ladders for row in mosaic_rows(ladder)]
+    unsent = Ladder(JUDGED_CODEC, chosen, looker, levels, unsent=True)
+    rows = [row for ladder in (*ladders, unsent) for row in mosaic_rows(ladder)]
     whole = {codec: whole_files(codec, images.pixels[:files], levels[::4]) for codec in CODECS}
     rows += [row for found in whole.values() for row in found.pop("rows")]
     if link:
-        sender = Sender(ladders, fallback)
-        rows += [row for rate in PAPER_RATES for row in sent_rows(sender, link, rate)]
+        senders = (Sender(ladders, fallback), Sender([unsent], fallback))
+        rows += [row for rate in PAPER_RATES for sender in senders for row in sent_rows(sender, link, rate)]
     return {
         "model": "digital", **stamp(torch.device("cpu")), "images": len(chosen.pixels), "seeds": [], "draws": 0,
         "channel": "awgn", "pair_source": None, **judged_by(looker), "rows": rows, "files": whole,

@@ -10,7 +10,7 @@ from rich.progress import track
 from torch import Tensor
 
 from training.baselines import Looker
-from training.codecs import CODECS, LEVELS, decoded, to_mosaic
+from training.codecs import CODECS, LEVELS, decoded, inside_out, outside, to_mosaic
 from wzroi.data import Images, as_float
 from wzroi.metrics import decibels, estimate, squared_error, ssim
 from wzroi.pairs import CropPair
@@ -85,18 +85,33 @@ def undominated(levels: list[tuple[Level, float]]) -> list[Level]:
     return [level for level, _ in kept]
 
 
+WHOLE = {"": False, "_paste": True}
+"""Ending of a scheme's name -> whether the crop is copied over the result: of pictures that are sent whole."""
+
+UNSENT = {"_unsent": True}
+"""The same of pictures whose crop is never sent."""
+
+
 class Ladder:
-    """A codec on one mosaic of ``images`` (a square number), coded once a level; qualities are measured when asked."""
+    """A codec on one mosaic of ``images`` (a square number), coded once a level; qualities are measured when asked.
+
+    Args:
+        unsent: code only what lies outside the crop that the receiver holds, as a mosaic of strips.
+    """
 
     def __init__(
-        self, codec: str, images: Images, looker: Looker | None = None, levels: tuple[int, ...] = LEVELS
+        self, codec: str, images: Images, looker: Looker | None = None, levels: tuple[int, ...] = LEVELS,
+        unsent: bool = False,
     ) -> None:
-        self.codec, self.images, self.looker = codec, images, looker
+        self.codec, self.images, self.looker, self.ways = codec, images, looker, UNSENT if unsent else WHOLE
         self._known: dict[tuple[int, bool, bool], Quality] = {}
-        picture, source, found = to_mosaic(images.pixels), images.pixels, []
+        source, crop, found = images.pixels, CropPair(), []
+        picture = to_mosaic(outside(source, crop) if unsent else source)
         for level in track(levels, description=f"{codec} mosaic", transient=True):
             blob = CODECS[codec](picture, level)
             rebuilt = decoded(blob, len(source))
+            if unsent:
+                rebuilt = inside_out(rebuilt, source, crop)
             error = torch.cat([squared_error(as_float(a), as_float(b)) for a, b in _chunks(rebuilt, source)]).mean()
             found.append((Level(8 * len(blob) / len(source), rebuilt), error.item()))
         self.levels = undominated(found)

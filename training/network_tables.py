@@ -8,27 +8,13 @@ from pathlib import Path
 from wzroi.config import ARCHITECTURES, FLEXIBLE, ModelName
 from zoo import claims
 from zoo import results as data
+from zoo.beside import BASELINES, BOUNDS, FLEX_CONTROLS
 from zoo.results import HEADLINE_DB, PAPER_RATES, TABLE_SNRS, Results, Tier
 
 TIER_TITLES = {"paper": "Paper size", "lite": "Lite tier"}
-NO_COSTS = ["–"] * 4
-BASELINES = {
-    "linear": "baseline: linear analog, no side information", "linear_wz": "baseline: linear analog, Wyner-Ziv",
-    "linear_wz_average_power": "baseline: linear analog, Wyner-Ziv, power one on average only",
-    "link": "baseline: best codec over 5G LDPC", "link_paste": "baseline: best codec over 5G LDPC + paste",
-    "avif_mosaic": "ideal: AVIF at capacity, header-free", "avif_mosaic_paste": "ideal: AVIF at capacity + paste",
-    "webp_mosaic": "ideal: WebP at capacity, header-free",
-    "jpeg2000_mosaic": "ideal: JPEG 2000 at capacity, header-free",
-}
-"""Scheme of ``zoo.results.scheme`` -> how the tables print it."""
-
+NO_COSTS = ["–"] * 5
 FLEX_SNRS = (-5.0, 0.0, 5.0, 9.0, 15.0, 20.0)
 """Where the table over rate is read."""
-
-BOUNDS = {
-    "none": "no side information", "paste": "no side information, + paste", "unsent": "crop never sent",
-    "conditional": "Wyner-Ziv",
-}
 
 
 def markdown(headings: list[str], rows: list[list[str]]) -> str:
@@ -44,11 +30,6 @@ def shown(found: Results, metric: str, snr_db: float, control: str = "") -> str:
 
 KINDS = [(name, oracle) for name in ARCHITECTURES for oracle in (False, True)] + [(name, False) for name in FLEXIBLE]
 """Architecture, and whether its ROI is an oracle's, in the order of the tables."""
-
-FLEX_CONTROLS = {
-    "blind": "the crop's place not told", "no_side": "no side image", "random_side": "another picture's side image",
-}
-"""Controls of a flexible network -> how the tables print them."""
 
 Read = Callable[[str, float], str]
 """(metric, SNR) -> the cell of a table."""
@@ -84,8 +65,11 @@ def _networks(tier: Tier, rate: int, folder: Path) -> Iterator[list[str]]:
         for arch, oracle in KINDS:
             name = data.name_of(arch, stage, rate, tier, oracle=oracle)
             if (found := data.results(name, folder, rate)) is not None:
-                beaten = ", ".join(claims.beaten_by(ModelName.parse(name), rate, folder)) or "–"
-                yield [*_row(found, f"`{name}`"), beaten, *known.get((tier, arch, rate), ["–"] * 3)]
+                beaten = [
+                    ", ".join(claims.beaten_by(ModelName.parse(name), rate, folder, metric)) or "–"
+                    for metric in ("psnr", "accuracy")
+                ]
+                yield [*_row(found, f"`{name}`"), *beaten, *known.get((tier, arch, rate), ["–"] * 3)]
                 controls = FLEX_CONTROLS if arch in FLEXIBLE else {}
                 told = [(key, text) for key, text in controls.items() if key in found.controls]
                 yield from ([*_row(found, f"control: `{name}`, {text}", key), *NO_COSTS] for key, text in told)
@@ -130,7 +114,7 @@ def network_tables(tier: Tier, folder: Path) -> list[str]:
     """One table a rate: PSNR and accuracy at 0, 5 and 9 dB, PSNR of the mean squared error and SSIM at 5 dB, costs."""
     headings = ["Network", *(f"PSNR at {snr:g} dB" for snr in TABLE_SNRS), "PSNR of mean MSE at 5 dB", "SSIM at 5 dB"]
     headings += [f"accuracy at {snr:g} dB, %" for snr in TABLE_SNRS]
-    headings += ["in PSNR beaten by", "parameters", "multiply-adds, M", "ms an image"]
+    headings += ["in PSNR beaten by", "in accuracy beaten by", "parameters", "multiply-adds, M", "ms an image"]
     parts = []
     for rate in PAPER_RATES:
         if rows := list(_networks(tier, rate, folder)):

@@ -21,7 +21,8 @@ from zoo.checkpoint import Network, NetworkKind, build, digest, fill, read_confi
 from zoo.errors import ZooError
 from zoo.registry import BUNDLED, Entry, Shelf, check_name, registry_text
 
-RECORDED = ("seed", "commit", "torch", "python", "snr_db", "trade_off", "schedule", "recipe", "validation")
+RECORDED = ("seed", "commit", "torch", "python", "snr_db", "trade_off", "schedule", "recipe",
+            "recipe_name", "rehearsal", "validation")
 """What of a run's record goes into the registry."""
 
 
@@ -48,7 +49,7 @@ def publish(run_folder: Path, checkpoints: Path = BUNDLED.folder, results: Path 
     with FileLock(_lock_path(shelf)):
         entry, files = assemble(
             network, name, judge=record.get("judge") if kind == "link" else None, origin=_origin(record, kind),
-            training=training, results=read_results(results, name), old=shelf.path(name),
+            training=training, results=read_results(results, name), folder=results, old=shelf.path(name),
         )
         write_folder(shelf.path(name), files)
         write_file(shelf.registry, registry_text(shelf.entries() | {name: entry}).encode())

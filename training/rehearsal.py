@@ -7,13 +7,32 @@ them is worth nothing: the stamp of a rehearsal's runs says so, and they are nev
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 
-from wzroi.config import CLASSES
+from training.recipes import Schedule
+from wzroi.config import CLASSES, ConfigError
 from wzroi.data import Images, Split
 
 SEEDS: dict[Split, int] = {"train": 1, "validation": 2}
+
+
+def rehearsal_schedule(schedule: Schedule, examples: int, epochs: float) -> Schedule:
+    """A schedule cut to ``epochs`` passes over ``examples`` pictures, its batch and warm-up to what is then there.
+
+    No ``epochs`` leave it as it is.
+
+    Raises:
+        ConfigError: for epochs of no rehearsal.
+    """
+    if not epochs:
+        return schedule
+    if not examples:
+        raise ConfigError("--rehearse-epochs shortens a rehearsal: name its pictures with --rehearse")
+    batch = min(schedule.batch, examples)
+    steps = max(1, round(epochs * (examples // batch)))
+    return replace(schedule, batch=batch, epochs=epochs, warmup=min(schedule.warmup, steps // 10))
 
 
 def rehearsal_split(split: Split, examples: int) -> Images:

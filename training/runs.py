@@ -8,7 +8,7 @@ import platform
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,11 @@ from torch import nn
 
 from training.flex import SNRS, FlexTask
 from training.judge import JudgeTask, judge_accuracy
-from training.loop import fit, write_atomically
-from training.recipes import FLEX_TIERS, JUDGES, tier_of
-from training.rehearsal import rehearsal_split
+from training.loop import ResumeError, fit, write_atomically
+from training.recipes import FLEX_TIERS, JUDGES, STANDARD, tier_of
+from training.rehearsal import rehearsal_schedule, rehearsal_split
 from training.train import LinkTask, start_from
-from wzroi.config import ModelName
+from wzroi.config import ConfigError, ModelName
 from wzroi.data import Images, Split, load_split
 from wzroi.judge import Judge
 
@@ -57,6 +57,20 @@ def code_commit() -> str:
 def finished(folder: Path) -> bool:
     """Whether a run has published its weights and its record."""
     return (folder / RECORD).is_file() and (folder / WEIGHTS).is_file()
+
+
+def check_recipe(folder: Path, recipe: str) -> None:
+    """Networks of two recipes do not mix in one folder of runs: a finished one must be of this recipe.
+
+    A run that does not say (a judge, one adopted from the zoo) is of any.
+
+    Raises:
+        ResumeError: when it is of another.
+    """
+    if finished(folder):
+        other = json.loads((folder / RECORD).read_text()).get("recipe_name", recipe)
+        if other != recipe:
+            raise ResumeError(f"{folder} was trained by the recipe {other!r}, not {recipe!r}: name other --runs")
 
 
 def run_lock(folder: Path) -> FileLock:
@@ -110,13 +124,14 @@ def load_judge_run(runs: Path, name: str) -> Judge:
 
 
 def train_judge(
-    name: str, runs: Path, root: Path | None, *, seed: int, cpu: bool = False, rehearse: int = 0, **options: Any
+    name: str, runs: Path, root: Path | None, *, seed: int, cpu: bool = False, rehearse: int = 0,
+    rehearse_epochs: float = 0.0, **options: Any,
 ) -> bool:
     """Train the judge ``name`` (a key of ``JUDGES``) into ``runs/name``; returns whether it is finished.
 
     Args:
         root: folder of CIFAR-10. rehearse: if not zero, so many generated pictures in its place.
-        options: of ``training.loop.fit``.
+        rehearse_epochs: of a rehearsal, in place of the recipe's. options: of ``training.loop.fit``.
 
     Raises:
         DataError: when CIFAR-10 is not there. ResumeError: when the folder holds another run.
@@ -129,6 +144,7 @@ def train_judge(
     with _alone(folder, accelerator):
         torch.manual_seed(seed)
         data = _data(root, rehearse, accelerator)
+        recipe = replace(recipe, schedule=rehearsal_schedule(recipe.schedule, rehearse, rehearse_epochs))
         task = JudgeTask(recipe, data["train"], data["validation"])
         began = time.monotonic()
         stamp = {"name": name, "seed": seed, "recipe": asdict(recipe)} | _rehearsal_mark(rehearse)
@@ -148,6 +164,8 @@ def train_link(
     seed: int | None = None,
     cpu: bool = False,
     rehearse: int = 0,
+    rehearse_epochs: float = 0.0,
+    recipe: str = STANDARD,
     judge: Callable[[Path, str], Judge] = load_judge_run,
     **options: Any,
 ) -> bool:
@@ -157,15 +175,20 @@ def train_link(
 
     Args:
         root: folder of CIFAR-10. rehearse: if not zero, so many generated pictures in its place.
+        rehearse_epochs: of a rehearsal, in place of the recipe's. recipe: of ``training.recipes.RECIPES``.
         judge: reads the tier's judge from ``runs``. options: of ``training.loop.fit``.
 
     Raises:
+        ConfigError: when the tier has no such recipe.
         MissingRun: when the judge or the ``rec`` twin has not been trained.
-        DataError, ResumeError, BusyRun: as for ``train_judge``.
+        DataError, ResumeError, BusyRun: as for ``train_judge``; ResumeError too when the run, or the ``rec`` twin, is
+            finished by another recipe.
     """
-    folder, tier = runs / str(name), tier_of(name)
-    schedule = tier.rec if name.stage == "rec" else tier.task
+    folder, tier = runs / str(name), tier_of(name, recipe)
+    schedule = rehearsal_schedule(tier.rec if name.stage == "rec" else tier.task, rehearse, rehearse_epochs)
     accelerator = Accelerator(cpu=cpu)
+    for one in (name, rec_twin(name)):
+        check_recipe(runs / str(one), recipe)
     if finished(folder):
         return True
     twin = _twin_weights(name, runs)
@@ -184,8 +207,8 @@ def train_link(
         if not fit(task, schedule, folder, seed=seed, stamp=stamp, accelerator=accelerator, **options):
             return False
         measured = task.validate(task.model)
-        record = stamp | {"validation": measured, "seconds_last_start": round(time.monotonic() - began)}
-        _finish(folder, task.model, record, accelerator)
+        record = stamp | {"recipe_name": recipe, "validation": measured}
+        _finish(folder, task.model, record | {"seconds_last_start": round(time.monotonic() - began)}, accelerator)
     return True
 
 
@@ -197,15 +220,19 @@ def train_flex(
     seed: int | None = None,
     cpu: bool = False,
     rehearse: int = 0,
+    rehearse_epochs: float = 0.0,
+    recipe: str = STANDARD,
     judge: Callable[[Path, str], Judge] = load_judge_run,
     **options: Any,
 ) -> bool:
     """Train the flexible network ``name`` (``wz_roi_flex.{rec|task}[_lite]``); arguments and errors as ``train_link``.
 
-    A ``task`` network starts from its ``rec`` twin's finished run.
+    A ``task`` network starts from its ``rec`` twin's finished run. There is one recipe a tier.
     """
+    if recipe != STANDARD:
+        raise ConfigError(f"{name} has no recipe {recipe!r}: a flexible network is trained by its tier's own")
     folder, tier, is_task = runs / str(name), FLEX_TIERS["lite" if name.lite else "paper"], name.stage == "task"
-    schedule = tier.task if is_task else tier.rec
+    schedule = rehearsal_schedule(tier.task if is_task else tier.rec, rehearse, rehearse_epochs)
     accelerator = Accelerator(cpu=cpu)
     if finished(folder):
         return True

@@ -7,39 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
+from training.digital_tables import digital_tables
 from training.loop import write_atomically
 from training.network_tables import TIER_TITLES, flex_tables, markdown, network_tables, shown
 from wzroi.config import TITLES, ModelName
 from zoo import claims
 from zoo import results as data
+from zoo.beside import ROI_MAPS
 from zoo.results import HEADLINE_DB, PAPER_RATES, RESULTS, Tier
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 README = Path(__file__).resolve().parent.parent / "README.md"
-
-
-def link_table(folder: Path) -> list[str]:
-    """The digital link over SNR: the scheme chosen at each SNR, and the one chosen at 5 dB kept."""
-    rows = (data.read("digital", folder) or {}).get("rows", [])
-    sent = {(row["rate"], row["snr_db"], row["scheme"]): row for row in rows if row["scheme"] in LINKS}
-    lines = [
-        [f"1/{rate}, {snr_db:g} dB", *(cell for key in LINKS for cell in _sent(sent.get((rate, snr_db, key))))]
-        for rate, snr_db in sorted({at[:2] for at in sent}, key=lambda at: (-at[0], at[1]))
-    ]
-    told = ("scheme", "codec, bits an image", "blocks lost, %", "PSNR")
-    headings = ["ρ, SNR", *(f"{title}: {text}" for title in LINKS.values() for text in told)]
-    title = "**Digital link: codec, 5G LDPC, QAM, one block an image**"
-    return [f"{title}\n\n{markdown(headings, lines)}"] if lines else []
-
-
-LINKS = {"link": "chosen at each SNR", "link_fixed": "kept from 5 dB"}
-
-
-def _sent(row: dict[str, Any] | None) -> list[str]:
-    if row is None:
-        return ["–"] * 4
-    psnr = data.Value(row["psnr_mean"], row["psnr_ci95"]).show("psnr")
-    return [row["link"], f"{row['codec']}, {row['bits']:.0f}", f"{100 * row['block_error_rate']:.1f}", psnr]
 
 
 def ablation_table(tier: Tier, folder: Path) -> list[str]:
@@ -50,12 +28,7 @@ def ablation_table(tier: Tier, folder: Path) -> list[str]:
         found = data.results(name, folder)
         if found is None:
             continue
-        controls = {"": "side: the receiver's own map"} | {
-            f"roi:{origin}": text for origin, text in (
-                ("shuffled", "another picture's map"), ("zeros", "all zeros"), ("normal", "normal numbers"),
-                ("source", "oracle: map of x"), ("source+label", "oracle: map of x, true class"),
-            )
-        }
+        controls = {"": "side: the receiver's own map"} | {f"roi:{key}": text for key, text in ROI_MAPS.items()}
         rows += [
             [f"`{name}`, {title}", shown(found, "psnr", HEADLINE_DB, control),
              shown(found, "ssim", HEADLINE_DB, control), shown(found, "accuracy", HEADLINE_DB, control)]
@@ -115,10 +88,10 @@ def provenance(folder: Path) -> list[str]:
     if not found:
         return []
     images = sorted({str(one.about["images"]) for one in found})
-    draws = sorted({str(one.about["draws"]) for one in found})
+    sent = sorted({data.sending(one.about | {"rows": one.rows}) for one in found})
     seeds = sum(ModelName.parse(name).seed == 0 for name in names)
     return [
-        f"CIFAR-10 test set, {' or '.join(images)} images, {' or '.join(draws)} channel draws, {seeds} networks; ± is "
+        f"CIFAR-10 test set, {' or '.join(images)} images, {'; or '.join(sent)}; {seeds} networks; ± is "
         "a 95 % interval over images. Every number comes from a file in `assets/results` (`python -m training tables`)."
     ]
 
@@ -129,7 +102,7 @@ def block(folder: Path = RESULTS) -> str:
     for tier in data.tiers(folder):
         parts += network_tables(tier, folder) + flex_tables(tier, folder)
         parts += ablation_table(tier, folder) + verdict_table(tier, folder)
-    parts += judge_table(folder) + link_table(folder) + cost_table(folder)
+    parts += judge_table(folder) + digital_tables(folder) + cost_table(folder)
     return "\n\n".join(parts) or "Not yet measured."
 
 

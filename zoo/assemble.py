@@ -39,6 +39,7 @@ def assemble(
     origin: str,
     training: Mapping[str, Any] | None = None,
     results: Mapping[str, Any] | None = None,
+    folder: Path | None = None,
     old: Path | None = None,
 ) -> tuple[Entry, dict[str, bytes]]:
     """The files of a checkpoint, and its registry entry.
@@ -46,6 +47,7 @@ def assemble(
     Args:
         judge: name of the judge that a link network belongs with. origin, training: as in ``Entry``.
         results: the network's results on the test set; those of other weights are left out.
+        folder: of all results files; the card shows what stands beside the network.
         old: folder of the same checkpoint as it was; its golden tensors are kept while the weights are the same.
 
     Raises:
@@ -63,7 +65,7 @@ def assemble(
     entry = replace(entry, files=_records(files))
     measured = results if measures(results, entry) else None
     entry = replace(entry, metrics=card.summary(measured))
-    files[CARD] = card.card(entry, measured).encode()
+    files[CARD] = card.card(entry, measured, folder).encode()
     return replace(entry, files=_records(files)), files
 
 

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from wzroi.config import TITLES, FlexConfig, JudgeConfig, ModelConfig
+from zoo.beside import section
 from zoo.errors import ZooError
 from zoo.rates import LinkConfig, rates_of, rho_text
 from zoo.registry import Entry
+from zoo.results import sending
 
 LICENCE = "mit"
 DATASET = "uoft-cs/cifar10"
@@ -129,10 +131,15 @@ def with_front_matter(values: Mapping[str, Any], body: str) -> str:
     return f"---\n{yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True, width=110)}---\n\n{body}"
 
 
-def card(entry: Entry, results: Mapping[str, Any] | None) -> str:
-    """The model card of one checkpoint; ``results`` are those of its own weights, or ``None``."""
+def card(entry: Entry, results: Mapping[str, Any] | None, folder: Path | None = None) -> str:
+    """The model card of one checkpoint.
+
+    Args:
+        results: those of its own weights, or ``None``. folder: of all results files, for what stands beside it.
+    """
+    beside = section(entry.name, folder) if results is not None and entry.metrics else ""
     parts = [f"# {entry.title}\n", _what(entry), _how_to_load(entry)]
-    parts += [_results_section(entry, results), _training(entry)]
+    parts += [_results_section(entry, results), *([beside] if beside else []), _training(entry)]
     parts.append(f"## Limits\n\n{FLEX_LIMITS if entry.flexible else LIMITS}\n")
     parts.append(f"## Source\n\n{'Beyond the paper: ' * entry.flexible}{PAPER}.\n")
     return with_front_matter(front_matter(entry), "\n".join(parts))
@@ -185,7 +192,7 @@ def _results_section(entry: Entry, results: Mapping[str, Any] | None) -> str:
         lines = [f"- {_metric_name(key, entry)}: {_figure(entry.metrics, key)}" for key in _plain(entry.metrics)]
         return "## Results\n\nCIFAR-10 test set, with 95 % intervals.\n\n" + "\n".join(lines) + "\n"
     head = (
-        f"CIFAR-10 test set, {results.get('images', '?')} images, {results.get('draws', '?')} channel draws each, "
+        f"CIFAR-10 test set, {results['images']} images, {sending(results)}, "
         f"{results.get('channel', 'awgn')}, ROI origin `{results.get('roi_origin', 'side')}`, pair source "
         f"`{results.get('pair_source', '?')}`, judge `{results.get('judge', entry.judge)}`; ± is a 95 % interval. "
         "PSNR is the mean over images; the figure in brackets is 10 log10(1 / mean MSE), as the paper prints it.\n"

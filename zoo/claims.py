@@ -11,10 +11,25 @@ from torch import Tensor
 
 from wzroi.config import ModelName
 from wzroi.metrics import estimate
-from zoo.results import HEADLINE_DB, METRICS, PAPER_RATES, RESULTS, Tier, Value, name_of, per_image, results, scheme
+from zoo.results import (
+    HEADLINE_DB,
+    METRICS,
+    PAPER_RATES,
+    RESULTS,
+    Tier,
+    Value,
+    judged,
+    name_of,
+    per_image,
+    results,
+    scheme,
+)
 
 BASELINE = "baseline"
-"""In place of an architecture: the control's name is then a scheme of ``zoo.results.scheme``."""
+"""In place of an architecture: the control's name is then a scheme of ``zoo.results.scheme``, or ``SIDE_ONLY``."""
+
+SIDE_ONLY = "side_only"
+"""The judge on the side image alone: nothing is sent."""
 
 
 class Side(NamedTuple):
@@ -30,6 +45,8 @@ class Side(NamedTuple):
 
     def value(self, metric: str, folder: Path) -> Value | None:
         """What was measured at 5 dB."""
+        if self.control == SIDE_ONLY:
+            return judged("side", self.tier, folder) if metric == "accuracy" else None
         if not self.name:
             return dict(scheme(self.rate, self.control, metric, self.tier, folder)).get(HEADLINE_DB)
         network = results(self.name, folder, self.rate or None)
@@ -151,6 +168,10 @@ CLAIMS = (
         (ROI, "roi:shuffled"), "task",
     ),
     Claim(
+        "control", "Sending helps the task: WZ-ROI above the judge on the side image alone", "accuracy", (ROI, ""),
+        (BASELINE, SIDE_ONLY), "task",
+    ),
+    Claim(
         "control", "Learned fusion beats pasting: WZ above DeepJSCC with the crop copied back", "psnr", (WZ, ""),
         ("deepjscc", "paste"), "rec",
     ),
@@ -266,9 +287,17 @@ def findings(tier: Tier, folder: Path = RESULTS) -> list[Finding]:
 
 RIVALS = {
     "deepjscc_paste": "paste", "linear_wz": "linear analog Wyner-Ziv", "linear": "linear analog",
-    "link_paste": "digital link + paste", "link": "digital link",
+    "link_paste": "digital link + paste", "link_unsent": "digital link, crop never sent", "link": "digital link",
+    "avif_mosaic_paste": "AVIF at capacity + paste", "avif_mosaic_unsent": "AVIF at capacity, crop never sent",
+    "avif_mosaic": "AVIF at capacity", SIDE_ONLY: "the side image alone",
 }
-"""What a network is held against in PSNR at 5 dB; those that use the side image only where the network does."""
+"""What a network is held against at 5 dB; those that use the side image only where the network does."""
+
+
+def uses_side(key: str) -> bool:
+    """Whether a control or a scheme of ``zoo.results.scheme`` uses what the receiver holds."""
+    return key.endswith(("_paste", "_unsent")) or "_wz" in key or key == SIDE_ONLY
+
 
 
 def _rival(key: str, name: ModelName, rate: int) -> Side:
@@ -278,9 +307,9 @@ def _rival(key: str, name: ModelName, rate: int) -> Side:
     return Side("", key, rate, tier)
 
 
-def beaten_by(name: ModelName, rate: int, folder: Path = RESULTS) -> list[str]:
-    """The controls and baselines whose PSNR at 5 dB lies above the network's at 1/rate by more than the interval."""
+def beaten_by(name: ModelName, rate: int, folder: Path = RESULTS, metric: str = "psnr") -> list[str]:
+    """The controls and baselines whose value at 5 dB and 1/rate is above the network's by more than the interval."""
     sided = name.architecture != "deepjscc"
-    rivals = [key for key in RIVALS if sided == (key in ("deepjscc_paste", "linear_wz", "link_paste"))]
-    found = {key: difference("psnr", Side(str(name), rate=rate), _rival(key, name, rate), folder) for key in rivals}
+    rivals = [key for key in RIVALS if sided == uses_side(key)]
+    found = {key: difference(metric, Side(str(name), rate=rate), _rival(key, name, rate), folder) for key in rivals}
     return [RIVALS[key] for key, one in found.items() if one is not None and one.sign < 0]

@@ -75,12 +75,14 @@ REFERENCES = {
     "capacity": (
         Reference("avif_mosaic", "AVIF at capacity, header-free", "#7c3aed", "dash"),
         Reference("avif_mosaic_paste", "AVIF at capacity + paste", "#7c3aed", "solid"),
+        Reference("avif_mosaic_unsent", "AVIF at capacity, crop never sent", "#7c3aed", "dashdot"),
         Reference("webp_mosaic", "WebP at capacity, header-free", "#be185d", "dash"),
         Reference("jpeg2000_mosaic", "JPEG 2000 at capacity, header-free", "#0e7490", "dash"),
     ),
     "link": (
         Reference("link", "best codec over 5G LDPC, scheme chosen at each SNR", "#dc2626", "dash"),
         Reference("link_paste", "the same + paste", "#dc2626", "solid"),
+        Reference("link_unsent", "AVIF over 5G LDPC, crop never sent", "#dc2626", "dashdot"),
         Reference("link_fixed", "best codec over 5G LDPC, scheme kept from 5 dB", "#991b1b", "dot"),
     ),
 }
@@ -175,16 +177,13 @@ def paste_over_rate(metric: str, snr_db: float, stage: str, tier: Tier, folder: 
 
 def judge_levels(xs: Sequence[float], tier: Tier, folder: Path = RESULTS) -> list[Series]:
     """The judge on clean images and on the side image alone (nothing sent), as level lines."""
-    found = data.read(data.JUDGES[tier], folder)
-    if not found or not xs:
-        return []
     titles = {"clean": "clean images", "side": "side image only, nothing sent"}
-    ends = (min(xs), max(xs))
-    return [
-        Series(title, "control", [Point(x, Value(found[view]["accuracy"], found[view]["accuracy_ci95"])) for x in ends],
-               GREY, "dash" if view == "side" else "dot")
-        for view, title in titles.items()
-    ]
+    found = {view: data.judged(view, tier, folder) for view in titles}
+    ends = (min(xs), max(xs)) if xs else ()
+    return _drawn(
+        Series(titles[view], "control", [Point(x, value) for x in ends], GREY, "dash" if view == "side" else "dot")
+        for view, value in found.items() if value is not None
+    )
 
 
 def baselines_over_snr(group: str, metric: str, rate: int, tier: Tier, folder: Path = RESULTS) -> list[Series]:

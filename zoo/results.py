@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -115,6 +116,20 @@ def _value(row: Row, kind: Metric) -> Value:
     return Value(row[kind.column], row.get(kind.interval))
 
 
+def sending(found: Mapping[str, Any]) -> str:
+    """How often a results file's network was sent each image, in words."""
+    images, draws = found["images"], found["draws"]
+    often = {row["snr_db"]: row.get("transmissions", images * draws) / images for row in found["rows"]}
+    every = [snr_db for snr_db, times in often.items() if times >= draws]
+    if len(every) == len(often):
+        return f"each image in all {draws} channel draws"
+    rest = "one" if max(times for snr_db, times in often.items() if snr_db not in every) <= 1 else "some"
+    if not every:
+        return f"each image in {rest} of {draws} channel draws"
+    where = ", ".join(f"{snr_db:g}" for snr_db in every)
+    return f"each image in all {draws} channel draws at {where} dB, in {rest} of them at the other SNRs"
+
+
 @functools.lru_cache(maxsize=512)
 def _parsed(path: Path, modified: int) -> Any:
     try:
@@ -193,6 +208,13 @@ def bounds(rate: int, kind: str, folder: Path = RESULTS) -> list[tuple[float, fl
 
 JUDGES: dict[Tier, str] = {"lite": "resnet_lite.cifar10", "paper": "resnet50.cifar10"}
 """Tier -> its judge."""
+
+
+def judged(view: str, tier: Tier, folder: Path = RESULTS) -> Value | None:
+    """The accuracy of the tier's judge on ``clean`` images, or on the ``side`` image alone (nothing is sent)."""
+    found = (read(JUDGES[tier], folder) or {}).get(view)
+    return Value(found["accuracy"], found["accuracy_ci95"]) if found else None
+
 
 BASELINE_FILES = {"bounds": "schemes", "digital": "rows"}
 """File of baselines -> where its rows stand."""
