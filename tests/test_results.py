@@ -291,8 +291,8 @@ def test_digital_claims_get_their_verdicts_from_the_file(folder: Path) -> None:
 def test_what_beats_a_network_names_the_digital_baselines(folder: Path) -> None:
     write_digital(folder, avif=21.0, link=20.6)
     plain, sided = ModelName.parse("deepjscc.rec_r16_lite"), ModelName.parse("deepjscc_wz.rec_r16_lite")
-    assert beaten_by(plain, folder) == ["digital link", "AVIF at capacity"]
-    assert beaten_by(sided, folder) == ["AVIF at capacity, crop never sent"]  # 24.5 against 23.5; with paste 23.5
+    assert beaten_by(plain, 16, folder) == ["digital link", "AVIF at capacity"]
+    assert beaten_by(sided, 16, folder) == ["AVIF at capacity, crop never sent"]  # 24.5 against 23.5; with paste 23.5
     assert f"| `{plain}` |" in block(folder) and "| digital link, AVIF at capacity |" in block(folder)
 
 
@@ -300,8 +300,8 @@ def test_a_network_worse_than_the_side_image_alone_says_so(folder: Path) -> None
     """The judge is right on 70 % of the side images with nothing sent."""
     write_network(folder, "deepjscc_wz.task_r16_lite", 23.0, 0.55)
     name = ModelName.parse("deepjscc_wz.task_r16_lite")
-    assert beaten_by(name, folder, "accuracy") == ["paste", "the side image alone"]
-    assert beaten_by(ModelName.parse("deepjscc.task_r16_lite"), folder, "accuracy") == []
+    assert beaten_by(name, 16, folder, "accuracy") == ["paste", "the side image alone"]
+    assert beaten_by(ModelName.parse("deepjscc.task_r16_lite"), 16, folder, "accuracy") == []
     write_network(folder, "deepjscc_wz_roi.task_r16_lite", 23.0, 0.95)
     assert verdict_of("Sending helps the task", folder).verdict == "holds in part"
     write_network(folder, "deepjscc_wz_roi.task_r32_lite", 23.0, 0.55)
