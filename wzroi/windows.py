@@ -94,15 +94,15 @@ class WindowTransform(nn.Module):
     def analyse(self, windows: Tensor, held: bool) -> Tensor:
         """Windows ``[..., 3072]`` to coefficients of unit variance ``[..., 767]``."""
         basis = self.held_basis if held else self.open_basis
-        return (windows - self.mean) @ (basis * STEP) / self.roots(held)
+        return (windows - self.mean) @ basis * (STEP / self.roots(held))
 
     def synthesise(self, coefficients: Tensor, held: bool) -> Tensor:
         """What coefficients of unit variance say of a window, about its mean: ``[..., 3072]``; zero where held."""
         basis = self.held_basis if held else self.open_basis
-        values = (coefficients * self.roots(held)) @ (basis * STEP).T
+        values = (coefficients * (self.roots(held) * STEP)) @ basis.T
         return values * (1 - self.held_mask) if held else values
 
     def complete(self, known: Tensor) -> Tensor:
         """From the crop's values about their mean, zero elsewhere, the linear estimate of the rest; ``[..., 3072]``."""
-        estimate = (known * self.held_mask) @ (self.estimate_in * STEP) @ (self.estimate_out * STEP)
+        estimate = (known * self.held_mask) @ self.estimate_in * STEP**2 @ self.estimate_out
         return estimate * (1 - self.held_mask)
