@@ -89,7 +89,7 @@ class FlexTier:
     judge: str
     rec: Schedule
     task: Schedule
-    trade_off: float = 0.05
+    trade_off: float = 0.2
 
 
 FLEX_TIERS: dict[str, FlexTier] = {
@@ -103,7 +103,7 @@ FLEX_TIERS: dict[str, FlexTier] = {
         FlexConfig(width=128, depth=3, hidden=512),
         judge="resnet_lite.cifar10",
         rec=Schedule("adam", batch=64, epochs=13, lr=1e-3, final_lr=1e-5, warmup=300, ema=0.998, cpu_bf16=True),
-        task=Schedule("adam", batch=64, epochs=2, lr=3e-4, final_lr=1e-5, warmup=50, ema=0.995, cpu_bf16=True),
+        task=Schedule("adam", batch=64, epochs=1, lr=3e-4, final_lr=1e-5, warmup=50, ema=0.995, cpu_bf16=True),
     ),
 }
 

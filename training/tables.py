@@ -10,6 +10,7 @@ import typer
 from training.digital_tables import digital_tables
 from training.loop import write_atomically
 from training.network_tables import TIER_TITLES, flex_tables, markdown, network_tables, shown
+from training.study_tables import study_tables
 from wzroi.config import TITLES, ModelName
 from zoo import claims
 from zoo import results as data
@@ -102,7 +103,8 @@ def block(folder: Path = RESULTS) -> str:
     for tier in data.tiers(folder):
         parts += network_tables(tier, folder) + flex_tables(tier, folder)
         parts += ablation_table(tier, folder) + verdict_table(tier, folder)
-    parts += judge_table(folder) + digital_tables(folder) + cost_table(folder)
+    parts += judge_table(folder) + digital_tables(folder) + study_tables(folder)
+    parts += cost_table(folder)
     return "\n\n".join(parts) or "Not yet measured."
 
 
