@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from explorer import disturb, side_curves, tables
-from explorer.compare import BENCH, Visit, arrive
+from explorer.compare import BENCH, Visit, arrive, visit
 from explorer.component import base_path, bench_data
 from explorer.disturb import KNOBS, OTHER_TIP, REMOVED_TIP, REST, Disturbance
 from explorer.engine import ENGINE, AskError, BusyError, Card, Frame, Variant, catalogue
@@ -21,7 +21,8 @@ from zoo.errors import ZooError
 
 INTRO = (
     "The networks were trained with one kind of side image: the crop at its place, sharp and clean. Disturb it, "
-    "and see which of them lean on it. **Paste** copies the same pixels to where the crop should belong, and learns nothing."
+    "and see which of them lean on it. **Paste** copies the same pixels to where the crop should belong, and learns "
+    "nothing."
 )
 PRESETS = [
     {"name": "Undisturbed", "values": {}},
@@ -56,7 +57,8 @@ def page() -> None:
     if not variants:
         no_networks()
         return
-    present()
+    visit(variants)
+    present()  # its notices are drawn with the visit's
     live(arrive(variants), variants)
 
 
