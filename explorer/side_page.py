@@ -15,8 +15,8 @@ from explorer.engine import ENGINE, AskError, BusyError, Card, Frame, Variant, c
 from explorer.layout import header, no_networks
 from explorer.sources import gallery
 from explorer.state import View
+from explorer.tables import verdict
 from explorer.takeaway import take_away
-from wzroi.config import CLASSES
 from zoo.errors import ZooError
 
 INTRO = (
@@ -86,14 +86,6 @@ def live(here: Visit, variants: list[Variant]) -> None:
 def cards_of(frame: Frame) -> list[Card]:
     """The variants, then paste."""
     return [*frame.cards, *([frame.paste] if frame.paste else [])]
-
-
-def verdict(card: Card) -> str:
-    """The judge's top class and its probability."""
-    if not card.probabilities:
-        return "not classified"
-    place = max(range(len(CLASSES)), key=card.probabilities.__getitem__)
-    return f"{CLASSES[place]} {100 * card.probabilities[place]:.0f} %"
 
 
 def rows_of(rest: Frame, now: Frame) -> list[tuple[str, ...]]:

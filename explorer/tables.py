@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from explorer.engine import Card
+from wzroi.config import CLASSES
+
 STYLE = """<style>
 .wz-table { overflow-x: auto; }
 .wz-table table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
@@ -36,6 +39,14 @@ def table(caption: str, headings: Sequence[str], rows: Sequence[Sequence[str]], 
     name = html.escape(caption, quote=True)
     return (f'{STYLE}<div class="wz-table" tabindex="0" role="region" aria-label="{name}"><table>'
             f"<caption>{name}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>")
+
+
+def verdict(card: Card) -> str:
+    """The judge's top class of a picture and its probability."""
+    if not card.probabilities:
+        return "not classified"
+    place = max(range(len(CLASSES)), key=card.probabilities.__getitem__)
+    return f"{CLASSES[place]} {100 * card.probabilities[place]:.0f} %"
 
 
 def draw(caption: str, headings: Sequence[str], rows: Sequence[Sequence[str]], words: Sequence[int] = ()) -> None:

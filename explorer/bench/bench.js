@@ -59,27 +59,14 @@ class Bench extends Live {
 
   buildControls() {
     this.catalogueKey = JSON.stringify(this.data.catalogue);
-    const { snr_range: [low, high], tips } = this.data;
-    const seed = make("input", { class: "number", type: "number", id: "wz-seed", "aria-describedby": "wz-seed-tip", min: 0, max: this.data.max_seed, step: 1, title: tips.seed,
-      onchange: () => this.move({ seed: clamp(Math.round(Number(seed.value)) || 0, 0, this.data.max_seed) }) });
-    this.seed = seed;
-    const draw = make("button", { type: "button", onclick: () => this.move({ seed: (this.state.seed + 1) % this.data.max_seed }) }, "Draw again");
-    this.part("sliders").replaceChildren(
-      this.slider("snr", "SNR", low, high, 0.5, tips.snr, () => this.move({ snr: Number(this.snr.input.value) })),
-      this.slider("rate", "Bandwidth ratio", 0, 1, 1, tips.rate, () => this.move({ rate: this.rates()[Number(this.rate.input.value)] })),
-      this.slider("opacity", "ROI opacity", 0, 100, 1, tips.opacity, () => {
-        this.state.opacity = Number(this.opacity.input.value);
-        this.state.overlay = true; // who moves it wants to see it
-        this.syncControls();
-        this.paintToggles();
-        this.settle();
-      }));
+    const { tips } = this.data;
+    this.part("sliders").replaceChildren(...this.coreSliders());
     this.part("options").replaceChildren(
       ...this.variantGroups(),
       this.group("Show", `${tips.opacity} ${tips.errors}`, this.check("overlay", "ROI overlay", tips.opacity), this.check("errors", "Error maps", tips.errors)),
       this.choice("channel", "Channel", this.data.channels, tips.channel),
       this.choice("roi", "ROI origin", this.data.origins, tips.roi),
-      make("div", { class: "field" }, make("label", { for: "wz-seed", title: tips.seed }, "Noise seed"), make("div", { class: "inline" }, seed, draw), tipOf(tips.seed, "wz-seed")));
+      this.seedField());
     this.buildHelp();
     this.buildCrop();
     this.part("more").open = this.root.clientWidth > 560 && !this.data.crop;
@@ -118,10 +105,9 @@ class Bench extends Live {
 
   // What explains the page: the tour again, and every control's tip in the open (a mouse finds them by hovering).
   buildHelp() {
-    const explain = make("input", { type: "checkbox", onchange: () => this.root.classList.toggle("explain", explain.checked) });
     const again = make("button", { type: "button", onclick: () => this.tour.open(true) }, "Tour: half a minute");
     this.tour.opener = again;
-    this.part("help").replaceChildren(again, make("label", { class: "chip" }, explain, "Explain the controls"), tipOf(this.data.tips.pair, "wz-pair"));
+    this.part("help").replaceChildren(again, this.explain(), tipOf(this.data.tips.pair, "wz-pair"));
   }
 
   toggleVariant(id, on) {
@@ -133,28 +119,13 @@ class Bench extends Live {
   }
 
   syncControls() {
-    const state = this.state, rates = this.rates();
-    if (rates.length && !rates.includes(state.rate)) {
-      state.rate = rates.reduce((best, rate) => Math.abs(1 / rate - 1 / state.rate) < Math.abs(1 / best - 1 / state.rate) ? rate : best);
-    }
-    this.snr.input.value = state.snr;
-    this.snr.output.textContent = `${state.snr.toFixed(1)} dB`;
-    this.snr.input.setAttribute("aria-valuetext", `${state.snr.toFixed(1)} decibel`);
-    this.rate.input.max = Math.max(rates.length - 1, 0);
-    this.rate.input.disabled = rates.length < 2;
-    this.rate.input.value = Math.max(rates.indexOf(state.rate), 0);
-    this.rate.output.textContent = rates.length ? `1/${state.rate}` : "–";
-    this.rate.input.setAttribute("aria-valuetext", rates.length ? `one ${state.rate}th` : "none");
-    this.opacity.input.value = state.opacity;
-    this.opacity.output.textContent = `${state.opacity} %`;
-    this.channel.value = state.channel;
+    const { state } = this;
+    this.syncCore();
     this.roi.value = state.roi;
-    this.seed.value = state.seed;
     this.overlay.checked = state.overlay;
     this.errors.checked = state.errors;
     this.syncCrop();
     for (const chip of this.chips) chip.checked = state.variants.includes(chip.value);
-    for (const button of this.part("gallery").children) button.setAttribute("aria-pressed", String(button.dataset.key === state.pair));
   }
 
   // ---- showing a frame ------------------------------------------------------------------------------------------
@@ -254,7 +225,6 @@ class Bench extends Live {
   }
 
   showLegend(frame) {
-    const bar = (colours) => { const node = make("i", {}); node.style.background = `linear-gradient(90deg, ${colours.join(", ")})`; return node; };
     const place = frame.pair_source === "crop" && ["side", "shuffled"].includes(frame.ask.roi)
       ? " (a map of x_side; over x and the reconstructions it is moved back to where the crop came from)" : "";
     if (place === this.legendKey) return;

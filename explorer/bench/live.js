@@ -36,6 +36,12 @@ const split = (title) => {
   return match ? [match[1], match[2]] : [title, ""];
 };
 
+const bar = (colours) => {
+  const node = make("i", {});
+  node.style.background = `linear-gradient(90deg, ${colours.join(", ")})`;
+  return node;
+};
+
 const decode = async (base64) => {
   const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
   return createImageBitmap(new Blob([bytes], { type: "image/png" }));
@@ -106,6 +112,57 @@ class Live {
     const id = `wz-${label.replace(/\W+/g, "-")}`;
     return make("div", { class: "group" }, make("span", { class: "name", title: tip }, label),
       make("div", { class: "chips", role: "group", "aria-label": label, "aria-describedby": `${id}-tip` }, ...chips), tipOf(tip, id));
+  }
+
+  // SNR, bandwidth ratio and ROI opacity; the page says which rates there are.
+  coreSliders() {
+    const { snr_range: [low, high], tips } = this.data;
+    return [
+      this.slider("snr", "SNR", low, high, 0.5, tips.snr, () => this.move({ snr: Number(this.snr.input.value) })),
+      this.slider("rate", "Bandwidth ratio", 0, 1, 1, tips.rate, () => this.move({ rate: this.rates()[Number(this.rate.input.value)] })),
+      this.slider("opacity", "ROI opacity", 0, 100, 1, tips.opacity, () => {
+        this.state.opacity = Number(this.opacity.input.value);
+        this.state.overlay = true; // who moves it wants to see it
+        this.syncControls();
+        this.paintToggles();
+        this.settle();
+      }),
+    ];
+  }
+
+  // Every control's tip in the open: a mouse finds them by hovering.
+  explain() {
+    const explain = make("input", { type: "checkbox", onchange: () => this.root.classList.toggle("explain", explain.checked) });
+    return make("label", { class: "chip" }, explain, "Explain the controls");
+  }
+
+  seedField() {
+    const { tips, max_seed: most } = this.data;
+    const seed = make("input", { class: "number", type: "number", id: "wz-seed", "aria-describedby": "wz-seed-tip", min: 0, max: most, step: 1, title: tips.seed,
+      onchange: () => this.move({ seed: clamp(Math.round(Number(seed.value)) || 0, 0, most) }) });
+    this.seed = seed;
+    const draw = make("button", { type: "button", onclick: () => this.move({ seed: (this.state.seed + 1) % most }) }, "Draw again");
+    return make("div", { class: "field" }, make("label", { for: "wz-seed", title: tips.seed }, "Noise seed"), make("div", { class: "inline" }, seed, draw), tipOf(tips.seed, "wz-seed"));
+  }
+
+  syncCore() {
+    const state = this.state, rates = this.rates();
+    if (rates.length && !rates.includes(state.rate)) {
+      state.rate = rates.reduce((best, rate) => Math.abs(1 / rate - 1 / state.rate) < Math.abs(1 / best - 1 / state.rate) ? rate : best);
+    }
+    this.snr.input.value = state.snr;
+    this.snr.output.textContent = `${state.snr.toFixed(1)} dB`;
+    this.snr.input.setAttribute("aria-valuetext", `${state.snr.toFixed(1)} decibel`);
+    this.rate.input.max = Math.max(rates.length - 1, 0);
+    this.rate.input.disabled = rates.length < 2;
+    this.rate.input.value = Math.max(rates.indexOf(state.rate), 0);
+    this.rate.output.textContent = rates.length ? `1/${state.rate}` : "–";
+    this.rate.input.setAttribute("aria-valuetext", rates.length ? `one ${state.rate}th` : "none");
+    this.opacity.input.value = state.opacity;
+    this.opacity.output.textContent = `${state.opacity} %`;
+    this.channel.value = state.channel;
+    this.seed.value = state.seed;
+    for (const button of this.part("gallery").children) button.setAttribute("aria-pressed", String(button.dataset.key === state.pair));
   }
 
   move(change) {
