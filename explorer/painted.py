@@ -35,7 +35,7 @@ def painted_map(origin: str, size: tuple[int, int]) -> Tensor:
     """The map M ``[1, 1, H, W]`` in [0, 1] of ``painted:<digits>``, bilinear as a Grad-CAM is (eqs. 6 and 7)."""
     digits = check(origin.removeprefix(PREFIX))
     grid = torch.tensor([int(digit) for digit in digits], dtype=torch.float32) / LEVELS
-    return upscale(grid.reshape(1, 1, SIDE, SIDE), size)
+    return upscale(grid.reshape(1, 1, SIDE, SIDE), size).clamp(0, 1)
 
 
 def as_painted(roi: Tensor) -> str:
