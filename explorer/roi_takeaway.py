@@ -83,7 +83,7 @@ def draw(done: Comparison) -> None:
         offer([("Numbers as CSV", lambda: as_csv(done), "wzroi-roi.csv", "text/csv"),
                ("Numbers as JSON", lambda: as_json(done), "wzroi-roi.json", "application/json")])
         try:
-            st.code(python_lines(done, str(ENGINE.device)), language="python")
+            st.code(python_lines(done, str(ENGINE.device)), language="python", wrap_lines=True)
             st.caption("Run at the project's root, the lines print the numbers shown above, to the last digit.")
         except AskError as error:
             st.caption(f"{str(error)[:1].upper()}{str(error)[1:]}.")

@@ -85,7 +85,7 @@ def take_away(view: View, variants: list[Variant]) -> None:
         st.caption("The address of this page is a link to this view. Uploaded pictures are not part of it.")
         downloads(frame, view)
         try:
-            st.code(python_lines(frame, judges_of(frame.ask), str(ENGINE.device)), language="python")
+            st.code(python_lines(frame, judges_of(frame.ask), str(ENGINE.device)), language="python", wrap_lines=True)
             st.caption("Run at the project's root, the lines print the numbers shown above, to the last digit.")
         except AskError as error:
             st.caption(f"{str(error)[:1].upper()}{str(error)[1:]}.")

@@ -165,7 +165,7 @@ class Bench extends Live {
       this.given = {};
       for (const [key, name, note, label] of [["clean", "Sent: x", "what the camera sees", "The source image x"], ["side", "Known: x_side", "", "The side image, with the ROI map over it"]]) {
         const box = this.picture(label, true), small = make("small", {}, note), classes = this.classes(name);
-        const node = make("article", { class: "card" }, make("h3", {}, name, small), box, classes);
+        const node = make("article", { class: "card" }, make("h2", {}, name, small), box, classes);
         if (key === "side") classes.before(make("p", { class: "note" }, "Side-only control: the judge on x_side, nothing sent."));
         this.given[key] = { box, small, classes };
         this.part("given").append(node);
@@ -185,7 +185,7 @@ class Bench extends Live {
     const values = Object.fromEntries(METRICS.map(([, key]) => [key, make("dd", {})]));
     const error = this.picture(`Error map of ${card.title}`, false);
     const node = make("article", { class: `card${control ? " control" : ""}` },
-      make("h3", {}, name, make("small", {}, note)), box,
+      make("h2", {}, name, make("small", {}, note)), box,
       make("dl", {}, ...METRICS.flatMap(([text, key]) => [make("dt", {}, text), values[key]])), classes,
       make("div", { class: "fault" }, make("span", {}, "Error map"), error));
     node.dataset.model = control ? "paste" : card.model;
@@ -216,7 +216,7 @@ class Bench extends Live {
     if (key !== this.cardsKey) {
       this.cardsKey = key;
       this.views = all.map(([card, control]) => this.makeCard(card, control));
-      const notes = lacking.map((variant) => make("article", { class: "card" }, make("h3", {}, variant.title),
+      const notes = lacking.map((variant) => make("article", { class: "card" }, make("h2", {}, variant.title),
         make("p", { class: "note" }, `Not in the zoo at 1/${this.state.rate}: it has ${Object.keys(variant.names).map((rate) => `1/${rate}`).join(", ")}.`)));
       if (!frame.cards.length) notes.push(make("p", { class: "note" }, "Choose at least one variant above."));
       this.part("cards").replaceChildren(...this.views.map((view) => view.node), ...notes);

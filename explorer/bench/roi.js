@@ -80,7 +80,7 @@ class RoiBench extends Live {
     const part = (text, box) => make("div", {}, make("span", { class: "under" }, text), box);
     const values = Object.fromEntries(ROI_METRICS.map(([, key]) => [key, make("dd", {})])), classes = this.classes(`origin ${origin}`);
     const node = make("article", { class: `card${["zeros", "normal", "shuffled"].includes(origin) ? " control" : ""}` },
-      make("h3", {}, name, make("small", {}, note ?? "")), make("div", { class: "four" }, part("map M on x", overlay), part("reconstruction", picture), part("error", error), part("change", change)),
+      make("h2", {}, name, make("small", {}, note ?? "")), make("div", { class: "four" }, part("map M on x", overlay), part("reconstruction", picture), part("error", error), part("change", change)),
       make("dl", {}, ...ROI_METRICS.flatMap(([text, key]) => [make("dt", {}, text), values[key]])), classes);
     node.dataset.origin = origin;
     return { node, overlay, picture, error, change, values, classes };
