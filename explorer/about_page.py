@@ -76,14 +76,14 @@ def page() -> None:
     """Draw the page."""
     header("About", "How the explorer's networks work, what is measured, and what not to conclude.")
     st.markdown(HOW)
-    st.subheader("Limits", anchor=False)
+    st.header("Limits", anchor=False)
     st.markdown(LIMITS)
-    st.subheader("The zoo", anchor=False)
+    st.header("The zoo", anchor=False)
     rows = table()
     if rows:
         st.dataframe(rows, hide_index=True)
     else:
         no_networks()
     st.caption(f"Running on {ENGINE.hardware()}. Test-set figures: CIFAR-10, AWGN; empty where not yet measured.")
-    st.subheader("Cite", anchor=False)
-    st.code(CITE, language="bibtex")
+    st.header("Cite", anchor=False)
+    st.code(CITE, language="bibtex", wrap_lines=True)

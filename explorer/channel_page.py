@@ -13,7 +13,7 @@ from explorer.channel_figures import Level, mismatch_figure, peak_to_average_db,
 from explorer.component import CHANNEL_NAMES, TIPS
 from explorer.draws import DRAW_PIXELS, Draws, draw
 from explorer.engine import SNR_RANGE, Variant, catalogue, holdings
-from explorer.layout import choose_rate, header, no_networks, present_view
+from explorer.layout import choose_rate, header, no_networks, present_view, show_picture
 from explorer.sources import Scene, find_scene
 from explorer.state import View
 from wzroi import views
@@ -117,8 +117,7 @@ def show_pictures(scene: Scene, draws: Draws) -> None:
              f"Spread of a pixel, 0 to {round(255 * views.ERROR_SCALE)} grey levels": spread_map(draws.pictures)}
     columns = st.columns(2)
     for index, (name, pixels) in enumerate(shown.items()):
-        columns[index % 2].image(views.enlarge(pixels, factor), caption=name, output_format="PNG",
-                                 width=factor * scene.size[1])
+        show_picture(columns[index % 2], views.enlarge(pixels, factor), name, factor * scene.size[1])
 
 
 def trained_at(model: str) -> float | None:

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from explorer import cifar, upload
-from explorer.component import asset, bench_data
+from explorer.component import asset, base_path, bench_data
 from explorer.engine import Variant, catalogue
 from explorer.layout import header, no_networks
 from explorer.state import View, read_component, read_query
@@ -18,7 +18,7 @@ from explorer.takeaway import take_away
 
 BENCH = st.components.v2.component(
     "wzroi_bench", html=asset("bench.html"), css=asset("bench.css", "help.css"),
-    js=asset("chain.js", "tour.js", "bench.js"),
+    js=asset("live.js", "chain.js", "tour.js", "reveal.js", "bench.js"),
 )
 
 SOURCES = {"gallery": "Gallery", "cifar": "CIFAR-10 test set", "upload": "Your picture"}
@@ -93,20 +93,25 @@ def page() -> None:
     if not variants:
         no_networks()
         return
+    here = arrive(variants)
+    live(here, variants)
+
+
+def arrive(variants: list[Variant]) -> Visit:
+    """The visit, with what was wrong with its link and the choice of the pair drawn."""
     here = visit(variants)
     with st.container():  # a place of their own: what comes and goes there must not move the component below
         notices()
     with st.container():
         choose_pair(here)
-    live(here, variants)
+    return here
 
 
 @st.fragment
 def live(here: Visit, variants: list[Variant]) -> None:
     """The component and the sweep below it; a settled control reruns this part alone."""
-    base = st.config.get_option("server.baseUrlPath").strip("/")
     showing = st.session_state.source == "gallery"
-    data = bench_data(here.view, variants, here.version, f"/{base}" if base else "", showing)
+    data = bench_data(here.view, variants, here.version, base_path(), showing)
     told = BENCH(key="bench", data=data, on_view_change=lambda: None)
     if told.view:
         here.adopt(told.view, variants)

@@ -7,6 +7,8 @@ import functools
 from pathlib import Path
 from typing import Any
 
+import streamlit as st
+
 from explorer.engine import CLASS_NAMES, ENGINE, MAX_SEED, MAX_VARIANTS, SNR_RANGE, Variant, holdings
 from explorer.sources import gallery, gallery_scene, shrink
 from explorer.state import View
@@ -81,12 +83,21 @@ def gallery_data() -> dict[str, Any]:
     return {"sheet": base64.b64encode(sheet).decode(), "size": THUMB, "items": items}
 
 
-def bench_data(view: View, variants: list[Variant], version: int, base: str, show_gallery: bool) -> dict[str, Any]:
-    """All that the component is told."""
+def base_path() -> str:
+    """What stands before the explorer's routes in its address: empty, or ``/name``."""
+    base = str(st.config.get_option("server.baseUrlPath")).strip("/")
+    return f"/{base}" if base else ""
+
+
+def bench_data(
+    view: View, variants: list[Variant], version: int, base: str, show_gallery: bool,
+    crop: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """All that the component is told; ``crop``: the controls of what is done to the side image."""
     return {
         "version": version, "base": base, "view": view.to_data(),
         "catalogue": [v._asdict() | {"names": {str(k): n for k, n in v.names.items()}} for v in variants],
-        "gallery": gallery_data() if show_gallery else None,
+        "crop": crop, "gallery": gallery_data() if show_gallery else None,
         "channels": CHANNELS, "channel_names": CHANNEL_NAMES, "origins": {key: ORIGIN_LABELS[key] for key in ORIGINS},
         "shapes": shapes(), "classes": CLASS_NAMES, "tips": TIPS, "hardware": ENGINE.hardware(),
         "snr_range": list(SNR_RANGE), "max_seed": MAX_SEED, "max_variants": MAX_VARIANTS,

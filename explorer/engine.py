@@ -19,6 +19,8 @@ import torch
 from torch import Tensor
 
 import zoo
+from explorer.painted import PREFIX, is_painted, painted_map
+from explorer.painted import check as check_grid
 from explorer.sources import find_scene
 from wzroi import views
 from wzroi.channel import sample_channel
@@ -35,7 +37,8 @@ from zoo.scenes import AskError, Scene, SourceError, on_source, with_neighbour
 
 __all__ = [
     "CLASS_NAMES", "ENGINE", "MAX_SEED", "MAX_VARIANTS", "SNR_RANGE", "Ask", "AskError", "BusyError", "Card", "Engine",
-    "Frame", "Variant", "catalogue", "forget_holdings", "frame_json", "holdings", "title_of", "with_neighbour",
+    "Frame", "Variant", "catalogue", "forget_holdings", "frame_json", "holdings", "map_on_source", "title_of",
+    "with_neighbour",
 ]  # fmt: skip
 
 MAX_VARIANTS = 12
@@ -56,8 +59,8 @@ class Ask(NamedTuple):
     """One setting of the controls: all that decides the pixels and numbers of a frame.
 
     ``pair`` is a scene's key, ``models`` names of link networks, ``snr_db`` in dB per complex symbol, ``channel`` a key
-    of ``CHANNELS``, ``roi`` a key of ``ORIGINS``, ``seed`` of the noise, ``rate`` 1/rho of flexible networks: any other
-    has its own.
+    of ``CHANNELS``, ``roi`` a key of ``ORIGINS`` or a painted map, ``seed`` of the noise, ``rate`` 1/rho of flexible
+    networks: any other has its own.
     """
 
     pair: str
@@ -74,7 +77,10 @@ class Ask(NamedTuple):
 
     def checked(self) -> Ask:
         """Itself, or AskError naming the first value that is out of range and what would be right."""
-        check_controls(self.snr_db, self.channel, self.roi, self.seed)
+        painted = is_painted(self.roi)
+        if painted:
+            check_grid(self.roi.removeprefix(PREFIX))
+        check_controls(self.snr_db, self.channel, "zeros" if painted else self.roi, self.seed)
         if len(self.models) > MAX_VARIANTS or len(set(self.models)) != len(self.models):
             raise AskError(f"choose at most {MAX_VARIANTS} variants, each once")
         return self
@@ -266,6 +272,8 @@ class Engine:
         seed = seed if origin == "normal" else 0
 
         def make() -> Tensor:
+            if is_painted(origin):
+                return painted_map(origin, scene.size).to(self.device)
             pair = with_neighbour(scene) if origin == "shuffled" else scene.pair
             generator = torch.Generator().manual_seed(seed)
             return roi_map(self.judge(judge), pair.to(self.device), origin, generator=generator)[:1]
@@ -349,7 +357,7 @@ class Engine:
             return Frame(ask, scene, cards, next(iter(control), None), None, None, None, None, None, 0.0)
         look, roi = self.look(scene, judge), self.roi(scene, judge, ask.roi, ask.seed)
         return Frame(
-            ask, scene, cards, next(iter(control), None), roi[0], on_source(scene, roi, ask.roi)[0],
+            ask, scene, cards, next(iter(control), None), roi[0], map_on_source(scene, roi, ask.roi)[0],
             look.side.tolist(), look.clean.tolist(), judge, 0.0,
         )
 
@@ -360,6 +368,11 @@ class Engine:
             self.frame(ask)
         except (AskError, BusyError, SourceError, ZooError, OSError):
             return  # the page itself says what is wrong
+
+
+def map_on_source(scene: Scene, roi: Tensor, origin: str) -> Tensor:
+    """The map M moved into the frame of x; a painted one lies over x_side, as the map that a receiver computes."""
+    return on_source(scene, roi, "side" if is_painted(origin) else origin)
 
 
 def plain_twin(model: str, rate: Fraction) -> str:

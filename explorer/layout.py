@@ -4,21 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Literal
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from explorer.engine import Variant
 from explorer.state import View, read_query
+from wzroi.views import Pixels
 from zoo.catalogue import is_flexible
 from zoo.rates import DEFAULT, SERVED, rho_text
 
 STYLE = """<style>
 .stMainBlockContainer { padding: 4.2rem 2rem 3rem; max-width: 1500px; }
 .stMainBlockContainer .stVerticalBlock { gap: 0.7rem; }
+.stMainBlockContainer [data-testid="stCaptionContainer"], .stMainBlockContainer [data-testid="stCaptionContainer"] p {
+  color: inherit; opacity: .9;
+}
+.stMainBlockContainer [data-testid="stWidgetLabel"], .stMainBlockContainer [data-testid="stWidgetLabel"] p {
+  color: inherit;
+}
 .stMainBlockContainer h1 { font-size: 1.7rem; padding: 0 0 0.1rem; }
+.stMainBlockContainer h2 { font-size: 1.35rem; }
 @media (max-width: 640px) {
   .stMainBlockContainer { padding: 4rem 0.8rem 2rem; }
-  .stMainBlockContainer h1 { font-size: 1.35rem; }
+  .stMainBlockContainer [data-testid="stCaptionContainer"], .stMainBlockContainer [data-testid="stCaptionContainer"] p {
+  color: inherit; opacity: .9;
+}
+.stMainBlockContainer [data-testid="stWidgetLabel"], .stMainBlockContainer [data-testid="stWidgetLabel"] p {
+  color: inherit;
+}
+.stMainBlockContainer h1 { font-size: 1.35rem; }
 }
 </style>"""
 
@@ -28,6 +44,13 @@ def header(title: str, sentence: str) -> None:
     st.html(STYLE)
     st.title(title, anchor=False)
     st.markdown(sentence)
+
+
+def show_picture(
+    place: DeltaGenerator, pixels: Pixels, caption: str, width: int | Literal["stretch"] = "stretch"
+) -> None:
+    """Draw a picture whose caption is also what a screen reader says."""
+    place.image(pixels, caption=caption, alt=caption, output_format="PNG", width=width)
 
 
 EMPTY = (

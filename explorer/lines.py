@@ -64,19 +64,25 @@ def python_lines(frame: Frame, judges: dict[str, str], device: str) -> str:
                        "gallery or of CIFAR-10, or send yours with `python -m zoo transmit PICTURE`")
     if not judges or set(judges) != set(ask.models):
         raise AskError("the zoo has no judge for these networks: pull or train one")
-    flexible = any(is_flexible(name) for name in ask.models)
-    imports = "from zoo.rates import symbols_at\n" * flexible
+    imports, symbols = symbols_lines(ask)
     imports += "from zoo.scenes import with_neighbour\n" * (ask.roi == "shuffled")
     text = LINES.format(
         imports=imports, device=device, pair=ask.pair, roi=roi_line(ask), seed=ask.seed, channel=ask.channel,
         snr=ask.snr_db, models=[(name, judges[name]) for name in ask.models],
-        symbols=f"symbols_at(model, *scene.size, {ask.rate})" if flexible else "model.num_symbols(*scene.size)",
+        symbols=symbols,
     )
     if frame.paste is None:
         return text
     control = frame.paste.model
     judge = judges.get(control) or str(frame.judge)
     return text + PASTE.format(judge=judge, model=control)
+
+
+def symbols_lines(ask: Ask) -> tuple[str, str]:
+    """The import, if any, and the expression of a picture's symbols: at the asked rate for a flexible network."""
+    if any(is_flexible(name) for name in ask.models):
+        return "from zoo.rates import symbols_at\n", f"symbols_at(model, *scene.size, {ask.rate})"
+    return "", "model.num_symbols(*scene.size)"
 
 
 def roi_line(ask: Ask) -> str:

@@ -22,6 +22,8 @@ class Page(NamedTuple):
 
 PAGES = [
     Page("Compare", "compare", "explorer.compare"),
+    Page("Side information", "side", "explorer.side_page"),
+    Page("Region of interest", "roi", "explorer.roi_page"),
     Page("Channel", "channel", "explorer.channel_page"),
     Page("Sweep", "sweep", "explorer.sweep_page"),
     Page("Stereo", "stereo", "explorer.stereo_page"),

@@ -1,8 +1,9 @@
 """The explorer's own routes: stateless, bounded, read-only.
 
 ``GET {base}/wzroi/frame?pair=&models=&snr=&channel=&roi=&seed=&rate=&seq=`` answers one setting of the controls with
-JSON: numbers, and a PNG sheet of pictures at native size. ``rate`` is 1/rho of flexible networks. ``seq`` is carried
-back, so that a page never shows an old answer.
+JSON: numbers, and a PNG sheet of pictures at native size. ``rate`` is 1/rho of flexible networks. ``GET
+{base}/wzroi/roi`` takes the same, one network and a painted ``roi``, and answers with the map of every origin. ``seq``
+is carried back, so that a page never shows an old answer.
 An error is a sentence in ``error`` with a fitting status, or with status 200 under ``quiet=1``: a browser writes every
 other status to its console, and a page that shows the sentence has nothing to report there.
 """
@@ -10,12 +11,14 @@ other status to its console, and a page that shows the sentence has nothing to r
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from explorer.engine import ENGINE, Ask, AskError, BusyError, Engine, frame_json
+from explorer.origins import compare, comparison_json
 from explorer.sources import SourceError
 from wzroi.data import DataError
 from zoo.errors import ZooError
@@ -48,11 +51,23 @@ def _sequence(query: dict[str, str]) -> int:
     return int(text) if text.isdecimal() and len(text) < 12 else 0
 
 
-def answer(query: dict[str, str], engine: Engine = ENGINE) -> tuple[int, dict[str, object]]:
-    """Status and JSON body of a frame request; every error is a sentence."""
+def frame(ask: Ask, engine: Engine) -> dict[str, object]:
+    """What the Compare page asks for."""
+    return frame_json(engine.frame(ask))
+
+
+def roi_maps(ask: Ask, engine: Engine) -> dict[str, object]:
+    """What the Region of interest page asks for."""
+    return comparison_json(compare(ask, engine))
+
+
+def answer(
+    query: dict[str, str], engine: Engine = ENGINE, compute: Callable[[Ask, Engine], dict[str, object]] = frame
+) -> tuple[int, dict[str, object]]:
+    """Status and JSON body of a request; every error is a sentence."""
     sequence = _sequence(query)
     try:
-        return 200, {"seq": sequence, **frame_json(engine.frame(ask_of(query)))}
+        return 200, {"seq": sequence, **compute(ask_of(query), engine)}
     except (AskError, SourceError, ZooError) as error:
         return 400, {"seq": sequence, "error": str(error)}
     except DataError as error:
@@ -64,18 +79,28 @@ def answer(query: dict[str, str], engine: Engine = ENGINE) -> tuple[int, dict[st
         return 500, {"seq": sequence, "error": "this frame could not be computed: change a control, or reload the page"}
 
 
-def frame_route(request: Request) -> Response:
-    """Answer a frame request; runs in the server's thread pool, so that the page stays alive meanwhile."""
+def _respond(request: Request, compute: Callable[[Ask, Engine], dict[str, object]]) -> Response:
     if len(request.url.query) > MAX_QUERY:
         return JSONResponse({"seq": 0, "error": "this request is too long: choose fewer variants"}, 414)
     query = dict(request.query_params)
-    status, body = answer(query)
+    status, body = answer(query, compute=compute)
     if query.get("quiet") == "1":
         status = 200
     return JSONResponse(body, status, headers={"Cache-Control": "no-store"})
 
 
+def frame_route(request: Request) -> Response:
+    """Answer a frame request; runs in the server's thread pool, so that the page stays alive meanwhile."""
+    return _respond(request, frame)
+
+
+def roi_route(request: Request) -> Response:
+    """Answer a request for the ROI maps of every origin."""
+    return _respond(request, roi_maps)
+
+
 def routes(base: str = "") -> list[Route]:
     """The routes below a base path such as ``explorer`` (Streamlit's ``server.baseUrlPath``)."""
     prefix = f"/{base.strip('/')}" if base.strip("/") else ""
-    return [Route(f"{prefix}/wzroi/frame", frame_route, methods=["GET"])]
+    ways = {"frame": frame_route, "roi": roi_route}
+    return [Route(f"{prefix}/wzroi/{name}", way, methods=["GET"]) for name, way in ways.items()]

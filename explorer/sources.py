@@ -1,6 +1,7 @@
 """Where a pair comes from: the bundled gallery, the CIFAR-10 test set, or a visitor's upload.
 
-Every pair has a key, ``gallery:<id>``, ``cifar:<index>`` or ``upload:<token>``, by which pages and routes name it.
+Every pair has a key, ``gallery:<id>``, ``cifar:<index>`` or ``upload:<token>``, by which pages and routes name it;
+what is done to its side image stands behind a ``#`` (``explorer/disturb.py``).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from explorer.disturb import disturbed, read_text
 from wzroi.config import CLASSES
 from wzroi.data import FOLDER, DataError, Images, as_float, default_root, find_root, load_split
 from wzroi.pairs import Pair, make_pair
@@ -139,11 +141,17 @@ UPLOADS = UploadShelf()
 
 
 def find_scene(key: str) -> Scene:
-    """The pair of a key.
+    """The pair of a key, its side image disturbed where the key says so behind a ``#``.
 
     Raises:
         SourceError: unknown key, or an upload that is gone. DataError: CIFAR-10 is not here.
     """
+    key, _, disturbance = key.partition("#")
+    scene = _undisturbed(key)
+    return disturbed(scene, read_text(disturbance)) if disturbance else scene
+
+
+def _undisturbed(key: str) -> Scene:
     kind, _, name = key.partition(":")
     if kind == "gallery":
         return gallery_scene(name)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from explorer.component import CHANNEL_NAMES, TIPS
 from explorer.engine import ENGINE, SNR_RANGE, BusyError, catalogue, holdings
-from explorer.layout import choose_rate, header, no_networks
+from explorer.layout import choose_rate, header, no_networks, show_picture
 from explorer.sources import gallery_scene, shrink, upload_pair, working_size
 from explorer.stereo import TILE, cost, disparity, disparity_map, needed_bytes, send
 from explorer.upload import read_files
@@ -115,13 +115,12 @@ def page() -> None:
 def show_pair(chosen: Chosen) -> None:
     """Both pictures and the disparity between them."""
     left, right, apart = st.columns(3)
-    left.image(views.to_pixels(chosen.pair.source[0]), caption="Left: sent", output_format="PNG", width="stretch")
-    right.image(views.to_pixels(chosen.pair.side[0]), caption="Right: known", output_format="PNG", width="stretch")
+    show_picture(left, views.to_pixels(chosen.pair.source[0]), "Left: sent")
+    show_picture(right, views.to_pixels(chosen.pair.side[0]), "Right: known")
     if st.session_state.get("stereo_apart", (None,))[0] != chosen.mark:
         st.session_state.stereo_apart = (chosen.mark, *disparity_map(disparity(chosen.pair)))
     _, pixels, top = st.session_state.stereo_apart
-    apart.image(pixels, caption=f"Disparity, 0 to {top:.0f} pixels (bright is near); black: no match",
-                output_format="PNG", width="stretch")
+    show_picture(apart, pixels, f"Disparity, 0 to {top:.0f} pixels (bright is near); black: no match")
 
 
 def transmit(chosen: Chosen, model: str, channel: str, snr: float, way: str, rate: Fraction) -> None:
@@ -161,6 +160,6 @@ def show(sent: Sent) -> None:
     )
     picture = report.reconstruction[0].cpu()
     left, right = st.columns(2)
-    left.image(views.to_pixels(picture), caption="Reconstruction", output_format="PNG", width="stretch")
+    show_picture(left, views.to_pixels(picture), "Reconstruction")
     scale = f"Error, 0 to {round(255 * views.ERROR_SCALE)} grey levels"
-    right.image(views.error_map(picture, sent.source[0]), caption=scale, output_format="PNG", width="stretch")
+    show_picture(right, views.error_map(picture, sent.source[0]), scale)

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import platform
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
@@ -42,17 +43,26 @@ def as_json(frame: Frame) -> str:
     return json.dumps({
         "setting": frame.ask.told(), "title": scene.title, "size": scene.size, "label": scene.label,
         "pair_source": scene.source, "judge": frame.judge, "rows": rows_of(frame),
-        "side_only": frame.side_only, "clean": frame.clean, "device": ENGINE.hardware(),
-        "versions": {"wzroi": wzroi.__version__, "torch": torch.__version__, "python": platform.python_version()},
+        "side_only": frame.side_only, "clean": frame.clean, **made_on(),
     }, indent=1)  # fmt: skip
+
+
+def made_on() -> dict[str, Any]:
+    """The device and the versions that numbers were made with."""
+    versions = {"wzroi": wzroi.__version__, "torch": torch.__version__, "python": platform.python_version()}
+    return {"device": ENGINE.hardware(), "versions": versions}
 
 
 def as_csv(frame: Frame) -> str:
     """A frame's rows as CSV, the setting in front of each."""
     setting = {key: value for key, value in frame.ask.told().items() if key != "models"}
-    rows = [setting | row for row in rows_of(frame)]
+    return csv_text([setting | row for row in rows_of(frame)], list(setting))
+
+
+def csv_text(rows: list[dict[str, Any]], columns: list[str]) -> str:
+    """Rows as CSV; ``columns`` are the header's where there are no rows."""
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, list(rows[0]) if rows else list(setting))
+    writer = csv.DictWriter(stream, list(rows[0]) if rows else columns)
     writer.writeheader()
     writer.writerows(rows)
     return stream.getvalue()
@@ -75,7 +85,7 @@ def take_away(view: View, variants: list[Variant]) -> None:
         st.caption("The address of this page is a link to this view. Uploaded pictures are not part of it.")
         downloads(frame, view)
         try:
-            st.code(python_lines(frame, judges_of(frame.ask), str(ENGINE.device)), language="python")
+            st.code(python_lines(frame, judges_of(frame.ask), str(ENGINE.device)), language="python", wrap_lines=True)
             st.caption("Run at the project's root, the lines print the numbers shown above, to the last digit.")
         except AskError as error:
             st.caption(f"{str(error)[:1].upper()}{str(error)[1:]}.")
@@ -83,10 +93,14 @@ def take_away(view: View, variants: list[Variant]) -> None:
 
 def downloads(frame: Frame, view: View) -> None:
     """Three files, made when they are asked for."""
-    files = [
+    offer([
         ("Comparison as PNG", lambda: png(frame, view), "wzroi.png", "image/png"),
         ("Numbers as CSV", lambda: as_csv(frame), "wzroi.csv", "text/csv"),
         ("Numbers as JSON", lambda: as_json(frame), "wzroi.json", "application/json"),
-    ]
-    for column, (label, data, name, kind) in zip(st.columns(3), files, strict=True):
+    ])
+
+
+def offer(files: Sequence[tuple[str, Callable[[], str | bytes], str, str]]) -> None:
+    """Buttons side by side: each a label, what makes the file, its name and its kind."""
+    for column, (label, data, name, kind) in zip(st.columns(len(files)), files, strict=True):
         column.download_button(label, data, name, kind, on_click="ignore", icon=":material/download:")

@@ -66,7 +66,7 @@ def table(found: list[Finding]) -> str:
 
 def show(tier: Tier) -> None:
     """Draw the table with the rule by which verdicts are reached."""
-    st.subheader("What the paper claims, and what these measurements say", anchor=False)
+    st.header("What the paper claims, and what these measurements say", anchor=False)
     st.html(STYLE + table(findings(tier)))
     st.caption(
         "Verdicts are computed: a claim holds where the interval of the difference lies on its side of zero at every "

@@ -31,6 +31,12 @@ CIVIDIS = ("#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a
 INFERNO = ("#000004", "#1b0c41", "#4a0c6b", "#781c6d", "#a52c60", "#cf4446", "#ed6925", "#fb9b06", "#f7d13d", "#fcffa4")
 """Anchors of the two colour maps (matplotlib's, public domain), evenly spaced."""
 
+CHANGE_SCALE = 0.06
+"""Change of the absolute error that the signed map's strongest colours stand for: one scale for all."""
+
+BLUE_ORANGE = ("#08306b", "#2171b5", "#6baed6", "#c6dbef", "#f7f7f7", "#fdd0a2", "#fd8d3c", "#d94801", "#7f2704")
+"""Anchors of the signed map (ColorBrewer's blues and oranges): blue is less, orange is more, with any colour vision."""
+
 VARIANT_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7f7f7f")
 """Okabe and Ito's palette: told apart with any colour vision."""
 
@@ -42,7 +48,7 @@ def colour_table(anchors: Sequence[str]) -> Pixels:
     return np.stack([np.interp(where, stops, points[:, c]) for c in range(3)], axis=1).round().astype(np.uint8)
 
 
-_CIVIDIS, _INFERNO = colour_table(CIVIDIS), colour_table(INFERNO)
+_CIVIDIS, _INFERNO, _BLUE_ORANGE = colour_table(CIVIDIS), colour_table(INFERNO), colour_table(BLUE_ORANGE)
 
 
 def to_pixels(image: Tensor) -> Pixels:
@@ -65,6 +71,15 @@ def error_map(reconstruction: Tensor, source: Tensor, scale: float = ERROR_SCALE
     if not scale > 0:
         raise ValueError(f"scale must be positive, not {scale}")
     return _INFERNO[_levels((reconstruction - source).abs().mean(dim=0) / scale)]
+
+
+def signed_map(change: Tensor, scale: float = CHANGE_SCALE) -> Pixels:
+    """A change ``[H, W]`` from -scale (blue: less) over 0 (near white) to scale (orange: more): uint8 ``[H, W, 3]``."""
+    if change.ndim != 2:
+        raise ValueError(f"a change is [H, W], not {tuple(change.shape)}: take the mean over colours of one image")
+    if not scale > 0:
+        raise ValueError(f"scale must be positive, not {scale}")
+    return _BLUE_ORANGE[_levels((change.nan_to_num(0) / scale + 1) / 2)]
 
 
 def roi_layer(roi: Tensor) -> Pixels:

@@ -31,7 +31,8 @@ class Scene:
     """A pair to send, a batch of one; two scenes are equal when their keys are.
 
     Attributes:
-        key: ``gallery:<id>``, or what its owner calls it. title: for people. pair: float ``[1, 3, H, W]`` in [0, 1].
+        key: ``gallery:<id>``, or what its owner calls it; what follows a ``#`` is done to the side image.
+        title: for people. pair: float ``[1, 3, H, W]`` in [0, 1].
         source: name of the pair source, ``crop`` or ``stereo``.
     """
 
@@ -100,8 +101,8 @@ def gallery_scene(identifier: str, full_size: bool = False) -> Scene:
 
 def with_neighbour(scene: Scene) -> Pair:
     """The pair and, as a second image of the batch, a gallery picture: whose map ``shuffled`` gives to the first."""
-    names = list(gallery())
-    place = names.index(scene.key.partition(":")[2]) if scene.key.startswith("gallery:") else -1
+    names, (kind, _, name) = list(gallery()), scene.key.partition("#")[0].partition(":")
+    place = names.index(name) if kind == "gallery" else -1
     other = shrink(gallery_scene(names[(place + 1) % len(names)]).pair.source, *scene.size)
     neighbour = make_pair(other, None, scene.source, None if scene.source == "crop" else other)
     return Pair(torch.cat([scene.pair.source, other]), torch.cat([scene.pair.side, neighbour.side]))

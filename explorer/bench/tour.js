@@ -17,6 +17,10 @@ class Tour {
     this.place = 0;
     this.onKey = (event) => this.key(event);
     this.build();
+  }
+
+  // On the first visit.
+  greet() {
     if (!this.remembered()) this.open();
   }
 
