@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import threading
 from collections.abc import AsyncIterator
 
 import streamlit as st
+import torch
 
 from explorer.engine import ENGINE, catalogue
 from explorer.pages import PAGES
@@ -20,6 +22,15 @@ from explorer.state import default_view
 from zoo.errors import ZooError
 
 __all__ = ["PAGES", "app"]
+
+
+def share_processors() -> None:
+    """Half of the processors compute, unless ``$OMP_NUM_THREADS`` says how many: a browser on this machine draws too.
+
+    Small networks gain nothing from more threads, and two visitors are computed for at a time.
+    """
+    if not os.environ.get("OMP_NUM_THREADS"):
+        torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
 
 
 def warm_up() -> None:
@@ -46,6 +57,7 @@ def sentence(_: Exception) -> bool:
     return True
 
 
+share_processors()
 app = st.App(
     "explorer/main.py",
     routes=routes(st.config.get_option("server.baseUrlPath")),

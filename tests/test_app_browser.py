@@ -120,7 +120,7 @@ def test_the_link_reproduces_the_pixels(open_page: Callable[..., Page]) -> None:
     page = open_page("?pair=gallery:cifar-4&snr=1.5&seed=7&channel=rayleigh&roi=zeros&rate=16")
     first, link = reconstruction(page, 1), numbers(page)
     assert shown(page) | {"models": 0} == {"pair": "gallery:cifar-4", "models": 0, "snr_db": 1.5, "channel": "rayleigh",
-                                           "roi": "zeros", "seed": 7}
+                                           "roi": "zeros", "seed": 7, "rate": "16"}
     page.wait_for_timeout(500)
     address = page.url
     again = open_page(address.split("/", 3)[3])

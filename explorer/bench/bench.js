@@ -130,6 +130,12 @@ class Bench extends Live {
 
   // ---- showing a frame ------------------------------------------------------------------------------------------
 
+  // What the pictures of the pair and of the ROI map depend on: while SNR is dragged they stay as they are.
+  get keys() {
+    const { ask, judge, width, height } = this.frame, pairKey = `${ask.pair} ${width}x${height}`;
+    return { pairKey, mapKey: `${pairKey} ${judge} ${ask.roi} ${ask.roi === "normal" ? ask.seed : ""}` };
+  }
+
   showFrame(frame) {
     this.showChain(frame);
     this.showCaption(frame);
@@ -171,9 +177,11 @@ class Bench extends Live {
         this.part("given").append(node);
       }
     }
-    const { clean, side } = this.given;
-    this.paint(clean.box, 0, 3);
-    this.paint(side.box, 1, 2);
+    const { clean, side } = this.given, { pairKey, mapKey } = this.keys;
+    this.paintStill(clean.box.canvas, 0, pairKey);
+    this.paintStill(side.box.canvas, 1, pairKey);
+    this.paintStill(clean.box.layer, 3, mapKey);
+    this.paintStill(side.box.layer, 2, mapKey);
     side.small.textContent = frame.ask.pair.includes("#") ? "disturbed" : frame.pair_source === "crop" ? "a moved crop, 39 % of x" : "the other camera";
     this.fillClasses(clean.classes, frame.clean, frame.label);
     this.fillClasses(side.classes, frame.side_only, frame.label);
@@ -193,11 +201,12 @@ class Bench extends Live {
   }
 
   fillCard(view, card, best, label) {
-    this.paint(view.box, card.picture, 3);
-    this.paint(view.error, card.error);
+    this.draw(view.box.canvas, card.picture);
+    this.paintStill(view.box.layer, 3, this.keys.mapKey);
+    view.errorTile = card.error;
     for (const [, key, digits, unit] of METRICS) {
       const value = card[key], top = value !== null && value === best[key];
-      view.values[key].textContent = value === null ? "–" : fixed(value, digits) + unit;
+      put(view.values[key], value === null ? "–" : fixed(value, digits) + unit);
       view.values[key].className = top ? "best" : "";
       view.values[key].title = top ? "best of the chosen variants" : "";
     }
@@ -240,6 +249,8 @@ class Bench extends Live {
       layer.style.opacity = this.state.opacity / 100;
     }
     for (const fault of this.root.querySelectorAll(".fault")) fault.hidden = !this.state.errors;
+    if (!this.state.errors || !this.sheet) return;
+    for (const view of this.views ?? []) this.paintStill(view.error.canvas, view.errorTile, this.frames);
   }
 
   close() {

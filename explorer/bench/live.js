@@ -21,6 +21,9 @@ const make = (tag, props = {}, ...children) => {
   node.append(...children.filter((child) => child !== null && child !== undefined));
   return node;
 };
+// Text and attributes are written where they change alone: writing makes the browser lay the page out again.
+const put = (node, text) => { if (node.textContent !== text) node.textContent = text; };
+const tell = (node, name, value) => { if (node.getAttribute(name) !== value) node.setAttribute(name, value); };
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 const fixed = (value, digits) => (value === null || value === undefined ? "–" : value.toFixed(digits));
 const percent = (value) => `${(100 * value).toFixed(0)} %`;
@@ -158,18 +161,18 @@ class Live {
       state.rate = rates.reduce((best, rate) => distance(rate) < distance(best) ? rate : best);
     }
     this.snr.input.value = state.snr;
-    this.snr.output.textContent = `${state.snr.toFixed(1)} dB`;
-    this.snr.input.setAttribute("aria-valuetext", `${state.snr.toFixed(1)} decibel`);
+    put(this.snr.output, `${state.snr.toFixed(1)} dB`);
+    tell(this.snr.input, "aria-valuetext", `${state.snr.toFixed(1)} decibel`);
     this.rate.input.max = Math.max(rates.length - 1, 0);
     this.rate.input.disabled = rates.length < 2;
     this.rate.input.value = Math.max(rates.indexOf(state.rate), 0);
-    this.rate.output.textContent = rates.length ? rhoText(state.rate) : "–";
-    this.rate.input.setAttribute("aria-valuetext", rates.length ? rhoText(state.rate).replace("/", " over ") : "none");
+    put(this.rate.output, rates.length ? rhoText(state.rate) : "–");
+    tell(this.rate.input, "aria-valuetext", rates.length ? rhoText(state.rate).replace("/", " over ") : "none");
     this.opacity.input.value = state.opacity;
-    this.opacity.output.textContent = `${state.opacity} %`;
+    put(this.opacity.output, `${state.opacity} %`);
     this.channel.value = state.channel;
     this.seed.value = state.seed;
-    for (const button of this.part("gallery").children) button.setAttribute("aria-pressed", String(button.dataset.key === state.pair));
+    for (const button of this.part("gallery").children) tell(button, "aria-pressed", String(button.dataset.key === state.pair));
   }
 
   move(change) {
@@ -290,6 +293,13 @@ class Live {
     return box;
   }
 
+  // A picture that most frames do not change: drawn again where its key is another.
+  paintStill(canvas, tile, key) {
+    if (canvas.shown === key) return;
+    canvas.shown = key;
+    this.draw(canvas, tile);
+  }
+
   paint(box, tile, layer) {
     this.draw(box.canvas, tile);
     if (box.layer) this.draw(box.layer, layer);
@@ -310,12 +320,12 @@ class Live {
       const [value, index] = order[place];
       row.className = index === label ? "truth" : "";
       row.children[0].style.width = `${(100 * value).toFixed(1)}%`;
-      row.children[1].textContent = this.data.classes[index];
-      row.children[2].textContent = percent(value);
+      put(row.children[1], this.data.classes[index]);
+      put(row.children[2], percent(value));
     });
     const right = order[0][1] === label;
     verdict.hidden = label === null;
-    verdict.textContent = right ? "✓ classified correctly" : `✗ wrong: it is ${article(this.data.classes[label ?? 0])}`;
+    put(verdict, right ? "✓ classified correctly" : `✗ wrong: it is ${article(this.data.classes[label ?? 0])}`);
   }
 
   close() { this.closed = true; clearTimeout(this.settling); }
