@@ -70,8 +70,8 @@ def choose_rate(model: str, rate: Fraction, key: str) -> Fraction:
     if not is_flexible(model):
         return rate
     start = rate if rate in SERVED else DEFAULT
-    return st.select_slider("Bandwidth ratio ρ", SERVED, start, format_func=rho_text, key=f"{key}_rate",
-                            help="Symbols per source value (eq. 3): one network serves every step of 1/96.")
+    return st.columns(3)[0].select_slider("Bandwidth ratio ρ", SERVED, start, format_func=rho_text, key=f"{key}_rate",
+                                          help="Symbols per source value (eq. 3): one network serves every 96th.")
 
 
 def present_view(variants: Sequence[Variant]) -> View:

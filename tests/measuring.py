@@ -20,6 +20,7 @@ import zoo
 from explorer.sources import find_scene
 from training.evaluate import stamp, write_json
 from wzroi import views
+from zoo.rates import parse_rate, symbols_at
 from zoo.results import RESULTS
 from zoo.scenes import with_neighbour
 
@@ -56,7 +57,8 @@ def expected(asked: str) -> list[np.ndarray]:
         pair = with_neighbour(scene) if ask["roi"] == "shuffled" else scene.pair
         noise = torch.Generator().manual_seed(ask["seed"])
         roi = wzroi.roi_map(judge, pair, ask["roi"], generator=noise)[:1]
-        symbols, generator = model.num_symbols(*scene.size), torch.Generator().manual_seed(ask["seed"])
+        symbols, generator = symbols_at(model, *scene.size, parse_rate(ask["rate"])), torch.Generator()
+        generator.manual_seed(ask["seed"])
         channel = wzroi.sample_channel(ask["channel"], ask["snr_db"], 1, symbols, generator=generator)
         report = wzroi.run_link(model, scene.pair, channel, roi, judge)
         found.append(views.to_pixels(report.reconstruction[0]))

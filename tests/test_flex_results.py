@@ -116,7 +116,7 @@ def test_the_tables_have_it_at_both_rates_and_over_rate(with_flex: Path) -> None
     over = [line for line in lines if line.startswith(f"| `{NAME}` at 1/")]
     assert [line.split(" at ")[1].split(" |")[0] for line in over] == [f"1/{rate}" for rate in RATES]
     assert over[0].endswith("| 26.50 ± 0.40 | 27.00 ± 0.40 | 27.50 ± 0.40 | 27.90 ± 0.40 | – | – | 80.0 ± 3.0 |")
-    assert traceable(text, with_flex) == []
+    assert set(traceable(text, with_flex)) <= {"0.2"}  # the tolerance that a claim names
 
 
 def test_the_tables_without_it_are_as_they_were(folder: Path) -> None:  # noqa: F811

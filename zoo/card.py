@@ -169,8 +169,8 @@ def _what_flexible(entry: Entry, config: FlexConfig, size: str) -> str:
     return (
         f"`{entry.name}` is {TITLES[config.architecture]} ({ARTICLE}): one network for every SNR from -5 to 20 dB and "
         f"every bandwidth ratio from {rho_text(rates[0])} to {rho_text(rates[-1])}: the number of channel symbols "
-        "decides. Its decoder finds where the side image belongs, copies from it at full resolution, and is guided by "
-        f"the ROI map. Token width {config.width}, {config.depth} blocks a refiner. {size}\n"
+        "decides. Its decoder finds where the side image belongs, copies from it at full resolution, and takes the "
+        f"ROI map. Token width {config.width}, {config.depth} blocks a refiner. {size}\n"
     )
 
 

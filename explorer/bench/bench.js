@@ -220,17 +220,25 @@ class Bench extends Live {
       best[key] = values.length > 1 ? Math.max(...values) : null;
     }
     const all = [...frame.cards.map((card) => [card, false]), ...(frame.paste ? [[frame.paste, true]] : [])];
-    const lacking = this.variants().filter((variant) => !variant.names[this.state.rate]);
-    const key = JSON.stringify([all.map(([card]) => [card.model, card.title]), lacking.map((variant) => variant.id), this.state.rate]);
+    const rate = frame.ask.rate, lacking = this.variants().filter((variant) => !variant.names[rate]);
+    const key = JSON.stringify([all.map(([card]) => [card.model, card.title]), lacking.map((variant) => variant.id), rate]);
     if (key !== this.cardsKey) {
       this.cardsKey = key;
       this.views = all.map(([card, control]) => this.makeCard(card, control));
-      const notes = lacking.map((variant) => make("article", { class: "card" }, make("h2", {}, variant.title),
-        make("p", { class: "note" }, `Not in the zoo at ${rhoText(this.state.rate)}: it has ${Object.keys(variant.names).map(rhoText).join(", ")}.`)));
-      if (!frame.cards.length) notes.push(make("p", { class: "note" }, "Choose at least one variant above."));
-      this.part("cards").replaceChildren(...this.views.map((view) => view.node), ...notes);
+      const notes = lacking.map((variant) => [variant, make("article", { class: "card" }, make("h2", {}, variant.title),
+        make("p", { class: "note" }, `Not in the zoo at ${rhoText(rate)}: it has ${Object.keys(variant.names).map(rhoText).join(", ")}.`))]);
+      const empty = frame.cards.length ? [] : [make("p", { class: "note" }, "Choose at least one variant above.")];
+      this.part("cards").replaceChildren(...this.inOrder(notes, rate), ...empty);
     }
     all.forEach(([card, control], index) => this.fillCard(this.views[index], card, control ? {} : best, frame.label));
+  }
+
+  // Cards and the notes that stand for what is lacking, each variant in its place whatever the rate; then the control.
+  inOrder(notes, rate) {
+    const place = (node) => this.data.catalogue.findIndex((variant) => variant.names[rate] === node.dataset.model);
+    const cards = this.views.map(({ node }) => [node.dataset.model === "paste" ? Infinity : place(node), node]);
+    const rest = notes.map(([variant, node]) => [this.data.catalogue.indexOf(variant), node]);
+    return [...cards, ...rest].sort((a, b) => a[0] - b[0]).map(([, node]) => node);
   }
 
   showLegend(frame) {

@@ -17,7 +17,7 @@ const sentSteps = (frame, data, shape) => {
   const symbols = cards.length ? cards[0].symbols : 0;
   const rate = symbols ? `ρ = k/n = ${ratioText(values, symbols)}` : "";
   const windows = shape.window ? Math.ceil(height / shape.window) * Math.ceil(width / shape.window) : 0;
-  const flexible = `${windows} window${windows === 1 ? "" : "s"}, ${shape.values} values each, the weightiest first`;
+  const flexible = `${windows > 1 ? `${windows} windows × ` : ""}${shape.values} values, the weightiest first`;
   return [
     ["Camera", `x: ${shape.image} = ${thousands(values)} values`],
     ["Encoder (eq. 1)", shape.maps ? `${product(shape.maps, shape.quarter)} real maps` : windows ? flexible : "convolutions, GDN"],

@@ -31,7 +31,12 @@ const percent = (value) => `${(100 * value).toFixed(0)} %`;
 const rateParts = (rate) => rate.split("/").map(Number);
 const rateValue = (rate) => { const [over, under = 1] = rateParts(rate); return over / under; };
 const rhoText = (rate) => { const [over, under = 1] = rateParts(rate); return `${under}/${over}`; };
-const ratioText = (values, symbols) => `1/${Number((values / symbols).toPrecision(3))}`; // as it was sent
+const divisor = (a, b) => (b ? divisor(b, a % b) : a);
+// rho as it was sent: in 96ths where that is exact, else (a picture that was padded) as one over a number.
+const ratioText = (values, symbols) => {
+  const maps = (96 * symbols) / values, common = Number.isInteger(maps) ? divisor(96, maps) : 0;
+  return common ? `${maps / common}/${96 / common}` : `1/${Number((values / symbols).toPrecision(3))}`;
+};
 const falling = (rates) => [...rates].sort((a, b) => rateValue(b) - rateValue(a));
 const thousands = (value) => value.toLocaleString("en-US");
 
