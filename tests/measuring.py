@@ -78,7 +78,10 @@ def options(description: str | None, **defaults: float) -> argparse.Namespace:
     for name, value in defaults.items():
         parser.add_argument(f"--{name}", type=type(value), default=value)
     parser.add_argument("--json", metavar="FILE", help="write the figures there; 'results': to assets/results")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    if asked.json and Path(asked.json).is_dir():
+        parser.error(f"--json {asked.json} is a folder: name a file in it, or 'results'")
+    return asked
 
 
 def report(name: str, found: dict[str, Any], asked: argparse.Namespace) -> None:
