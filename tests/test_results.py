@@ -292,7 +292,7 @@ def test_what_beats_a_network_names_the_digital_baselines(folder: Path) -> None:
     write_digital(folder, avif=21.0, link=20.6)
     plain, sided = ModelName.parse("deepjscc.rec_r16_lite"), ModelName.parse("deepjscc_wz.rec_r16_lite")
     assert beaten_by(plain, 16, folder) == ["digital link", "AVIF at capacity"]
-    assert beaten_by(sided, 16, folder) == ["AVIF at capacity, crop never sent"]  # 24.5 against 23.5; with paste 23.5
+    assert beaten_by(sided, 16, folder) == ["AVIF at capacity (crop never sent)"]  # 24.5 against 23.5; with paste 23.5
     assert f"| `{plain}` |" in block(folder) and "| digital link, AVIF at capacity |" in block(folder)
 
 
@@ -339,7 +339,7 @@ def test_a_card_shows_what_stands_beside_its_network(folder: Path) -> None:
     write_digital(folder, avif=23.0, link=20.0)
     text = beside.section("deepjscc_wz_roi.rec_r16_lite", folder)
     said = "linear analog Wyner-Ziv"  # measured at 1/32 alone
-    assert "**In PSNR at 5 dB it is beaten by: AVIF at capacity + paste, AVIF at capacity, crop never sent.**" in text
+    assert "**In PSNR at 5 dB it is beaten by: AVIF at capacity + paste, AVIF at capacity (crop never sent).**" in text
     assert said not in text and said in beside.section("deepjscc_wz_roi.rec_r32_lite", folder)
     assert "| control: `deepjscc.rec_r16_lite` + paste | 22.50 ± 0.40 |" in text
     assert "| control: the judge on the side image, nothing sent | – | – | – | 70.0 ± 2.0 |" in text

@@ -287,8 +287,8 @@ def findings(tier: Tier, folder: Path = RESULTS) -> list[Finding]:
 
 RIVALS = {
     "deepjscc_paste": "paste", "linear_wz": "linear analog Wyner-Ziv", "linear": "linear analog",
-    "link_paste": "digital link + paste", "link_unsent": "digital link, crop never sent", "link": "digital link",
-    "avif_mosaic_paste": "AVIF at capacity + paste", "avif_mosaic_unsent": "AVIF at capacity, crop never sent",
+    "link_paste": "digital link + paste", "link_unsent": "digital link (crop never sent)", "link": "digital link",
+    "avif_mosaic_paste": "AVIF at capacity + paste", "avif_mosaic_unsent": "AVIF at capacity (crop never sent)",
     "avif_mosaic": "AVIF at capacity", SIDE_ONLY: "the side image alone",
 }
 """What a network is held against at 5 dB; those that use the side image only where the network does."""
