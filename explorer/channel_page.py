@@ -115,9 +115,9 @@ def show_pictures(scene: Scene, draws: Draws) -> None:
     shown = {"Sent": views.to_pixels(scene.pair.source[0]), "First draw": views.to_pixels(draws.pictures[0]),
              "Mean of the draws": views.to_pixels(draws.pictures.mean(dim=0)),
              f"Spread of a pixel, 0 to {round(255 * views.ERROR_SCALE)} grey levels": spread_map(draws.pictures)}
-    columns = st.columns(2)
-    for index, (name, pixels) in enumerate(shown.items()):
-        show_picture(columns[index % 2], views.enlarge(pixels, factor), name, factor * scene.size[1])
+    side_by_side = st.container(horizontal=True)
+    for name, pixels in shown.items():
+        show_picture(side_by_side, views.enlarge(pixels, factor), name, factor * scene.size[1])
 
 
 def trained_at(model: str) -> float | None:

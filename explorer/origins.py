@@ -17,7 +17,7 @@ from wzroi.roi import ORIGINS
 from zoo.scenes import Scene
 
 PAINTED = "painted"
-NAMES = (*ORIGINS, PAINTED)
+NAMES = (PAINTED, *ORIGINS)
 """The origins in the page's order."""
 
 

@@ -24,10 +24,12 @@ class Line(NamedTuple):
 
 
 def stops(knob: str, present: float) -> list[float]:
-    """Values of a control from one end to the other, its rest and the present one among them."""
+    """Values of a control from one end to the other, more of them about its rest, and the present one."""
     row = KNOBS[knob]
     even = [row.low + (row.high - row.low) * place / (POINTS - 1) for place in range(POINTS)]
-    return sorted({*(round(value, 2) for value in even), row.rest, present})
+    near = [row.rest + row.step * place for place in (-2, -1, 0, 1, 2)]
+    values = {round(value, 2) + 0.0 for value in even + near if row.low <= value <= row.high}
+    return sorted(values | {present})
 
 
 def along(ask: Ask, what: Disturbance, knob: str) -> tuple[list[float], list[Line]]:

@@ -76,7 +76,8 @@ def controls(view: View, variants: list[Variant]) -> Plan:
     ids = [variant.id for variant in variants]
     names = {variant.id: variant.title for variant in variants}
     chosen = right.pills("Networks", ids, selection_mode="multi", default=[i for i in ids if i in view.variants],
-                         key="sweep_networks", format_func=lambda name: names.get(name, name), help=TIPS["variants"])
+                         key="sweep_networks", format_func=lambda name: names.get(name, name), wrap=True,
+                         help=TIPS["variants"])
     columns = st.columns(3, vertical_alignment="bottom")
     channel = columns[0].selectbox("Channel", list(CHANNELS), list(CHANNELS).index(view.channel), key="sweep_channel",
                                    format_func=lambda name: CHANNEL_NAMES[name], help=TIPS["channel"])

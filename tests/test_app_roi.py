@@ -77,7 +77,7 @@ def test_a_bad_grid_is_a_sentence(digits: str) -> None:
 
 
 def test_every_origin_is_what_run_link_gives(done: origins.Comparison) -> None:
-    assert [one.name for one in done.found] == [*ORIGINS, "painted"]
+    assert [one.name for one in done.found] == ["painted", *ORIGINS]
     network, judge = zoo.load(MODEL, "cpu"), zoo.load_judge("resnet_lite.cifar10", "cpu")
     pair = sources.find_scene(CAT).pair
     for one in done.found:
