@@ -113,7 +113,7 @@ def test_dragging_both_sliders_changes_pictures_and_numbers(open_page: Callable[
     rate = parse_rate(told := shown(page)["rate"])
     assert rate > 16 and shown(page)["models"], "fewer symbols, and networks that have that rate"
     assert f"k = {3072 // rate} complex" in page.locator(".chain").inner_text()
-    page.wait_for_url(f"**rate={told}**")
+    page.wait_for_url(f"**rate={told.replace('/', '%2F')}**")
     close(page)
 
 
