@@ -20,6 +20,7 @@ from training.digital import digital, mosaic_rows, whole_files
 from training.gaussian import capacity_bits
 from training.ladder import VALUES, Ladder, Level, quality_of, undominated
 from training.link5g import SCHEMES, LinkMissing, Scheme, error_row, ldpc_link, link_rows
+from training.recipes import FLEX_TIERS
 from training.sender import Sender, mean_picture, sent_rows
 from wzroi.config import ModelConfig
 from wzroi.data import Images, as_float
@@ -218,6 +219,14 @@ def test_counts_are_those_of_the_paper_size() -> None:
         assert parameters(config) / 1e6 == pytest.approx(count, rel=0.01)
 
 
+def test_flexible_networks_keep_their_budget() -> None:
+    """At most 12 million parameters and, at 32x32, the multiply-adds of the paper's WZ-ROI network."""
+    most = multiply_adds(ModelConfig.named("deepjscc_wz_roi", 16))
+    for tier in FLEX_TIERS.values():
+        assert parameters(tier.config) <= 12e6
+        assert 0 < multiply_adds(tier.config) <= most
+
+
 def test_published_way_gives_the_same_map(judge: torch.nn.Module) -> None:
     images = pictures(3)
     expected = upscale(gradcam(judge, images), (32, 32))
@@ -231,5 +240,7 @@ def test_bench_times_every_stage() -> None:
     assert bench.stages("deepjscc")["roi_ms"] == 0 and row["images_per_s"] > 0
     small, large = bench.size("deepjscc_wz_roi", 32), bench.size("deepjscc_wz_roi", 16)
     assert small["link_ms"] > 0 and small["parameters"] < large["parameters"] == row["parameters"]
+    flexible = bench.stages("wz_roi_flex")
+    assert flexible["decode_ms"] > 0 and flexible["parameters"] == bench.size("wz_roi_flex", 32)["parameters"]
     step = bench.step()
     assert step["step_ms"] > 0 and step["naive_ms"] > 0

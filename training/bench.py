@@ -17,15 +17,17 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from training.evaluate import stamp, write_json
-from training.recipes import JUDGES, TIERS
+from training.recipes import FLEX_TIERS, JUDGES, TIERS
 from wzroi.channel import ChannelState, apply_channel, sample_channel
-from wzroi.config import ARCHITECTURES, TITLES, ModelConfig
+from wzroi.config import ARCHITECTURES, FLEXIBLE, TITLES, FlexConfig, ModelConfig
+from wzroi.flex import FlexJSCC
 from wzroi.judge import Judge
-from wzroi.link import Transmission, finish, prepare, run_link
+from wzroi.link import Transmission, decode, finish, prepare, run_link
 from wzroi.metrics import psnr, roi_psnr, ssim
 from wzroi.model import WynerZivJSCC
 from wzroi.pairs import Pair, make_pair
 from wzroi.roi import roi_map
+from zoo.rates import LinkConfig, LinkNetwork, symbols_at
 from zoo.results import PAPER_RATES, RESULTS
 
 RATE = 16
@@ -47,8 +49,18 @@ def milliseconds(work: Callable[[], object], device: torch.device, repeats: int)
     return statistics.median(times)
 
 
-def multiply_adds(config: ModelConfig, size: int = 32) -> int:
-    """Multiply-adds of one image through encoder, side context and decoder, counted on tensors without storage."""
+def build(config: LinkConfig) -> LinkNetwork:
+    """A network of random weights."""
+    return FlexJSCC(config) if isinstance(config, FlexConfig) else WynerZivJSCC(config)
+
+
+def multiply_adds(config: LinkConfig, size: int = 32) -> int:
+    """Multiply-adds of one image through encoder, side context and decoder, counted on tensors without storage.
+
+    A flexible network's are those of the harder case: it has to find where the side image belongs.
+    """
+    if isinstance(config, FlexConfig):  # how it searches depends on values: counted on real tensors
+        return _flexible_multiply_adds(FlexJSCC(config), size)
     with torch.device("meta"):
         model = WynerZivJSCC(config)
         image, roi = torch.empty(1, 3, size, size), torch.empty(1, 1, size, size)
@@ -60,10 +72,19 @@ def multiply_adds(config: ModelConfig, size: int = 32) -> int:
     return counter.get_total_flops() // 2
 
 
-def parameters(config: ModelConfig) -> int:
+def _flexible_multiply_adds(model: FlexJSCC, size: int) -> int:
+    image, generator = torch.rand(1, 3, size, size), torch.Generator().manual_seed(0)
+    channel = sample_channel("awgn", SNR_DB, 1, symbols_at(model, size, size), generator=generator)
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        model(image, image, channel)
+    return counter.get_total_flops() // 2
+
+
+def parameters(config: LinkConfig) -> int:
     """Trained values of a network."""
     with torch.device("meta"):
-        return sum(p.numel() for p in WynerZivJSCC(config).parameters())
+        return sum(p.numel() for p in build(config).parameters())
 
 
 def gradcam_by_backward(judge: Judge, images: Tensor) -> Tensor:
@@ -87,20 +108,22 @@ class Bench:
         self.tier, self.device, self.repeats = tier, device, repeats
         self.width = TIERS[tier].width
         self.judge = Judge(JUDGES[TIERS[tier].judge].config).to(device).eval().requires_grad_(False)
-        self.models = {
-            name: WynerZivJSCC(ModelConfig.named(name, RATE, self.width)).to(device).eval().requires_grad_(False)
-            for name in ARCHITECTURES
-        }
+        self.models = {name: self.network(name, RATE) for name in ARCHITECTURES}
+
+    def network(self, name: str, rate: int) -> LinkNetwork:
+        """An architecture's network of this tier."""
+        config = FLEX_TIERS[self.tier].config if name in FLEXIBLE else ModelConfig.named(name, rate, self.width)
+        return build(config).to(self.device).eval().requires_grad_(False)
 
     def pair(self, batch: int) -> Pair:
         """Random pictures: time does not depend on them."""
         images = torch.rand(batch, 3, 32, 32, generator=torch.Generator().manual_seed(0))
         return make_pair(images).to(self.device)
 
-    def channel(self, model: WynerZivJSCC, batch: int) -> ChannelState:
+    def channel(self, model: LinkNetwork, batch: int, rate: int = RATE) -> ChannelState:
         """One AWGN draw."""
         generator = torch.Generator().manual_seed(1)
-        symbols = model.num_symbols(32, 32)
+        symbols = symbols_at(model, 32, 32, rate)
         return sample_channel("awgn", SNR_DB, batch, symbols, generator=generator, device=self.device)
 
     def time(self, work: Callable[[], object]) -> float:
@@ -109,33 +132,33 @@ class Bench:
 
     def stages(self, name: str) -> dict[str, Any]:
         """One architecture: milliseconds of each stage at batch 1, images/s of the whole link at batch 64."""
-        model, pair = self.models[name], self.pair(1)
-        channel, roi = self.channel(model, 1), roi_map(self.judge, pair)
-        symbols, context = model.encode(pair.source), model.look(pair.side, roi)
+        model, pair = self.models.get(name) or self.network(name, RATE), self.pair(1)
+        channel, roi, place = self.channel(model, 1), roi_map(self.judge, pair), pair.placement
+        latent, context = model.encode(pair.source, place), model.look(pair.side, roi, place)
+        symbols = model.modulate(latent, channel, place)
         received = apply_channel(symbols, channel)
         many, wide = self.pair(64), self.channel(model, 64)
         maps = roi_map(self.judge, many)
-        whole = self.time(lambda: model(many.source, many.side, wide, maps))
+        whole = self.time(lambda: model(many.source, many.side, wide, maps, place))
         return {
             "tier": self.tier, "architecture": name, "parameters": parameters(model.config),
             "multiply_adds": multiply_adds(model.config),
-            "encode_ms": self.time(lambda: model.encode(pair.source)),
+            "encode_ms": self.time(lambda: model.modulate(model.encode(pair.source, place), channel, place)),
             "channel_ms": self.time(lambda: apply_channel(symbols, channel)),
             "roi_ms": self.time(lambda: roi_map(self.judge, pair)) if model.config.uses_roi else 0.0,
-            "side_ms": self.time(lambda: model.look(pair.side, roi)) if model.config.side else 0.0,
-            "decode_ms": self.time(lambda: model.decode(received, context)),
+            "side_ms": self.time(lambda: model.look(pair.side, roi, place)) if name != "deepjscc" else 0.0,
+            "decode_ms": self.time(lambda: decode(model, received, context, channel)),
             "judge_ms": self.time(lambda: self.judge(pair.source)), "images_per_s": 64e3 / whole,
         }
 
     def size(self, name: str, rate: int) -> dict[str, Any]:
         """One network: parameters, multiply-adds, milliseconds of the whole link at batch 1, its ROI map included."""
-        config = ModelConfig.named(name, rate, self.width)
-        model = WynerZivJSCC(config).to(self.device).eval().requires_grad_(False)
-        pair, channel = self.pair(1), self.channel(model, 1)
+        model = self.network(name, rate)
+        config, pair, channel = model.config, self.pair(1), self.channel(model, 1, rate)
 
         def link() -> Tensor:
             roi = roi_map(self.judge, pair) if config.uses_roi else None
-            return model(pair.source, pair.side, channel, roi)
+            return model(pair.source, pair.side, channel, roi, pair.placement)
 
         counted = {"parameters": parameters(config), "multiply_adds": multiply_adds(config)}
         return {"tier": self.tier, "architecture": name, "rate": rate, **counted, "link_ms": self.time(link)}
@@ -157,7 +180,7 @@ class Bench:
             "prepare_ms": self.time(lambda: [prepare(m, pair, roi, self.judge) for m in self.models.values()]),
         }
 
-    def _explorer_step(self, ready: list[tuple[WynerZivJSCC, Transmission, ChannelState]]) -> Tensor:
+    def _explorer_step(self, ready: list[tuple[LinkNetwork, Transmission, ChannelState]]) -> Tensor:
         """Send and decode four times from what is ready; the judge sees the four pictures as one batch."""
         reports = [finish(model, transmission, channel.at_snr(3.0)) for model, transmission, channel in ready]
         return self.judge(torch.cat([report.reconstruction for report in reports]))
@@ -198,8 +221,8 @@ def bench(tiers: list[str], device: torch.device, repeats: int = 20) -> dict[str
     del found["split"]
     for tier in tiers:
         one = Bench(tier, device, repeats)
-        found["sizes"] += [one.size(name, rate) for rate in PAPER_RATES for name in ARCHITECTURES]
-        found["stages"] += [one.stages(name) for name in ARCHITECTURES]
+        found["sizes"] += [one.size(name, rate) for rate in PAPER_RATES for name in (*ARCHITECTURES, *FLEXIBLE)]
+        found["stages"] += [one.stages(name) for name in (*ARCHITECTURES, *FLEXIBLE)]
         found["steps"][tier], found["roi"][tier] = one.step(), one.roi_ways()
     return _rounded(found)
 

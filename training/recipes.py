@@ -94,7 +94,7 @@ class FlexTier:
 
 FLEX_TIERS: dict[str, FlexTier] = {
     "paper": FlexTier(
-        FlexConfig(width=192, depth=5, hidden=768),
+        FlexConfig(width=192, depth=4, hidden=640),
         judge="resnet50.cifar10",
         rec=Schedule("adam", batch=256, epochs=200, lr=1e-3, final_lr=1e-5, warmup=500, ema=0.999),
         task=Schedule("adam", batch=256, epochs=20, lr=3e-4, final_lr=1e-5, warmup=100, ema=0.999),

@@ -76,15 +76,16 @@ def finish(
     """Send, decode, measure and classify what ``prepare`` made ready."""
     symbols = model.modulate(transmission.sent, channel, transmission.pair.placement)
     received = apply_channel(symbols, channel)
-    reconstruction = _decode(model, received, transmission.context, channel)
+    reconstruction = decode(model, received, transmission.context, channel)
     measured = measure(reconstruction, transmission.pair, transmission.weight)
     logits = judge(reconstruction) if judge is not None else None
     return LinkReport(reconstruction, symbols, received, *measured, logits)
 
 
-def _decode(
+def decode(
     model: WynerZivJSCC | FlexJSCC, received: Tensor, context: SideContext | FlexContext, channel: ChannelState
 ) -> Tensor:
+    """Received symbols to the reconstruction, whichever the network; ``context`` is from its own ``look``."""
     if isinstance(model, FlexJSCC):
         assert isinstance(context, FlexContext)  # its own look() made it
         return model.decode(received, context, channel)
