@@ -30,7 +30,8 @@ FLEX_SEARCH_BYTES, FLEX_WINDOW_BYTES = 2**28, 2**18
 surroundings."""
 
 PROBE = 96
-"""Side in pixels of the corner that is sent first, to tell how long the whole will take."""
+"""Side in pixels of the corner that is sent first, to tell how long the whole will take (of a flexible network, which
+searches further in a wider picture, a strip)."""
 
 MOST_DISPARITY = 8
 """The width's part that a point may move between the cameras."""
@@ -73,13 +74,16 @@ def needed_bytes(config: LinkConfig, height: int, width: int, tiled: bool) -> in
 def cost(pair: Pair, model: str, tiled: bool, rate: Fraction = DEFAULT) -> Cost:
     """Time and memory of sending a pair, before it is sent. Needs one of the engine's slots."""
     height, width = pair.source.shape[-2:]
-    corner = Pair(pair.source[..., :PROBE, :PROBE], pair.side[..., :PROBE, :PROBE])
-    send(corner, model, "awgn", 5.0, 0, tiled, rate)
+    config = ENGINE.model(model).config
+    rows, columns = (TILE, width) if isinstance(config, FlexConfig) else (PROBE, PROBE)  # its search is as wide as that
+    corner = Pair(pair.source[..., :rows, :columns], pair.side[..., :rows, :columns])
+    first = Pair(corner.source[..., :PROBE], corner.side[..., :PROBE])
+    send(first, model, "awgn", 5.0, 0, tiled, rate)
     start = time.perf_counter()
     send(corner, model, "awgn", 5.0, 0, tiled, rate)
     spent = time.perf_counter() - start
     area = height * width / (corner.source.shape[-1] * corner.source.shape[-2])
-    return Cost(spent * area, needed_bytes(ENGINE.model(model).config, height, width, tiled))
+    return Cost(spent * area, needed_bytes(config, height, width, tiled))
 
 
 def to_tiles(images: Tensor, side: int = TILE) -> Tensor:

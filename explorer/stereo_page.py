@@ -13,7 +13,7 @@ from explorer.component import CHANNEL_NAMES, TIPS
 from explorer.engine import ENGINE, SNR_RANGE, BusyError, catalogue, holdings
 from explorer.layout import choose_rate, header, no_networks, show_picture
 from explorer.sources import gallery_scene, shrink, upload_pair, working_size
-from explorer.stereo import TILE, cost, disparity, disparity_map, needed_bytes, send
+from explorer.stereo import TILE, Cost, cost, disparity, disparity_map, needed_bytes, send
 from explorer.upload import read_files
 from wzroi import views
 from wzroi.channel import CHANNELS
@@ -123,6 +123,16 @@ def show_pair(chosen: Chosen) -> None:
     show_picture(apart, pixels, f"Disparity, 0 to {top:.0f} pixels (bright is near); black: no match")
 
 
+def cost_of(pair: Pair, model: str, tiled: bool, rate: Fraction) -> Cost:
+    """What sending takes, measured once a visit for each network, size and way."""
+    costs: dict[tuple[object, ...], Cost] = st.session_state.setdefault("stereo_costs", {})
+    key = (model, pair.source.shape, tiled)
+    if key not in costs:
+        with ENGINE.slot():
+            costs[key] = cost(pair, model, tiled, rate)
+    return costs[key]
+
+
 def transmit(chosen: Chosen, model: str, channel: str, snr: float, way: str, rate: Fraction) -> None:
     """Tell the cost, and send when asked to."""
     pair, tiled = chosen.pair, way == "tiles"
@@ -133,8 +143,7 @@ def transmit(chosen: Chosen, model: str, channel: str, snr: float, way: str, rat
                  "send it as tiles.")
         return
     try:
-        with ENGINE.slot():
-            told = cost(pair, model, tiled, rate)
+        told = cost_of(pair, model, tiled, rate)
         st.caption(f"{chosen.title}, {width}x{height}: about {told.seconds:.1f} s and {told.size / 2**20:.0f} MiB of "
                    f"feature maps, {ENGINE.hardware()}.")
         if st.button("Send", type="primary", icon=":material/send:"):

@@ -231,3 +231,13 @@ def test_the_stereo_page_offers_it_first() -> None:
     app.select_slider(key="stereo_rate").set_value(Fraction(96)).run()
     next(button for button in app.button if button.label == "Send").click().run()
     assert not app.exception and any("ρ = 1/" in text.value and FLEX in text.value for text in app.markdown)
+
+
+def test_the_cost_of_a_wide_picture_is_told_from_a_strip_as_wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its search reaches further in a wider picture, so a corner would tell too little; the others' would do."""
+    probed: list[tuple[int, int]] = []
+    monkeypatch.setattr(stereo, "send", lambda pair, *_: probed.append(tuple(pair.source.shape[-2:])))
+    pair = gallery_scene("motorcycle", full_size=True).pair
+    stereo.cost(pair, FLEX, False)
+    stereo.cost(pair, PAPER[0], False)
+    assert probed == [(32, 96), (32, 741), (96, 96), (96, 96)]
