@@ -55,7 +55,7 @@ def ask(page: Page) -> dict[str, object]:
 def test_the_slider_has_every_96th_and_each_variant_keeps_its_place(page: Page, address: str) -> None:
     rate = page.get_by_role("slider", name="Bandwidth ratio")
     assert (rate.get_attribute("max"), ask(page)["rate"]) == ("11", "16")
-    assert page.locator(".cards .card h3").all_inner_texts()[0].startswith("DeepJSCC")
+    assert page.locator(".cards .card h2").all_inner_texts()[0].startswith("DeepJSCC")
     rate.focus()
     rate.press("ArrowLeft")
     told = ask(page)

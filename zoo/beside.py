@@ -36,8 +36,7 @@ ROI_MAPS = {
 """ROI origin of a control -> how tables print it."""
 
 FLEX_CONTROLS = {
-    "blind": "nobody knows where the crop belongs", "no_side": "no side image",
-    "random_side": "another picture's crop, of which nobody knows",
+    "blind": "the crop's place not told", "no_side": "no side image", "random_side": "another picture's side image",
 }
 """Control of a flexible network -> how tables print it."""
 
