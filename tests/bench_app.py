@@ -19,11 +19,16 @@ from typing import TYPE_CHECKING, Any
 from app_server import BROWSER_ARGUMENTS, CHROMIUM, ROOT, running_server, zoo_for
 from measuring import TOUR_SEEN, options, report, spread, wrong_levels
 
+from wzroi.config import ARCHITECTURES
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 PATIENCE = 300_000
 CURRENT = '.bench[data-current="true"]'
+FOUR = ",".join(f"{name}.rec_lite" for name in ARCHITECTURES)
+"""The variants that are timed: the paper's four, of the lite tier."""
+
 SAMPLE_EVERY = 7
 """Of so many frames, one frame's pixels are kept and checked afterwards."""
 
@@ -123,6 +128,7 @@ def explorer(browser: Browser, folder: Path, seconds: float, presses: int) -> di
     """The explorer's figures, from the command on."""
     shelf, began = zoo_for(folder), time.monotonic()
     with running_server(shelf, folder / "log") as (address, _):
+        address = f"{address}/?variants={FOUR}"
         page, first = opened(browser, address)
         found: dict[str, Any] = {"first_picture_after_command_s": round(time.monotonic() - began, 2),
                                  "first_picture_of_the_first_visitor_s": first}
