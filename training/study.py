@@ -32,6 +32,7 @@ from wzroi.metrics import Estimate, estimate, psnr, roi_psnr
 from wzroi.model import WynerZivJSCC
 from wzroi.pairs import CropPair, Pair
 from wzroi.roi import roi_map
+from wzroi.windows import WINDOW, from_windows, pad_to_windows, to_windows
 from zoo.errors import ZooError
 from zoo.pictures import read_picture
 from zoo.results import RESULTS
@@ -221,16 +222,14 @@ def motorcycle(folder: Path = GALLERY) -> Pair:
 
 
 def tiles_of(image: Tensor) -> Tensor:
-    """A picture ``[1, C, H, W]``, edges repeated, as tiles ``[n, C, 32, 32]``."""
-    padded = torch.nn.functional.pad(image, (0, -image.shape[3] % 32, 0, -image.shape[2] % 32), mode="replicate")
-    return padded[0].unfold(1, 32, 32).unfold(2, 32, 32).permute(1, 2, 0, 3, 4).flatten(0, 1)
+    """A picture ``[1, 3, H, W]``, edges repeated, as tiles ``[n, 3, 32, 32]``."""
+    return to_windows(pad_to_windows(image))[0].unflatten(1, (3, WINDOW, WINDOW))
 
 
 def joined(tiles: Tensor, height: int, width: int) -> Tensor:
     """The inverse of ``tiles_of``."""
-    rows, columns = -(-height // 32), -(-width // 32)
-    grid = tiles.reshape(rows, columns, 3, 32, 32).permute(2, 0, 3, 1, 4)
-    return grid.reshape(1, 3, rows * 32, columns * 32)[..., :height, :width]
+    padded = height + -height % WINDOW, width + -width % WINDOW
+    return from_windows(tiles.flatten(1)[None], *padded)[..., :height, :width]
 
 
 @torch.no_grad()
@@ -287,8 +286,6 @@ def stereo_rows(flexible: str, judge: Judge, pair: Pair, rate: int, draws: int) 
 @torch.no_grad()
 def _paste_by_matching(matcher: FlexJSCC, picture: Tensor, pair: Pair) -> Tensor:
     """DeepJSCC's picture with the side image copied where the flexible network's own matching trusts it."""
-    from wzroi.windows import pad_to_windows
-
     height, width = picture.shape[-2:]
     error = (picture - pair.source).square().mean().reshape(1)  # the control may know how good its picture is
 
