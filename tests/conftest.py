@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from browser_fixtures import address, browser, open_page  # noqa: F401 (fixtures)
 from hub_fixtures import base, elsewhere, hub_made, quick, server  # noqa: F401 (fixtures)
 from torch import Tensor, nn
 

@@ -6,22 +6,18 @@ that cannot be mended here belongs into ``KNOWN``, by its rule and selector and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from app_server import BROWSER_ARGUMENTS, CHROMIUM, running_app, zoo_for
+from browser_fixtures import CURRENT, new_page
 
 from explorer.pages import PAGES
 
 pytest.importorskip("playwright", reason="playwright is not installed: pip install -e .[test]")
 pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed: pip install -e .[test]")
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-PATIENCE = 120_000
-SEEN = "localStorage.setItem('wzroi-tour', 'seen')"
 GRAVE = ("serious", "critical")
 LIVE = ("compare", "side", "roi")
 """Pages whose component shows a frame."""
@@ -38,32 +34,13 @@ class Known(NamedTuple):
 KNOWN: tuple[Known, ...] = ()
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory, require: Callable[[str, bool, str], None]) -> Iterator[str]:
-    require("chromium", Path(CHROMIUM).is_file(), f"no Chromium at {CHROMIUM}")
-    folder = tmp_path_factory.mktemp("server")
-    with running_app(zoo_for(folder), folder / "log") as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as play:
-        found = play.chromium.launch(executable_path=CHROMIUM, args=BROWSER_ARGUMENTS)
-        yield found
-        found.close()
-
-
 def opened(browser: Browser, address: str, path: str, width: int, scheme: str) -> Page:
     """A page that has come to rest, all that folds out folded out."""
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    context.add_init_script(SEEN)
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE)
+    page = new_page(browser, width, scheme)
     page.goto(f"{address}/{path if path != PAGES[0].path else ''}")
     page.get_by_role("heading", level=1).wait_for()
     if path in LIVE:
-        page.wait_for_selector('.bench[data-current="true"]')
+        page.wait_for_selector(CURRENT)
     rest(page)
     for summary in page.locator("[data-testid=stExpander] summary").all():
         summary.click()

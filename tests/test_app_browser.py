@@ -8,13 +8,12 @@ import random
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import load_app
 import pytest
-from app_server import BROWSER_ARGUMENTS, CHROMIUM, running_app, zoo_for
+from browser_fixtures import CURRENT, close
 from conftest import ROOT, pictures
 from PIL import Image
 
@@ -23,48 +22,7 @@ from wzroi.config import ARCHITECTURES
 from zoo.rates import parse_rate
 
 pytest.importorskip("playwright", reason="playwright is not installed: pip install -e .[test]")
-from playwright.sync_api import Locator, Page, sync_playwright
-
-PATIENCE = 300_000
-"""Milliseconds; generous, because a busy machine shares its cores with a browser."""
-
-SEEN = "localStorage.setItem('wzroi-tour', 'seen')"
-"""What a browser remembers after the first visit's tour."""
-
-CURRENT = '.bench[data-current="true"]'
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory, require: Callable[[str, bool, str], None]) -> Iterator[str]:
-    require("chromium", Path(CHROMIUM).is_file(), f"no Chromium at {CHROMIUM}")
-    folder = tmp_path_factory.mktemp("server")
-    with running_app(zoo_for(folder), folder / "log") as found:
-        yield found
-    log = (folder / "log").read_text()
-    assert "Traceback" not in log, log
-
-
-@pytest.fixture(scope="module")
-def open_page(address: str) -> Iterator[Callable[..., Page]]:
-    """``open_page(path, width, tour)``: a page with the bench's first frame; errors fail the test at its end."""
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=BROWSER_ARGUMENTS)
-
-        def open_(path: str = "", width: int = 1280, tour: bool = False) -> Page:
-            context = browser.new_context(viewport={"width": width, "height": 900})
-            if not tour:
-                context.add_init_script(SEEN)
-            page = context.new_page()
-            page.set_default_timeout(PATIENCE)
-            page.faults = []
-            page.on("console", lambda message: message.type == "error" and page.faults.append(message.text))
-            page.on("pageerror", lambda error: page.faults.append(str(error)))
-            page.goto(f"{address}/{path}", timeout=PATIENCE)
-            page.wait_for_selector(CURRENT, timeout=PATIENCE)
-            return page
-
-        yield open_
-        browser.close()
+from playwright.sync_api import Locator, Page
 
 
 def shown(page: Page) -> dict[str, Any]:
@@ -83,12 +41,6 @@ def reconstruction(page: Page, card: int = 0) -> list[int]:
 
 def numbers(page: Page) -> list[str]:
     return page.locator(".cards dd").all_inner_texts()
-
-
-def close(page: Page) -> None:
-    assert page.locator("[data-testid=stException]").count() == 0
-    assert page.faults == []
-    page.context.close()
 
 
 def test_dragging_both_sliders_changes_pictures_and_numbers(open_page: Callable[..., Page]) -> None:

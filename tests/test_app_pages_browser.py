@@ -3,59 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from app_server import BROWSER_ARGUMENTS, CHROMIUM, running_app, zoo_for
+from browser_fixtures import CURRENT, HARMLESS, close
 
 pytest.importorskip("playwright", reason="playwright is not installed: pip install -e .[test]")
-from playwright.sync_api import Locator, Page, sync_playwright
-
-PATIENCE = 300_000
-SEEN = "localStorage.setItem('wzroi-tour', 'seen')"
-CURRENT = '.bench[data-current="true"]'
-HARMLESS = "404"
-"""What Streamlit asks for below a page's own address before it finds the right one."""
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory, require: Callable[[str, bool, str], None]) -> Iterator[str]:
-    require("chromium", Path(CHROMIUM).is_file(), f"no Chromium at {CHROMIUM}")
-    folder = tmp_path_factory.mktemp("server")
-    with running_app(zoo_for(folder), folder / "log") as found:
-        yield found
-    log = (folder / "log").read_text()
-    assert "Traceback" not in log, log
-
-
-@pytest.fixture(scope="module")
-def open_page(address: str) -> Iterator[Callable[..., Page]]:
-    """``open_page(path)``: a page with the component's first frame."""
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=BROWSER_ARGUMENTS)
-
-        def open_(path: str, width: int = 1280) -> Page:
-            context = browser.new_context(viewport={"width": width, "height": 900})
-            context.add_init_script(SEEN)
-            page = context.new_page()
-            page.set_default_timeout(PATIENCE)
-            page.faults = []
-            page.on("console", lambda message: message.type == "error" and page.faults.append(message.text))
-            page.on("pageerror", lambda error: page.faults.append(str(error)))
-            page.goto(f"{address}/{path}")
-            page.wait_for_selector(CURRENT)
-            return page
-
-        yield open_
-        browser.close()
-
-
-def close(page: Page) -> None:
-    assert page.locator("[data-testid=stException]").count() == 0
-    assert [fault for fault in page.faults if HARMLESS not in fault] == []
-    page.context.close()
+from playwright.sync_api import Locator, Page
 
 
 def shown(page: Page) -> dict[str, Any]:
@@ -113,7 +68,7 @@ def test_a_dragged_crop_changes_what_leans_on_it(open_page: Callable[..., Page])
     page.get_by_role("button", name="Undisturbed").click()
     assert shown(page)["pair"] == "gallery:cifar-0"
     assert card(page, 1) == leaning
-    close(page)
+    close(page, HARMLESS)
 
 
 def test_a_map_is_painted_by_keyboard_and_pointer(open_page: Callable[..., Page]) -> None:
@@ -147,7 +102,7 @@ def test_a_map_is_painted_by_keyboard_and_pointer(open_page: Callable[..., Page]
     slider.focus()
     slider.press("ArrowRight")
     assert shown(page)["snr_db"] == 5.5
-    close(page)
+    close(page, HARMLESS)
 
 
 def test_two_pictures_lie_under_an_edge_that_pointer_and_keys_move(open_page: Callable[..., Page]) -> None:
@@ -177,7 +132,7 @@ def test_two_pictures_lie_under_an_edge_that_pointer_and_keys_move(open_page: Ca
     snr.press("ArrowLeft")
     shown(page)
     assert pixels(over) != before, "it follows the controls"
-    close(page)
+    close(page, HARMLESS)
 
 
 def test_the_table_marks_the_best_and_hides_what_is_old(open_page: Callable[..., Page]) -> None:
@@ -204,4 +159,4 @@ def test_the_table_marks_the_best_and_hides_what_is_old(open_page: Callable[...,
     assert hidden == "hidden"
     page.locator(".numbers caption", has_text="9.0 dB").wait_for()
     assert numbers.locator("td").first.is_visible()
-    close(page)
+    close(page, HARMLESS)
