@@ -57,7 +57,8 @@ def test_the_kept_scheme_falls_off_its_cliff() -> None:
 
 def test_claims_about_digital_links_have_badges_of_their_own_verdicts() -> None:
     found = [one for one in findings("lite") if "digital link" in one.claim.text or "separate coding" in one.claim.text]
-    assert len(found) == 2 and all(one.verdict != "not yet measured" for one in found)
+    figures = [one.claim.figure for one in found]
+    assert figures == ["control"] * 2 + ["flex"] * 2 and all(one.verdict != "not yet measured" for one in found)
     text = verdicts.table(found)
     for one in found:
         assert f"background: {verdicts.COLOURS[one.verdict]}" in text and one.show() in text

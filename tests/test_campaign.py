@@ -333,6 +333,7 @@ def test_the_whole_campaign_in_miniature(rehearsed: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not os.environ.get("WZROI_SLOW"), reason="takes more than a minute: set WZROI_SLOW=1")
 def test_the_papers_campaign_in_miniature(tmp_path: Path) -> None:
     """The paper's networks and judge at their full size, one step each; and from there into a zoo that loads them."""
     names = ("resnet50.cifar10", "deepjscc_wz_roi.rec_r32", "deepjscc_wz_roi.task_r32")

@@ -58,8 +58,8 @@ def task(many: Tensor, tmp_path_factory: pytest.TempPathFactory) -> FlexTask:
 def test_the_transform_starts_as_the_klt(many: Tensor) -> None:
     """Coefficients are uncorrelated and of unit variance; the crop leaves what a linear estimate leaves."""
     transform = WindowTransform()
-    start_transform(transform, many)
     gaussian = Gaussian(many)
+    start_transform(transform, gaussian)
     windows = as_float(many).flatten(1)[:, None]
     with torch.no_grad():
         found = transform.analyse(windows, held=False)[:, 0]

@@ -227,7 +227,7 @@ def test_a_path_of_the_host_is_not_read_as_an_upload(served: Served) -> None:
     """A client may claim that any path is its upload: a picture of the host must not come back as a reconstruction."""
     for path in (served.folder / "assets" / "gallery" / "motorcycle_left.png", Path("/etc/passwd")):
         claimed = {"path": str(path), "meta": {"_type": "gradio.FileData"}}
-        data = ["cifar-0", claimed, None, 64, LITE[0], 5, "awgn", "side", 0]
+        data = ["cifar-0", claimed, None, 64, LITE[0], 5, "awgn", "side", 0, ""]
         code, body = fetch(f"{served.address}/gradio_api/call/transmit", {"data": data})
         if code == 200:
             _, body = fetch(f"{served.address}/gradio_api/call/transmit/{json.loads(body)['event_id']}")

@@ -35,9 +35,8 @@ SOFTENING = 1e-5
 """Added to a squared error before its logarithm: errors below 50 dB do not pull."""
 
 
-def start_transform(transform: WindowTransform, pixels: Tensor) -> None:
-    """Set a transform to the Karhunen-Loeve transforms of training pictures, uint8 ``[n, 3, 32, 32]``, in place."""
-    gaussian = Gaussian(pixels)
+def start_transform(transform: WindowTransform, gaussian: Gaussian) -> None:
+    """Set a transform to the Karhunen-Loeve transforms of training pictures' statistics, in place."""
     count = transform.open_roots.numel()
     held = gaussian.held
     with torch.no_grad():
@@ -87,7 +86,7 @@ class FlexTask:
         self.tier, self.train, self.validation, self.task = tier, train, validation, task
         self.network = FlexJSCC(tier.config)
         if start is None:
-            start_transform(self.network.transform, train.pixels)
+            start_transform(self.network.transform, Gaussian(train.pixels))
         else:
             self.network.load_state_dict(start, strict=True)
         self.model: nn.Module = self.network
