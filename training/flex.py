@@ -106,7 +106,7 @@ class FlexTask:
         side = self.pair_source.side_of(source) if known else blind_sides(source, generator)
         roi = None if self.roi is None or not known else self.roi[indices]
         mine = [None if x is None else x[share] for x in (source, side, roi, setting.importance)]
-        return self._loss(forward, mine, _share(setting.channel, share), setting.placement, self.train.labels[indices])
+        return self._loss(forward, mine, _share(setting.channel, share), setting.placement, self.train.labels[indices[share]])
 
     def _loss(
         self, forward: nn.Module, mine: list[Tensor | None], channel: ChannelState, placement: Placement | None,

@@ -6,15 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from training.network_tables import markdown
+from training.study import PARTS
 from zoo.results import read
-
-PART_TITLES = {
-    "sender": "perceptron on the sender's coefficients", "receiver": "perceptron on the receiver's coefficients",
-    "pull": "what the symbols say against the first refiner's picture", "second": "second refiner",
-    "refiners": "both refiners", "copy": "full-resolution path: copying the registered side image",
-    "alignment": "alignment", "conditioning": "knowing the SNR (5 dB taken for granted)",
-}
-"""Part of a study -> how the table prints it."""
 
 SIDES = {
     "side": "the right picture", "none": "none", "other": "the right picture upside down (useless)",
@@ -38,7 +31,7 @@ def parts_table(study: dict[str, Any]) -> str:
     costs = {(row["part"], _setting(row)): row["cost"] for row in rows}
     lines = [
         [title, *(_plus_minus(costs[part, setting]) for setting in settings)]
-        for part, title in PART_TITLES.items() if (part, settings[0]) in costs
+        for part, title in PARTS.items() if part != "none" and (part, settings[0]) in costs
     ]
     return markdown(["switched off: PSNR lost, dB", *settings], lines)
 
