@@ -100,13 +100,15 @@ class FlexTask:
     def loss(self, forward: nn.Module, indices: Tensor, generator: torch.Generator, share: slice) -> Tensor:
         source = as_float(self.train.pixels[indices])
         flipped = torch.rand(len(source), 1, 1, 1, generator=generator, device=generator.device) < 0.5
-        source = torch.where(flipped.to(source.device), source.flip(3), source)
+        if self.roi is None:  # the stored maps are those of the pictures as they are
+            source = torch.where(flipped.to(source.device), source.flip(3), source)
         setting = self._draw(len(source), generator, source.device)
         known = setting.placement is not None
         side = self.pair_source.side_of(source) if known else blind_sides(source, generator)
         roi = None if self.roi is None or not known else self.roi[indices]
         mine = [None if x is None else x[share] for x in (source, side, roi, setting.importance)]
-        return self._loss(forward, mine, _share(setting.channel, share), setting.placement, self.train.labels[indices[share]])
+        labels = self.train.labels[indices[share]]
+        return self._loss(forward, mine, _share(setting.channel, share), setting.placement, labels)
 
     def _loss(
         self, forward: nn.Module, mine: list[Tensor | None], channel: ChannelState, placement: Placement | None,
