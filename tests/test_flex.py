@@ -18,7 +18,7 @@ from wzroi.pairs import CropPair, Pair, Placement, make_pair
 from wzroi.windows import COEFFICIENTS, allocate, from_windows, to_windows
 from zoo.golden import colour_fields
 
-SMALL = FlexConfig(width=32, depth=1, hidden=32)
+SMALL = FlexConfig(width=32, depth=1)
 CROP = CropPair().placement(32, 32)
 
 

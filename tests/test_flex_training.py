@@ -25,7 +25,7 @@ from wzroi.pairs import CropPair, make_pair
 from wzroi.windows import WindowTransform
 
 SCHEDULE = Schedule("adam", batch=8, epochs=0.5, lr=1e-3, final_lr=1e-4, ema=0.9)
-TIER = FlexTier(FlexConfig(width=32, depth=1, hidden=32), "resnet_lite.cifar10", SCHEDULE, SCHEDULE)
+TIER = FlexTier(FlexConfig(width=32, depth=1), "resnet_lite.cifar10", SCHEDULE, SCHEDULE)
 
 
 def seeded(seed: int = 0) -> torch.Generator:

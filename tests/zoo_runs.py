@@ -38,7 +38,7 @@ def write_link_run(runs: Path, name: str, width: int = 8, seed: int = 0) -> Path
     return _write(runs / name, WynerZivJSCC(config), record | {"validation": {"psnr": 0.0, "mse": 1.0}})
 
 
-SMALL_FLEX = FlexConfig(width=32, depth=1, hidden=16)
+SMALL_FLEX = FlexConfig(width=32, depth=1)
 
 
 def small_flex(seed: int = 0) -> FlexJSCC:

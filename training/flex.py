@@ -27,6 +27,9 @@ HELD_SHARE = 0.55
 FEEDBACK_SHARE = 0.1
 """Blind batches with an importance map at the encoder."""
 
+MAP_SHARE = 0.3
+"""Batches with a known crop, in ``rec``, that have a map at the decoder: smooth random ones, as no judge takes part."""
+
 LOWEST, HIGHEST = 32, 384
 """Complex symbols a window: rho from 1/96 to 1/8, drawn with equal share in each octave."""
 
@@ -76,7 +79,8 @@ class Setting(NamedTuple):
 class FlexTask:
     """Mean logarithm of each picture's squared error (so that mean PSNR grows at every SNR and rate alike).
 
-    ``task`` adds lambda times the cross entropy under the frozen judge.
+    ``task`` adds lambda times the cross entropy under the frozen judge. Where there is a map, at the decoder or fed back to
+    the encoder, errors are weighted by it.
     """
 
     def __init__(
@@ -105,10 +109,17 @@ class FlexTask:
         setting = self._draw(len(source), generator, source.device)
         known = setting.placement is not None
         side = self.pair_source.side_of(source) if known else blind_sides(source, generator)
-        roi = None if self.roi is None or not known else self.roi[indices]
+        roi = self._map(indices, generator, source.device) if known else None
         mine = [None if x is None else x[share] for x in (source, side, roi, setting.importance)]
         labels = self.train.labels[indices[share]]
         return self._loss(forward, mine, _share(setting.channel, share), setting.placement, labels)
+
+    def _map(self, indices: Tensor, generator: torch.Generator, device: torch.device) -> Tensor | None:
+        """The batch's map at the decoder, times a strength from 0 to 1; ``None``: it has none."""
+        draws = torch.rand(2, generator=generator, device=generator.device).tolist()
+        if self.roi is not None:
+            return self.roi[indices] * draws[1]
+        return importance_maps(len(indices), 32, generator, device) * draws[1] if draws[0] < MAP_SHARE else None
 
     def _loss(
         self, forward: nn.Module, mine: list[Tensor | None], channel: ChannelState, placement: Placement | None,
@@ -117,7 +128,8 @@ class FlexTask:
         source, side, roi, importance = mine
         assert source is not None and side is not None  # the caller has them
         output = forward(source, side, channel, roi, placement, 1.0, importance)
-        weight = 1.0 if importance is None else importance_weight(importance).square()
+        asked = roi if importance is None else importance  # errors count more there
+        weight = 1.0 if asked is None else importance_weight(asked).square()
         errors = ((output - source).square() * weight).mean(dim=(1, 2, 3))
         loss = (errors + SOFTENING).log().mean()
         if self.judge is not None and self.task:

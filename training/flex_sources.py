@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from wzroi.pairs import CropPair
 
-SHARES = {"crop": 0.3, "none": 0.12, "useless": 0.1, "moved": 0.2, "disparity": 0.28}
+SHARES = {"crop": 0.28, "none": 0.1, "useless": 0.12, "other": 0.08, "moved": 0.17, "disparity": 0.25}
 """Kind -> share of the pictures of a blind batch."""
 
 
@@ -16,16 +16,15 @@ def blind_sides(source: Tensor, generator: torch.Generator) -> Tensor:
     """A side image for each source ``[B, 3, H, W]``, of a kind drawn from ``SHARES``.
 
     ``crop`` is the paper's, without telling where it belongs; ``none`` is all zeros; ``useless`` another picture's
-    crop; ``moved`` a crop of random size from a random place put elsewhere, noisy and recoloured half of the time;
+    crop, ``other`` another picture's whole; ``moved`` a crop of random size from a random place put elsewhere, noisy and recoloured half of the time;
     ``disparity`` the picture seen by another camera: displaced along rows by a smooth field, recoloured, noisy.
     """
     draws = torch.rand(len(source), generator=generator, device=generator.device)
     edges = torch.tensor(list(SHARES.values()), device=draws.device).cumsum(0)[:-1]
     kinds = torch.bucketize(draws, edges).to(source.device)
     crops = CropPair().side_of(source)
-    made = [
-        crops, torch.zeros_like(source), crops.roll(1, 0), moved_crops(source, generator), disparity(source, generator)
-    ]  # fmt: skip
+    moved, seen = moved_crops(source, generator), disparity(source, generator)
+    made = [crops, torch.zeros_like(source), crops.roll(1, 0), seen.roll(1, 0), moved, seen]
     return torch.stack(made)[kinds, torch.arange(len(source), device=source.device)]
 
 

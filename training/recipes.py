@@ -94,13 +94,13 @@ class FlexTier:
 
 FLEX_TIERS: dict[str, FlexTier] = {
     "paper": FlexTier(
-        FlexConfig(width=192, depth=4, hidden=640),
+        FlexConfig(width=192, depth=4),
         judge="resnet50.cifar10",
         rec=Schedule("adam", batch=256, epochs=200, lr=1e-3, final_lr=1e-5, warmup=500, ema=0.999),
         task=Schedule("adam", batch=256, epochs=20, lr=3e-4, final_lr=1e-5, warmup=100, ema=0.999),
     ),
     "lite": FlexTier(
-        FlexConfig(width=128, depth=3, hidden=512),
+        FlexConfig(width=128, depth=3),
         judge="resnet_lite.cifar10",
         rec=Schedule("adam", batch=64, epochs=13, lr=1e-3, final_lr=1e-5, warmup=300, ema=0.998, cpu_bf16=True),
         task=Schedule("adam", batch=64, epochs=1, lr=3e-4, final_lr=1e-5, warmup=50, ema=0.995, cpu_bf16=True),

@@ -46,8 +46,6 @@ FINE_SYMBOLS = (16, 24, 32, 48, 64, 80, 96, 128, 160, 192, 224, 256, 288, 320, 3
 FINE_SNRS = (-10.0, -7.5, -5.0, -2.5, 0.0, 2.5, 5.0, 7.5, 10.0, 12.5, 15.0, 17.5, 20.0, 25.0, 30.0)
 PARTS = {
     "none": "the whole network",
-    "sender": "perceptron on the sender's coefficients",
-    "receiver": "perceptron on the receiver's coefficients",
     "pull": "what the symbols say against the first refiner's picture",
     "second": "second refiner",
     "refiners": "both refiners (copying by confidence stays)",
@@ -77,9 +75,6 @@ def switched_off(model: FlexJSCC, part: str) -> Iterator[None]:
         def replace(owner: object, name: str, value: Callable[..., Any]) -> None:
             stack.enter_context(mock.patch.object(owner, name, value))
 
-        for end in ("sender", "receiver"):
-            if part == end:
-                replace(getattr(model, end), "forward", lambda values, *_: torch.zeros_like(values))
         if part == "pull":
             second = model.second.forward
             replace(model.second, "forward", lambda d, r, c, m, k, a: second(d, r, c, m, k, torch.zeros_like(a)))

@@ -30,6 +30,9 @@ OUTLIER = 0.02
 EXCESS = 2.0
 """The same, in units of the draft's squared error: below that much a displacement counts as a match."""
 
+TYPICAL = 0.01
+"""Squared error of a draft at which the prior for "nowhere" is its first parameter: 20 dB."""
+
 MATCHED = 80_000
 """Displacements, over all windows, that are matched at once in a large picture: about 20 MB a token row."""
 
@@ -75,14 +78,14 @@ class Alignment(nn.Module):
     """Draft and side image to the registered side image and how much of it is to be trusted.
 
     Learned are only the scales of the evidence: of a token's neighbourhood, of its window, and the prior for "this is
-    nowhere in the side image".
+    nowhere in the side image" with how it moves with the draft's error.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.near = nn.Parameter(torch.tensor(0.5))
         self.wide = nn.Parameter(torch.tensor(0.5))
-        self.nowhere = nn.Parameter(torch.tensor(4.0))
+        self.nowhere = nn.Parameter(torch.tensor([4.0, 0.0]))
 
     def forward(self, draft: Tensor, side: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
         """Registered side image ``[B, 3, H, W]`` and confidence ``[B, 1, H, W]`` in [0, 1].
@@ -112,7 +115,8 @@ class Alignment(nn.Module):
             near, wide = self._pooled(self._evidence(tokens, around, held, spread, reach))
             chosen = (self.near * near + self.wide * wide).flatten(2).topk(BEST, dim=2).indices
         near_best, wide_best = near.flatten(2).gather(2, chosen), wide.flatten(2).expand(-1, 64, -1).gather(2, chosen)
-        logits = self.near * near_best + self.wide * wide_best - self.nowhere
+        nowhere = self.nowhere[0] + self.nowhere[1] * (spread.clamp_min(1e-4) / TYPICAL).log()[:, None, None]
+        logits = self.near * near_best + self.wide * wide_best - nowhere
         trust = torch.cat([logits, torch.zeros_like(logits[..., :1])], dim=2).float().softmax(2)[..., :BEST]
         patches = self._patches(torch.cat([around * held, held], 1), chosen, reach)
         return (trust[..., None].to(patches.dtype) * patches).sum(2)

@@ -146,7 +146,6 @@ class FlexConfig:
 
     Args:
         width: token width of the refiners, a multiple of 32. depth: attention blocks of each of the two refiners.
-        hidden: width of the perceptrons on transform coefficients.
 
     Raises:
         ConfigError: for a field out of its range.
@@ -154,7 +153,6 @@ class FlexConfig:
 
     width: int
     depth: int
-    hidden: int
 
     WINDOW: ClassVar[int] = 32
     """Side of a transform window, pixels."""
@@ -166,7 +164,6 @@ class FlexConfig:
     def __post_init__(self) -> None:
         _check_int("width", self.width, 32, MAX_WIDTH)
         _check_int("depth", self.depth, 1, 16)
-        _check_int("hidden", self.hidden, 16, 4096)
         if self.width % 32:
             raise ConfigError(f"width must be a multiple of 32, not {self.width}")
 

@@ -2,10 +2,10 @@
 
 Beyond the paper. Its skeleton is the linear analog Wyner-Ziv code, whose parts are trained on: a window transform whose
 coefficients fall in importance (any prefix is a valid transmission), a power allocation for the rate and SNR at hand,
-a linear estimate. Perceptrons on the coefficients and attention on the pictures improve on it::
+a linear estimate. Attention on the pictures improves on it::
 
     source --transform--> latent --gains for (k, SNR), pilot, power--> symbols --channel--> received
-    received --unscale, linear estimate, perceptron--> coefficients --transform back--> draft
+    received --unscale, linear estimate--> coefficients --transform back--> draft
     side --placement known, or found by correlation with the draft--> registered side, confidence
     draft, registered, confidence, ROI map M --refine--> picture --same transform--> what the symbols say against it
     the same and that difference --refine--> reconstruction
@@ -68,8 +68,6 @@ class FlexJSCC(nn.Module):
         self.config = config
         self.transform = WindowTransform()
         self.condition = nn.Sequential(nn.Linear(4, CONDITION), nn.SiLU(), nn.Linear(CONDITION, CONDITION), nn.SiLU())
-        self.sender = CoefficientNet(COEFFICIENTS - 1, config.hidden, conditioned=False)
-        self.receiver = CoefficientNet(COEFFICIENTS - 1, config.hidden, conditioned=True)
         self.tilt = nn.Linear(CONDITION, 2 * MODES)
         self.tilt_modes = nn.Parameter(torch.zeros(2, MODES, COEFFICIENTS - 1))
         self.pilot = nn.Parameter(torch.tensor([-3.0, 0.0, 0.0]))
@@ -109,11 +107,7 @@ class FlexJSCC(nn.Module):
         padded = pad_to_windows(source)
         if importance is not None:
             padded = 0.5 + (padded - 0.5) * pad_to_windows(importance_weight(importance))
-        return self._analyse(padded, held)
-
-    def _analyse(self, padded: Tensor, held: bool) -> Tensor:
-        coefficients = self.transform.analyse(to_windows(padded), held)
-        return coefficients + self.sender(coefficients, held)
+        return self.transform.analyse(to_windows(padded), held)
 
     def modulate(self, latent: Tensor, channel: ChannelState, placement: Placement | None = None) -> Tensor:
         """Symbols of a latent, complex ``[B, channel.symbols]``, for the rate and SNR of the channel (eq. 2)."""
@@ -167,14 +161,13 @@ class FlexJSCC(nn.Module):
         gains = gains[:, None]
         trust = gains / (gains.square() + spread)
         trust = trust * (1 + self._tilts(condition, 1)[:, None])
-        linear = trust * unscaled
-        coefficients = linear + self.receiver(linear, context.held, condition)
+        coefficients = trust * unscaled
         roots = self.transform.roots(context.held)
         left = ((spread / (gains.square() + spread)) * roots.square()).sum(2).mean(1) / VALUES
         draft, registered, confidence = self._draft(coefficients, context, left, height, width)
         picture = self.first(draft, registered, confidence, context.roi, condition)
         weighted = picture if context.weight is None else 0.5 + (picture - 0.5) * context.weight
-        against = trust * (unscaled - gains * self._analyse(weighted, context.held))
+        against = trust * (unscaled - gains * self.transform.analyse(to_windows(weighted), context.held))
         told = from_windows(self.transform.synthesise(against, context.held), height, width)
         picture = self.second(picture, registered, confidence, context.roi, condition, told)
         return picture[..., : context.size[0], : context.size[1]].float().clamp(0, 1)
@@ -224,25 +217,6 @@ class FlexJSCC(nn.Module):
         bands = F.adaptive_avg_pool1d(values.square().mean(1, keepdim=True), BANDS)[:, 0].clamp_min(1e-4).log()
         learned = self.scale(torch.cat([condition, bands, guess[:, None]], dim=1))[:, 0].float()
         return 1 / guess.clamp_min(0.25) * learned.clamp(-2, 2).exp()
-
-
-class CoefficientNet(nn.Module):
-    """A perceptron on coefficients ``[B, windows, n]``, starting as zero; knows which transform they are of."""
-
-    def __init__(self, count: int, hidden: int, *, conditioned: bool) -> None:
-        super().__init__()
-        self.enter = nn.Linear(count, hidden)
-        self.mode = nn.Parameter(torch.zeros(2, hidden))
-        self.modulate = nn.Linear(CONDITION, 2 * hidden) if conditioned else None
-        self.leave = nn.Linear(hidden, count)
-        start_as_zero(self.leave)
-
-    def forward(self, coefficients: Tensor, held: bool, condition: Tensor | None = None) -> Tensor:
-        hidden = self.enter(coefficients) + self.mode[int(held)]
-        if self.modulate is not None and condition is not None:
-            scale, shift = self.modulate(condition)[:, None].chunk(2, dim=2)
-            hidden = hidden * (1 + scale) + shift
-        return self.leave(F.gelu(hidden))
 
 
 def windows_of(height: int, width: int) -> int:
