@@ -18,6 +18,7 @@ import torch
 from explorer.engine import ENGINE, catalogue
 from explorer.pages import PAGES
 from explorer.routes import routes
+from explorer.sockets import send_at_once
 from explorer.state import default_view
 from zoo.errors import ZooError
 
@@ -47,6 +48,7 @@ def warm_up() -> None:
 
 @contextlib.asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
+    send_at_once()
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
     yield
 
