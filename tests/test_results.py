@@ -452,24 +452,6 @@ def test_the_committed_tables_are_those_of_the_committed_results() -> None:
     assert set(decimals(front)) <= set(decimals(every))
 
 
-def links(text: str) -> list[str]:
-    return [target for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
-
-
-@pytest.mark.parametrize("path", [README, RESULTS / PAGE], ids=["front", "every"])
-def test_links_lead_to_what_exists(path: Path) -> None:
-    """Files of the repository, and headings of the pages that are written here."""
-    found = links(path.read_text(encoding="utf-8"))
-    assert len(found) > 5
-    for target in found:
-        place, _, name = target.partition("#")
-        file = (path.parent / place).resolve() if place else path
-        assert file.exists(), target
-        if name:
-            headings = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
-            assert name in map(anchor, headings), target
-
-
 @pytest.mark.parametrize("name", list(BUNDLED.entries()))
 def test_cards_are_those_of_the_committed_results(name: str) -> None:
     """Each card is what the results give, and each number in its results stands in a results file."""

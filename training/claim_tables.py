@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from training.markdown import Table
 from training.network_tables import TIER_TITLES
 from zoo import claims
 from zoo.results import Tier
+
+
+def _note(found: list[claims.Finding]) -> str:
+    """How often each verdict was given, and what the marks of those that are not the figures' mean."""
+    count = Counter(one.verdict for one in found)
+    verdicts = ", ".join(f"{verdict} {count[verdict]}" for verdict in claims.VERDICTS if count[verdict])
+    marks = dict.fromkeys(one.claim.figure for one in found if one.claim.figure in claims.PARTS)
+    return " ".join([f"Of {len(found)}: {verdicts}.", *(f"`{mark}`: {claims.PARTS[mark]}." for mark in marks)])
 
 
 def claims_tables(tier: Tier, folder: Path, *, beyond: bool = True) -> list[Table]:
@@ -17,4 +26,4 @@ def claims_tables(tier: Tier, folder: Path, *, beyond: bool = True) -> list[Tabl
         return []
     rows = [[one.claim.text, one.claim.figure, f"**{one.verdict}**", one.show() or "–"] for one in found]
     headings = ["Claim", "Where", "Verdict", "Difference at 5 dB (95 % interval)"]
-    return [Table(f"The paper's claims, {TIER_TITLES[tier].lower()}", headings, rows)]
+    return [Table(f"The paper's claims, {TIER_TITLES[tier].lower()}", headings, rows, _note(found))]
