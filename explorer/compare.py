@@ -29,13 +29,17 @@ INTRO = (
 )
 
 class Visit:
-    """What one visitor's session holds besides widgets: the view, and its version for the component."""
+    """What one visitor's session holds besides widgets: the view, and its version for the component.
+
+    ``pictured``: the component has reported, as it does once its first picture stands.
+    """
 
     def __init__(self, view: View) -> None:
         self.view = view
         self.version = 0
         self.gallery = view.pair if view.pair.startswith("gallery:") else View().pair
         self.uploads: list[str] = []
+        self.pictured = False
 
     def show(self, pair: str) -> None:
         """Show another pair at the next drawing."""
@@ -118,5 +122,7 @@ def live(here: Visit, variants: list[Variant]) -> None:
     query = here.view.to_query()
     if query != st.query_params.to_dict():
         st.query_params.from_dict(query)
-    sweep(here.view, variants)
-    take_away(here.view, variants)
+    here.pictured = here.pictured or bool(told.view)
+    if here.pictured:  # the plotting library holds a browser up for half a second: the first picture comes before it
+        sweep(here.view, variants)
+        take_away(here.view, variants)

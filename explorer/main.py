@@ -1,4 +1,4 @@
-"""The script that Streamlit runs for each visitor and each rerun; heavy imports were done by ``app.py`` before."""
+"""The script that Streamlit runs for each visitor and each rerun; what is heavy comes through ``heavy.py``, once."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ if ROOT not in sys.path:  # run by another command than `streamlit run app.py`
 
 import streamlit as st  # noqa: E402
 
+from explorer import heavy  # noqa: E402
 from explorer.pages import PAGES, Page  # noqa: E402
-from zoo.errors import ZooError  # noqa: E402
+
+ZooError = heavy.load("zoo").ZooError
 
 SIDEBAR = Page("Networks", "", "explorer.networks", "sidebar")
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import NamedTuple
+
+from explorer import heavy
 
 
 class Page(NamedTuple):
@@ -17,7 +18,7 @@ class Page(NamedTuple):
 
     def draw(self) -> Callable[[], None]:
         """The page's function, imported when the page is opened."""
-        return getattr(import_module(self.module), self.function)
+        return getattr(heavy.load(self.module), self.function)
 
 
 PAGES = [

@@ -86,6 +86,20 @@ OWN_MARK = (
 BARE_MARK = "[...document.images].filter((i) => i.complete && i.naturalWidth > 100).map((i) => i.src).join()"
 
 
+FIRST_PICTURE = """
+{
+  const bench = () =>
+    [...document.querySelectorAll("*")].map((n) => n.shadowRoot?.querySelector(".bench")).find(Boolean);
+  const look = () => {
+    if (bench()?.dataset.current === "true") window.pictured = [performance.now(), Date.now()];
+    else requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+}
+"""
+"""Notes the animation frame with the first picture: milliseconds since the page was opened, and the time of day."""
+
+
 def drag(page: Page, name: str, seconds: float) -> dict[str, Any]:
     """Drag one of the explorer's sliders up and down; figures of what was shown meanwhile."""
     result = page.locator(".bench").evaluate(DRAG, [name, seconds, SAMPLE_EVERY])
@@ -113,24 +127,27 @@ def press(page: Page, mark: str, presses: int) -> dict[str, float]:
     return spread(times)
 
 
-def opened(browser: Browser, address: str) -> tuple[Page, float]:
-    """A visitor's page with its first picture, and the seconds that took."""
+def opened(browser: Browser, address: str) -> tuple[Page, float, float]:
+    """A visitor's page with its first picture, the seconds that took, and when it stood there (seconds since 1970)."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
-    context.add_init_script(TOUR_SEEN)
-    page, start = context.new_page(), time.monotonic()
+    for script in (TOUR_SEEN, FIRST_PICTURE):
+        context.add_init_script(script)
+    page = context.new_page()
     page.set_default_timeout(PATIENCE)
     page.goto(address)
+    page.wait_for_function("() => window.pictured")
     page.wait_for_selector(CURRENT)
-    return page, round(time.monotonic() - start, 2)
+    after, at = page.evaluate("() => window.pictured")
+    return page, round(after / 1000, 2), at / 1000
 
 
 def explorer(browser: Browser, folder: Path, seconds: float, presses: int) -> dict[str, Any]:
     """The explorer's figures, from the command on."""
-    shelf, began = zoo_for(folder), time.monotonic()
+    shelf, began = zoo_for(folder), time.time()
     with running_server(shelf, folder / "log") as (address, _):
         address = f"{address}/?variants={FOUR}"
-        page, first = opened(browser, address)
-        found: dict[str, Any] = {"first_picture_after_command_s": round(time.monotonic() - began, 2),
+        page, first, at = opened(browser, address)
+        found: dict[str, Any] = {"first_picture_after_command_s": round(at - began, 2),
                                  "first_picture_of_the_first_visitor_s": first}
         page.wait_for_timeout(1500)
         bench = page.locator(".bench")
@@ -142,7 +159,7 @@ def explorer(browser: Browser, folder: Path, seconds: float, presses: int) -> di
         page.wait_for_timeout(1500)
         found["key_press_ms"] = press(page, OWN_MARK, presses)
         page.context.close()
-        page, found["first_picture_of_the_next_visitor_s"] = opened(browser, address)
+        page, found["first_picture_of_the_next_visitor_s"], _ = opened(browser, address)
         page.context.close()
     return found
 

@@ -21,7 +21,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 import zoo
-from explorer import engine, origins, painted, roi_page, roi_takeaway, routes, sources
+from explorer import answers, engine, origins, painted, roi_page, roi_takeaway, sources
 from wzroi import views
 from wzroi.channel import sample_channel
 from wzroi.link import run_link
@@ -133,7 +133,7 @@ def test_what_cannot_be_compared_is_a_sentence(changes: dict[str, object], reaso
 
 def test_the_route_sends_every_tile(done: origins.Comparison) -> None:
     query = {"pair": CAT, "models": MODEL, "snr": "3", "seed": "4", "roi": ASK.roi, "seq": "7"}
-    status, body = routes.answer(query, compute=routes.roi_maps)
+    status, body = answers.answer(query, compute=answers.roi_maps)
     assert (status, body["seq"], len(body["cards"])) == (200, 7, 7)
     sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(body["sheet"]))))
     assert sheet.shape == (32 * (2 + 4 * 7), 32, 4)
@@ -145,7 +145,7 @@ def test_the_route_sends_every_tile(done: origins.Comparison) -> None:
     flat = sheet[32 * zeros["change"] : 32 * zeros["change"] + 32, :, :3]
     assert len(np.unique(flat.reshape(-1, 3), axis=0)) == 1
     assert len(body["side_grid"]) == 64
-    status, body = routes.answer(query | {"roi": "painted:12"}, compute=routes.roi_maps)
+    status, body = answers.answer(query | {"roi": "painted:12"}, compute=answers.roi_maps)
     assert status == 400 and "64 digits" in body["error"]
 
 

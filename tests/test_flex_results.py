@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from test_results import COUNT, _row, folder, traceable, write_network  # noqa: F401 (a fixture)
 
-from training.tables import block
+from training.tables import brief, page
 from wzroi.config import ModelName
 from zoo import claims, figures, results
 from zoo.plots import plot
@@ -108,7 +108,7 @@ def test_a_baseline_that_beats_it_is_named_at_the_rate(with_flex: Path) -> None:
 
 
 def test_the_tables_have_it_at_both_rates_and_over_rate(with_flex: Path) -> None:
-    text = block(with_flex)
+    text = page(with_flex)
     lines = text.splitlines()
     own = [line for line in lines if line.startswith(f"| `{NAME}` |")]
     assert len(own) == 2 and "| 28.00 ± 0.40 |" in own[0] and "| 29.00 ± 0.40 |" in own[1]
@@ -119,8 +119,19 @@ def test_the_tables_have_it_at_both_rates_and_over_rate(with_flex: Path) -> None
     assert set(traceable(text, with_flex)) <= {"0.2"}  # the tolerance that a claim names
 
 
+def test_the_readme_has_it_beside_the_others_and_over_rate(with_flex: Path) -> None:
+    lines = brief(with_flex).splitlines()
+    row = next(line for line in lines if line.startswith("| `wz_roi_flex` |"))
+    assert row.startswith("| `wz_roi_flex` | 28.00 ± 0.40 | 29.00 ± 0.40 |")
+    assert any(line.startswith("| control: `wz_roi_flex`, the crop's place not told | 27.90 ±") for line in lines)
+    assert "| Network | 1/96 | 1/32 | 1/24 | 1/16 | 1/8 |" in lines
+    over = next(line for line in lines if line.startswith(f"| `{NAME}` |"))
+    assert over.split(" | ")[1:4] == ["27.50 ± 0.40", "28.00 ± 0.40", "28.50 ± 0.40"]
+    assert set(traceable("\n".join(lines), with_flex)) <= {"0.2"}
+
+
 def test_the_tables_without_it_are_as_they_were(folder: Path) -> None:  # noqa: F811
-    assert "flex" not in block(folder).lower()
+    assert "flex" not in page(folder).lower() + brief(folder).lower()
 
 
 def test_write_network_still_writes_what_the_paper_has(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Results as data: typed reading, paired verdicts, figures, and README tables whose every number stands in a file."""
+"""Results as data: typed reading, paired verdicts, figures, and tables whose every number stands in a file."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOT
 from safetensors.torch import save_file
+from typer.testing import CliRunner
 
-from training.tables import BEGIN, END, block, regenerate
+from training.cli import app
+from training.markdown import anchor
+from training.tables import BEGIN, END, PAGE, README, brief, page, regenerate
 from wzroi.config import ARCHITECTURES, ModelName
 from zoo import beside, figures, results
 from zoo.assemble import measures
@@ -156,7 +158,8 @@ def test_a_verdict_turns_with_its_data(folder: Path) -> None:
 
 def test_without_files_everything_is_not_yet_measured(tmp_path: Path) -> None:
     assert {found.verdict for found in findings("paper", tmp_path)} == {"not yet measured"}
-    assert results.measured(tmp_path / "absent") == [] and block(tmp_path) == "Not yet measured."
+    assert results.measured(tmp_path / "absent") == [] and brief(tmp_path) == "Not yet measured."
+    assert page(tmp_path).endswith("\n\nNot yet measured.\n")
 
 
 def test_one_missing_rate_is_not_a_verdict(folder: Path) -> None:
@@ -248,7 +251,7 @@ def test_networks_stand_beside_what_beats_them_and_what_they_cost(folder: Path) 
     (folder / "bench.json").write_text(json.dumps({
         "model": "bench", "device": "cpu (x)", "threads": 1, "rate": 16, "sizes": [size | {"link_ms": 3.25}],
         "stages": [], "steps": {}}))
-    text = block(folder)
+    text = page(folder)
     line = next(line for line in text.splitlines() if line.startswith("| `deepjscc_wz.rec_r32_lite`"))
     # 23.5 dB against 25.4 (paste has 22.5); 70 % against 60 % with paste and 70 % on the side image alone
     assert line.endswith("| linear analog Wyner-Ziv | – | 123,456 | 7.9 | 3.2 |")
@@ -293,7 +296,7 @@ def test_what_beats_a_network_names_the_digital_baselines(folder: Path) -> None:
     plain, sided = ModelName.parse("deepjscc.rec_r16_lite"), ModelName.parse("deepjscc_wz.rec_r16_lite")
     assert beaten_by(plain, 16, folder) == ["digital link", "AVIF at capacity"]
     assert beaten_by(sided, 16, folder) == ["AVIF at capacity (crop never sent)"]  # 24.5 against 23.5; with paste 23.5
-    assert f"| `{plain}` |" in block(folder) and "| digital link, AVIF at capacity |" in block(folder)
+    assert f"| `{plain}` |" in page(folder) and "| digital link, AVIF at capacity |" in page(folder)
 
 
 def test_a_network_worse_than_the_side_image_alone_says_so(folder: Path) -> None:
@@ -310,9 +313,9 @@ def test_a_network_worse_than_the_side_image_alone_says_so(folder: Path) -> None
 
 
 def test_digital_tables_show_capacity_files_and_the_cliff(folder: Path) -> None:
-    assert "Digital link" not in block(folder)
+    assert "Digital link" not in page(folder)
     write_digital(folder, avif=21.0, link=20.0)
-    text = block(folder)
+    text = page(folder)
     assert "| ρ, SNR | bits an image | AVIF | AVIF + paste | AVIF, crop never sent |\n" in text
     assert "| 1/32, 5 dB | 198 | 21.50 ± 0.40 | 23.50 ± 0.40 | 24.50 ± 0.40 |" in text
     assert "| WebP | 100 | 91.2 ± 1.8 | 104 | 1/8, 9 dB | 24.90 ± 0.40 |" in text
@@ -328,11 +331,11 @@ def test_accuracy_of_a_codec_is_hidden_when_another_judge_gave_it(folder: Path) 
     write_digital(folder, avif=21.0, link=20.0)
     name, line = ModelName.parse("deepjscc_wz.rec_r16_lite"), "ideal: AVIF at capacity + paste"
     assert next(row for row in beside.rows(name, folder) if row[0] == line)[4] == "30.0 ± 3.0"
-    assert re.search(r"AVIF at capacity \+ paste .*30\.0 ± 3\.0", block(folder))
+    assert re.search(r"AVIF at capacity \+ paste .*30\.0 ± 3\.0", page(folder))
     write_digital(folder, avif=21.0, link=20.0, judge="b" * 64)
     assert next(row for row in beside.rows(name, folder) if row[0] == line)[1:] == (
         "23.50 ± 0.40", "23.10", "0.767 ± 0.010", "–")
-    assert not re.search(r"AVIF at capacity \+ paste .*30\.0 ± 3\.0", block(folder))
+    assert not re.search(r"AVIF at capacity \+ paste .*30\.0 ± 3\.0", page(folder))
 
 
 def test_a_card_shows_what_stands_beside_its_network(folder: Path) -> None:
@@ -355,7 +358,7 @@ def test_tables_are_between_the_markers_and_stable(folder: Path) -> None:
     text = f"# Title\n{BEGIN}\nstale text\n{END}\nafter\n"
     new = regenerate(text, folder)
     assert new.startswith("# Title\n") and new.endswith("\nafter\n") and "stale text" not in new
-    assert regenerate(new, folder) == new and "`deepjscc_wz_roi.task_r32_lite`" in new
+    assert regenerate(new, folder) == new and "| `deepjscc_wz_roi` |" in new
     with pytest.raises(ValueError, match="each once"):
         regenerate("no markers", folder)
 
@@ -384,20 +387,69 @@ def traceable(text: str, folder: Path) -> list[str]:
     return [number for number in re.findall(r"\d+\.\d+", text) if number not in known]
 
 
-def test_every_number_in_generated_tables_is_in_a_file(folder: Path) -> None:
-    text = block(folder)
-    assert len(re.findall(r"\d+\.\d+", text)) > 100 and traceable(text, folder) == []
+def decimals(text: str) -> list[str]:
+    return re.findall(r"\d+\.\d+", text)
+
+
+@pytest.mark.parametrize("written", [page, brief])
+def test_every_number_in_generated_tables_is_in_a_file(folder: Path, written: Callable[[Path], str]) -> None:
+    text = written(folder)
+    assert len(decimals(text)) > 60 and traceable(text, folder) == []
     assert traceable(text.replace("20.50", "20.57", 1), folder) == ["20.57"]
 
 
-def test_readme_tables_are_those_of_the_committed_results() -> None:
-    readme = ROOT / "README.md"
-    if not readme.is_file() or BEGIN not in readme.read_text():
-        pytest.skip("no README with markers yet")
-    text = readme.read_text()
+def test_the_readme_has_a_line_a_network_and_what_it_is_held_against(folder: Path) -> None:
+    """PSNR and SSIM of the rec network, accuracy of the task network; the claims with their verdicts; no more."""
+    write_digital(folder, avif=21.0, link=20.0)
+    write_network(folder, "deepjscc_wz.task_r32_lite", 21.0, 0.65)
+    lines = brief(folder).splitlines()
+    rows = {line.split(" | ")[0].removeprefix("| "): line for line in lines if line.startswith("| ")}
+    assert rows["`deepjscc_wz`"] == (
+        "| `deepjscc_wz` | 23.50 ± 0.40 | 23.50 ± 0.40 | 0.767 ± 0.010 | 0.767 ± 0.010 | 65.0 ± 3.0 | 70.0 ± 3.0 |")
+    assert rows["control: DeepJSCC + paste"].startswith("| control: DeepJSCC + paste | 22.50 ± 0.40 | 22.50 ± 0.40 |")
+    assert rows["control: the side image alone, nothing sent"].endswith("| – | – | – | – | 70.0 ± 2.0 | 70.0 ± 2.0 |")
+    assert rows["baseline: linear analog, Wyner-Ziv"].split(" | ")[1:3] == ["25.40 ± 0.40", "–"]
+    assert rows["baseline: best codec over 5G LDPC + paste"].split(" | ")[1] == "22.50 ± 0.40"
+    assert rows["ideal: AVIF at capacity + paste"].split(" | ")[1] == "23.50 ± 0.40"
+    assert rows["bound: Gaussian source at capacity, Wyner-Ziv"].split(" | ")[1:4] == ["26.30", "26.30", "–"]
+    assert {claim.text for claim in CLAIMS} <= set(rows) and len(lines) < 50 < len(page(folder).splitlines())
+    assert set(decimals(brief(folder))) <= set(decimals(page(folder)))
+
+
+def test_the_page_of_every_table_leads_to_each(folder: Path) -> None:
+    write_digital(folder, avif=21.0, link=20.0)
+    text = page(folder)
+    sections = [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")]
+    leads = re.findall(r"^- \[(.+)\]\(#(.+)\)$", text, re.MULTILINE)
+    assert leads == [(title, anchor(title)) for title in sections]
+    assert len(sections) == len(dict(leads)) == len({name for _, name in leads}) > 6
+    assert anchor("Lite tier, ρ = 1/16: `a_b.c`") == "lite-tier-ρ--116-a_bc"  # as GitHub has it
+
+
+def test_one_command_writes_both_and_notices_when_either_is_old(folder: Path, tmp_path: Path) -> None:
+    readme, other = tmp_path / "front.md", folder / PAGE
+    readme.write_text(f"# Title\n{BEGIN}\n{END}\n")
+    asked = ["tables", "--readme", str(readme), "--results", str(folder)]
+    told = CliRunner().invoke(app, [*asked, "--check"])
+    assert told.exit_code == 1 and not other.exists() and readme.read_text() == f"# Title\n{BEGIN}\n{END}\n"
+    assert CliRunner().invoke(app, asked).exit_code == 0
+    assert other.read_text() == page(folder) and brief(folder) in readme.read_text()
+    assert CliRunner().invoke(app, [*asked, "--check"]).exit_code == 0
+    for path in (readme, other):
+        good = path.read_text()
+        path.write_text(good.replace("24.50 ± 0.40", "24.60 ± 0.40"))
+        assert CliRunner().invoke(app, [*asked, "--check"]).exit_code == 1
+        assert CliRunner().invoke(app, asked).exit_code == 0 and path.read_text() == good
+
+
+def test_the_committed_tables_are_those_of_the_committed_results() -> None:
+    text = README.read_text(encoding="utf-8")
     assert regenerate(text) == text, "run `python -m training tables`"
-    between = text.split(BEGIN)[1].split(END)[0]
-    assert traceable(between.replace("SNR 5.0", ""), RESULTS) == []
+    front, every = text.split(BEGIN)[1].split(END)[0], (RESULTS / PAGE).read_text(encoding="utf-8")
+    assert every == page(), "run `python -m training tables`"
+    for part, least in ((front, 100), (every, 1000)):
+        assert len(decimals(part)) > least and traceable(part, RESULTS) == []
+    assert set(decimals(front)) <= set(decimals(every))
 
 
 @pytest.mark.parametrize("name", list(BUNDLED.entries()))

@@ -1,4 +1,4 @@
-"""The README's tables of the digital baseline: codecs at capacity, whole files, and a real link with its cliff."""
+"""The tables of the digital baseline: codecs at capacity, whole files, and a real link with its cliff."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from training.network_tables import markdown
+from training.markdown import Table
 from zoo import results as data
 from zoo.results import PAPER_RATES, TABLE_SNRS
 
@@ -23,7 +23,7 @@ MOSAICS = {
 """Scheme -> heading; those that were not measured have no column."""
 
 
-def digital_tables(folder: Path) -> list[str]:
+def digital_tables(folder: Path) -> list[Table]:
     """All of them; empty without ``digital.json``."""
     about = data.read("digital", folder)
     if about is None:
@@ -36,7 +36,7 @@ def _psnr(row: Row | None) -> str:
     return "–" if row is None else data.Value(row["psnr_mean"], row["psnr_ci95"]).show("psnr")
 
 
-def _capacity(rows: Found) -> list[str]:
+def _capacity(rows: Found) -> list[Table]:
     """Mosaics with as many bits an image as the channel's capacity."""
     shown = {key: title for key, title in MOSAICS.items() if any(scheme == key for scheme, *_ in rows)}
     lines = []
@@ -45,12 +45,12 @@ def _capacity(rows: Found) -> list[str]:
         bits = next((f"{row['bits']:.0f}" for row in found if row is not None), None)
         if bits is not None:
             lines.append([f"1/{rate}, {snr_db:g} dB", bits, *map(_psnr, found)])
-    title = "**Codecs at capacity: PSNR of header-free mosaics, dB** (– : no level of the codec is that small)"
+    title = "Codecs at capacity: PSNR of header-free mosaics, dB"
     headings = ["ρ, SNR", "bits an image", *shown.values()]
-    return [f"{title}\n\n{markdown(headings, lines)}"] if lines else []
+    return [Table(title, headings, lines, "– : no level of the codec is that small.")] if lines else []
 
 
-def _files(files: dict[str, Row], rows: Found) -> list[str]:
+def _files(files: dict[str, Row], rows: Found) -> list[Table]:
     """Whole files: their least size, and the smallest capacity into which every picture fits."""
     lines = []
     for codec, found in files.items():
@@ -59,10 +59,10 @@ def _files(files: dict[str, Row], rows: Found) -> list[str]:
         where = "–" if first is None else f"1/{first['rate']}, {first['snr_db']:g} dB"
         size = f"{found['smallest_bytes_mean']:.1f} ± {found['smallest_bytes_ci95']:.1f}"
         lines.append([CODECS[codec], str(found["images"]), size, str(found["smallest_bytes_max"]), where, _psnr(first)])
-    title = "**Whole files: one a picture, at the codec's smallest level**"
+    title = "Whole files: one a picture, at the codec's smallest level"
     headings = ["Codec", "pictures", "smallest file, bytes", "largest of these", "carried at capacity from",
                 "PSNR there, dB"]
-    return [f"{title}\n\n{markdown(headings, lines)}"] if lines else []
+    return [Table(title, headings, lines)] if lines else []
 
 
 CHOSEN: dict[str, Callable[[Row], str]] = {
@@ -74,7 +74,7 @@ CHOSEN: dict[str, Callable[[Row], str]] = {
 BESIDE = {"link_paste": "PSNR + paste", "link_unsent": "PSNR, crop never sent"}
 
 
-def _link(rows: Found) -> list[str]:
+def _link(rows: Found) -> list[Table]:
     """The digital link over SNR: the scheme chosen at each SNR, and the one chosen at 5 dB kept."""
     places = sorted({(rate, snr_db) for scheme, rate, snr_db in rows if scheme.startswith("link")},
                     key=lambda at: (-at[0], at[1]))
@@ -89,5 +89,5 @@ def _link(rows: Found) -> list[str]:
         lines.append(cells)
     headings = ["ρ, SNR", *(f"chosen at each SNR: {text}" for text in (*CHOSEN, *BESIDE.values())),
                 *(f"kept from 5 dB: {text}" for text in CHOSEN)]
-    title = "**Digital link: codec, 5G LDPC, QAM, one block an image** (a lost block shows the mean training picture)"
-    return [f"{title}\n\n{markdown(headings, lines)}"] if lines else []
+    title = "Digital link: codec, 5G LDPC, QAM, one block an image"
+    return [Table(title, headings, lines, "A lost block shows the mean training picture.")] if lines else []

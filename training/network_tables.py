@@ -1,26 +1,21 @@
-"""The README's tables of networks: what each reaches, what beats it, what it costs, and the baselines beside it."""
+"""The tables of networks: what each reaches, what beats it, what it costs, and the baselines beside it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from training.markdown import Table
 from wzroi.config import ARCHITECTURES, FLEXIBLE, ModelName
 from zoo import claims
 from zoo import results as data
-from zoo.beside import BASELINES, BOUNDS, FLEX_CONTROLS
+from zoo.beside import BASELINES, BOUNDS, FLEX_CONTROLS, ROI_MAPS
 from zoo.results import HEADLINE_DB, PAPER_RATES, TABLE_SNRS, Results, Tier
 
 TIER_TITLES = {"paper": "Paper size", "lite": "Lite tier"}
 NO_COSTS = ["–"] * 5
 FLEX_SNRS = (-5.0, 0.0, 5.0, 9.0, 15.0, 20.0)
 """Where the table over rate is read."""
-
-
-def markdown(headings: list[str], rows: list[list[str]]) -> str:
-    """Markdown; the first column is text, the others numbers."""
-    rule = ["---", *["---:"] * (len(headings) - 1)]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in [headings, rule, *rows])
 
 
 def shown(found: Results, metric: str, snr_db: float, control: str = "") -> str:
@@ -96,7 +91,7 @@ def _baselines(tier: Tier, rate: int, folder: Path) -> Iterator[list[str]]:
             yield [*cells, *NO_COSTS]
 
 
-def flex_tables(tier: Tier, folder: Path) -> list[str]:
+def flex_tables(tier: Tier, folder: Path) -> list[Table]:
     """The flexible networks over rate: a line for each rate that was measured, PSNR over SNR and accuracy at 5 dB."""
     rows = []
     for name in (data.name_of(arch, stage, 16, tier) for arch in FLEXIBLE for stage in ("rec", "task")):
@@ -106,11 +101,11 @@ def flex_tables(tier: Tier, folder: Path) -> list[str]:
                 psnr = [shown(found, "psnr", snr_db) for snr_db in FLEX_SNRS]
                 rows.append([f"`{name}` at 1/{rate}", *psnr, shown(found, "accuracy", HEADLINE_DB)])
     headings = ["One network for every rate", *(f"PSNR at {snr:g} dB" for snr in FLEX_SNRS), "accuracy at 5 dB, %"]
-    return [f"**Flexible networks over the bandwidth ratio, {TIER_TITLES[tier].lower()}, AWGN**\n\n"
-            f"{markdown(headings, rows)}"] if rows else []  # fmt: skip
+    title = f"Flexible networks over the bandwidth ratio, {TIER_TITLES[tier].lower()}, AWGN"
+    return [Table(title, headings, rows)] if rows else []
 
 
-def network_tables(tier: Tier, folder: Path) -> list[str]:
+def network_tables(tier: Tier, folder: Path) -> list[Table]:
     """One table a rate: PSNR and accuracy at 0, 5 and 9 dB, PSNR of the mean squared error and SSIM at 5 dB, costs."""
     headings = ["Network", *(f"PSNR at {snr:g} dB" for snr in TABLE_SNRS), "PSNR of mean MSE at 5 dB", "SSIM at 5 dB"]
     headings += [f"accuracy at {snr:g} dB, %" for snr in TABLE_SNRS]
@@ -119,5 +114,23 @@ def network_tables(tier: Tier, folder: Path) -> list[str]:
     for rate in PAPER_RATES:
         if rows := list(_networks(tier, rate, folder)):
             rows += _baselines(tier, rate, folder)
-            parts.append(f"**{TIER_TITLES[tier]}, ρ = 1/{rate}, AWGN**\n\n{markdown(headings, rows)}")
+            parts.append(Table(f"{TIER_TITLES[tier]}, ρ = 1/{rate}, AWGN", headings, rows))
     return parts
+
+
+def roi_tables(tier: Tier, folder: Path) -> list[Table]:
+    """The WZ-ROI ``task`` networks with other ROI maps than their own."""
+    rows = []
+    for rate in PAPER_RATES:
+        name = data.name_of("deepjscc_wz_roi", "task", rate, tier)
+        found = data.results(name, folder)
+        if found is None:
+            continue
+        controls = {"": "side: the receiver's own map"} | {f"roi:{key}": text for key, text in ROI_MAPS.items()}
+        rows += [
+            [f"`{name}`, {title}", shown(found, "psnr", HEADLINE_DB, control),
+             shown(found, "ssim", HEADLINE_DB, control), shown(found, "accuracy", HEADLINE_DB, control)]
+            for control, title in controls.items() if not control or control in found.controls
+        ]
+    headings = ["ROI map at the decoder, 5 dB", "PSNR, dB", "SSIM", "accuracy, %"]
+    return [Table(f"ROI maps, {TIER_TITLES[tier].lower()}", headings, rows)] if rows else []

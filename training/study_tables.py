@@ -1,11 +1,11 @@
-"""The README's tables of what the flexible network's study found: its parts, ROI strength, a real stereo pair."""
+"""The tables of what the flexible network's study found: its parts, ROI strength, a real stereo pair."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from training.network_tables import markdown
+from training.markdown import Table
 from training.study import PARTS
 from zoo.results import read
 
@@ -24,7 +24,7 @@ def _setting(row: dict[str, Any]) -> str:
     return f"1/{row['rate']}, {row['snr_db']:g} dB, {known}"
 
 
-def parts_table(study: dict[str, Any]) -> str:
+def parts_table(study: dict[str, Any]) -> Table:
     """What the trained network loses without each of its parts, a column a setting."""
     rows = study["parts"]
     settings = list(dict.fromkeys(_setting(row) for row in rows))
@@ -33,20 +33,30 @@ def parts_table(study: dict[str, Any]) -> str:
         [title, *(_plus_minus(costs[part, setting]) for setting in settings)]
         for part, title in PARTS.items() if part != "none" and (part, settings[0]) in costs
     ]
-    return markdown(["switched off: PSNR lost, dB", *settings], lines)
+    note = (
+        f"The first {rows[0]['images']} test images, ± over images; the rest of the network is not trained again, so "
+        "this is what it loses, not what another network would reach."
+    )
+    headings = ["switched off: PSNR lost, dB", *settings]
+    return Table(f"What the parts of `{study['of']}` are worth", headings, lines, note)
 
 
-def roi_table(study: dict[str, Any]) -> str:
+def roi_table(study: dict[str, Any]) -> Table:
     """ROI strength at either end."""
     lines = [
         [row["end"], f"{row['strength']:g}", _plus_minus(row["psnr"]), _plus_minus(row["roi_psnr"]),
          _plus_minus(row["accuracy"], 1, 100.0)]
         for row in study["roi"]
     ]  # fmt: skip
-    return markdown(["ROI map at the", "strength", "PSNR, dB", "ROI-PSNR, dB", "accuracy, %"], lines)
+    note = (
+        "Decoder: the receiver's own map, crop known; encoder: the map of x fed back, an oracle of what a receiver "
+        "could know, no side image."
+    )
+    headings = ["ROI map at the", "strength", "PSNR, dB", "ROI-PSNR, dB", "accuracy, %"]
+    return Table(f"ROI strength, `{study['of']}`, 1/16 at 5 dB", headings, lines, note)
 
 
-def stereo_table(study: dict[str, Any]) -> str:
+def stereo_table(study: dict[str, Any]) -> Table:
     """The motorcycle pair, whole and as tiles."""
     def cell(model: str, side: str, cut: str, rate: int) -> str:
         found = [
@@ -60,7 +70,9 @@ def stereo_table(study: dict[str, Any]) -> str:
     lines = [
         [f"`{model}`", SIDES[side], *(cell(model, side, cut, rate) for cut, rate in columns)] for model, side in kinds
     ]
-    return markdown(["network", "side image", *(f"{cut}, 1/{rate}" for cut, rate in columns)], lines)
+    headings = ["network", "side image", *(f"{cut}, 1/{rate}" for cut, rate in columns)]
+    note = f"Motorcycle, 500 x 741, 5 dB, PSNR in dB, {study['stereo'][0]['draws']} draws."
+    return Table(f"A real stereo pair that no training saw, beside `{study['of']}`", headings, lines, note)
 
 
 def _family(name: str) -> str:
@@ -68,23 +80,7 @@ def _family(name: str) -> str:
     return name.replace("_r16", "").replace("_r32", "")
 
 
-def study_tables(folder: Path) -> list[str]:
-    """Every study of the folder, with its headings; nothing where there is none."""
-    parts: list[str] = []
-    for path in sorted(folder.glob("study_*.json")):
-        study = read(path.stem, folder)
-        if study is None:
-            continue
-        images = study["parts"][0]["images"]
-        draws = study["stereo"][0]["draws"]
-        parts += [
-            f"**What the parts of `{study['of']}` are worth** (the first {images} test images, ± over images; the rest "
-            "of the network is not trained again, so this is what it loses, not what another network would reach)",
-            parts_table(study),
-            f"**ROI strength, `{study['of']}`, 1/16 at 5 dB** (decoder: the receiver's own map, crop known; encoder: "
-            "the map of x fed back, an oracle of what a receiver could know, no side image)",
-            roi_table(study),
-            f"**A real stereo pair that no training saw** (motorcycle, 500 x 741, 5 dB, PSNR in dB, {draws} draws)",
-            stereo_table(study),
-        ]
-    return parts
+def study_tables(folder: Path) -> list[Table]:
+    """Every study of the folder; nothing where there is none."""
+    studies = [read(path.stem, folder) for path in sorted(folder.glob("study_*.json"))]
+    return [table(study) for study in studies if study for table in (parts_table, roi_table, stereo_table)]

@@ -190,11 +190,13 @@ class Live {
   settle() {
     clearTimeout(this.settling);
     this.untold = true;
-    this.settling = setTimeout(() => {
-      if (this.closed) return;
-      this.untold = false;
-      this.emit({ ...this.state, version: this.version });
-    }, SETTLE_MS);
+    this.settling = setTimeout(() => this.report(), SETTLE_MS);
+  }
+
+  report() {
+    if (this.closed) return;
+    this.untold = false;
+    this.emit({ ...this.state, version: this.version });
   }
 
   async buildGallery() {
@@ -251,6 +253,8 @@ class Live {
       clearTimeout(late);
       this.root.classList.remove("pending");
       this.busy = false;
+      if (!this.answered) requestAnimationFrame(() => this.report()); // what lies below the pictures is drawn next
+      this.answered = true;
     }
     if (this.closed) return;
     if (this.dirty) this.ask();
