@@ -17,7 +17,9 @@ from training.gaussian import Gaussian
 from training.loop import fit
 from training.recipes import FlexTier, Schedule
 from training.rehearsal import rehearsal_split
-from training.study import PARTS, Setting, joined, parts_row, switched_off, tiles_of
+from training.study import PARTS, Setting, joined, parts_row, send, switched_off, tiles_of
+from wzroi.align import TYPICAL, Alignment
+from wzroi.channel import sample_channel
 from wzroi.config import FlexConfig
 from wzroi.data import Images, as_float
 from wzroi.flex import FlexJSCC
@@ -129,14 +131,18 @@ def test_a_killed_run_ends_the_same(many: Tensor, tmp_path: Path) -> None:
 
 def test_a_part_that_is_switched_off_comes_back(task: FlexTask) -> None:
     network = task.network.eval()
-    pair = make_pair(pictures(2))
-    before = network.encode(pair.source, pair.placement)
+    pair = make_pair(pictures(2))._replace(placement=None)  # blind, so that every part takes part
+    channel = sample_channel("awgn", 15.0, 2, network.num_symbols(32, 32, 1 / 16), generator=seeded())
+    with torch.no_grad():  # an untrained network's last layers are zero: nothing would change without them
+        for refiner in (network.first, network.second):
+            torch.nn.init.normal_(refiner.leave.weight, std=0.02)
+        assert network.second.pull is not None
+        network.second.pull.bias.fill_(0.5)
+    before = send(network, pair, channel)
     for part in PARTS:
         with switched_off(network, part):
-            pass
-    assert torch.equal(before, network.encode(pair.source, pair.placement))
-    with switched_off(network, "sender"):
-        assert not torch.equal(before, network.encode(pair.source, pair.placement))
+            assert torch.equal(before, send(network, pair, channel)) == (part == "none"), part
+        assert torch.equal(before, send(network, pair, channel)), part
 
 
 def test_the_whole_network_costs_nothing(task: FlexTask, many: Tensor) -> None:
@@ -149,10 +155,51 @@ def test_the_whole_network_costs_nothing(task: FlexTask, many: Tensor) -> None:
     network: FlexJSCC = task.network.eval()
     row = parts_row(network, test, "none", Setting(16, 5.0, True), 40)
     assert row["cost"] == [0.0, 0.0]
-    assert parts_row(network, test, "receiver", Setting(16, 5.0, True), 40)["cost"][0] != 0.0
+    assert parts_row(network, test, "copy", Setting(16, 5.0, True), 40)["cost"][0] != 0.0
 
 
 def test_tiles_join_to_the_picture() -> None:
     picture = torch.rand(1, 3, 50, 70, generator=seeded())
     assert tiles_of(picture).shape == (6, 3, 32, 32)
     assert torch.equal(joined(tiles_of(picture), 50, 70), picture)
+
+
+def test_maps_at_the_decoder_are_trained_without_a_judge(task: FlexTask, many: Tensor) -> None:
+    """Some batches with a known crop get a map; errors count more where it is high."""
+    generator = seeded()
+    drawn = [task._map(torch.arange(4), generator, torch.device("cpu")) for _ in range(60)]
+    there = [one for one in drawn if one is not None]
+    assert 5 < len(there) < 40
+    assert all(float(one.min()) >= 0 and float(one.max()) <= 1 for one in there)
+    assert max(float(one.max()) for one in there) > 0.8 > min(float(one.max()) for one in there)
+
+    def loss(roi: Tensor | None, reconstruction: Tensor) -> float:
+        source = as_float(many[:2])
+        channel = sample_channel("awgn", 5.0, 2, 192, generator=seeded())
+        made = task._loss(lambda *_: reconstruction, [source, source, roi, None], channel, None, torch.zeros(2).long())
+        return float(made)
+
+    source = as_float(many[:2])
+    wrong = source.clone()
+    wrong[..., :8] += 0.1
+    left, right = torch.zeros(2, 1, 32, 32), torch.zeros(2, 1, 32, 32)
+    left[..., :8], right[..., 8:] = 1, 1
+    assert loss(right, wrong) < loss(None, wrong) < loss(left, wrong)
+
+
+def test_the_prior_moves_with_the_drafts_error() -> None:
+    """Learned: where a draft is poor, a match must be better before it counts."""
+    alignment, side = Alignment(), as_float(pictures(1))
+    draft = side + 0.1 * torch.randn(side.shape, generator=seeded())
+
+    def confidence(slope: float, variance: float) -> Tensor:
+        with torch.no_grad():
+            alignment.nowhere[1] = slope
+            return alignment(draft, side, torch.tensor([variance]))[1]
+
+    with torch.no_grad():  # evidence that leaves room for a doubt
+        alignment.near.fill_(0.01)
+        alignment.wide.fill_(0.01)
+    assert confidence(3.0, 0.3).mean() < confidence(0.0, 0.3).mean()
+    assert torch.equal(confidence(3.0, TYPICAL), confidence(0.0, TYPICAL))
+    assert 0.01 < confidence(0.0, 0.3).mean() < 0.99

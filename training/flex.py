@@ -79,8 +79,8 @@ class Setting(NamedTuple):
 class FlexTask:
     """Mean logarithm of each picture's squared error (so that mean PSNR grows at every SNR and rate alike).
 
-    ``task`` adds lambda times the cross entropy under the frozen judge. Where there is a map, at the decoder or fed back to
-    the encoder, errors are weighted by it.
+    ``task`` adds lambda times the cross entropy under the frozen judge. Where there is a map, at the decoder or fed
+    back to the encoder, errors are weighted by it.
     """
 
     def __init__(

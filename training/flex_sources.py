@@ -16,8 +16,9 @@ def blind_sides(source: Tensor, generator: torch.Generator) -> Tensor:
     """A side image for each source ``[B, 3, H, W]``, of a kind drawn from ``SHARES``.
 
     ``crop`` is the paper's, without telling where it belongs; ``none`` is all zeros; ``useless`` another picture's
-    crop, ``other`` another picture's whole; ``moved`` a crop of random size from a random place put elsewhere, noisy and recoloured half of the time;
-    ``disparity`` the picture seen by another camera: displaced along rows by a smooth field, recoloured, noisy.
+    crop, ``other`` another picture's whole; ``moved`` a crop of random size from a random place put elsewhere, noisy
+    and recoloured half of the time; ``disparity`` the picture seen by another camera: displaced along rows by a smooth
+    field, recoloured, noisy.
     """
     draws = torch.rand(len(source), generator=generator, device=generator.device)
     edges = torch.tensor(list(SHARES.values()), device=draws.device).cumsum(0)[:-1]
