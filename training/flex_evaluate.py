@@ -102,7 +102,6 @@ def take_parts(
 ) -> bool:
     """Measure what no other command has or is measuring; returns whether all is there. ``stop``: it was merged."""
     bar = progress.add_task(str(one.network.name), total=len(rates) * one.plan.draws) if progress else None
-    there = True
     for rate in rates:
         sweep: FlexSweep | None = None
         for key, part in _keys(rate, one.plan).items():
@@ -110,10 +109,11 @@ def take_parts(
                 return False
             if not parts.there(key):
                 sweep = sweep or FlexSweep(one, rate)
-                there &= parts.take(key, lambda sweep=sweep, part=part: sweep.part(part))  # type: ignore[misc]
+                parts.take(key, lambda sweep=sweep, part=part: sweep.part(part))  # type: ignore[misc]
             if progress and bar is not None:
                 progress.advance(bar)
-    return there
+    # what another command was measuring when this one came by may be there by now: the last one merges
+    return all(parts.there(key) for rate in rates for key in _keys(rate, one.plan))
 
 
 def merged(one: Measurement, rates: Sequence[int], parts: Parts) -> tuple[dict[str, Any], dict[str, Tensor]]:
