@@ -10,7 +10,7 @@ import streamlit as st
 from explorer.engine import ENGINE, AskError
 from explorer.lines import roi_line, symbols_lines
 from explorer.origins import PAINTED, Comparison
-from explorer.takeaway import csv_text, made_on, offer, row_of
+from explorer.takeaway import csv_text, made_on, offer, row_of, wanted
 
 LINES = """import torch
 import wzroi, zoo
@@ -77,14 +77,15 @@ def python_lines(done: Comparison, device: str) -> str:
 
 
 def draw(done: Comparison) -> None:
-    """The downloads and the lines."""
-    with st.expander("Take away: link, numbers, and the Python lines", icon=":material/download:"):
-        st.caption("The address of this page is a link to this view, with the painted map. Uploaded pictures are not "
-                   "part of it.")
-        offer([("Numbers as CSV", lambda: as_csv(done), "wzroi-roi.csv", "text/csv"),
-               ("Numbers as JSON", lambda: as_json(done), "wzroi-roi.json", "application/json")])
-        try:
-            st.code(python_lines(done, str(ENGINE.device)), language="python", wrap_lines=True)
-            st.caption("Run at the project's root, the lines print the numbers shown above, to the last digit.")
-        except AskError as error:
-            st.caption(f"{str(error)[:1].upper()}{str(error)[1:]}.")
+    """The downloads and the lines, where they are asked for."""
+    if not wanted("link, numbers", "roi_take_away"):
+        return
+    st.caption("The address of this page is a link to this view, with the painted map. Uploaded pictures are not part "
+               "of it.")
+    offer([("Numbers as CSV", lambda: as_csv(done), "wzroi-roi.csv", "text/csv"),
+           ("Numbers as JSON", lambda: as_json(done), "wzroi-roi.json", "application/json")])
+    try:
+        st.code(python_lines(done, str(ENGINE.device)), language="python", wrap_lines=True)
+        st.caption("Run at the project's root, the lines print the numbers shown above, to the last digit.")
+    except AskError as error:
+        st.caption(f"{str(error)[:1].upper()}{str(error)[1:]}.")

@@ -74,21 +74,31 @@ def judges_of(ask: Ask) -> dict[str, str]:
     return {model: judge for model, judge in found.items() if judge}
 
 
+def wanted(what: str, key: str) -> bool:
+    """Whether the visitor wants to take something away.
+
+    A switch, no expander: what nobody asked for is neither made nor loaded, and Streamlit's expander keeps a page that
+    was left in the browser's memory.
+    """
+    return st.toggle(f"Take away: {what}, and the Python lines", key=key)
+
+
 def take_away(view: View, variants: list[Variant]) -> None:
-    """Draw the downloads and the lines."""
-    with st.expander("Take away: link, picture, numbers, and the Python lines", icon=":material/download:"):
-        try:
-            frame = ENGINE.frame(view.ask(variants))
-        except (AskError, BusyError, ZooError, OSError) as error:
-            st.caption(str(error))
-            return
-        st.caption("The address of this page is a link to this view. Uploaded pictures are not part of it.")
-        downloads(frame, view)
-        try:
-            st.code(python_lines(frame, judges_of(frame.ask), str(ENGINE.device)), language="python", wrap_lines=True)
-            st.caption("Run at the project's root, the lines print the numbers shown above, to the last digit.")
-        except AskError as error:
-            st.caption(f"{str(error)[:1].upper()}{str(error)[1:]}.")
+    """Draw the downloads and the lines, where they are asked for."""
+    if not wanted("link, picture, numbers", "take_away"):
+        return
+    try:
+        frame = ENGINE.frame(view.ask(variants))
+    except (AskError, BusyError, ZooError, OSError) as error:
+        st.caption(str(error))
+        return
+    st.caption("The address of this page is a link to this view. Uploaded pictures are not part of it.")
+    downloads(frame, view)
+    try:
+        st.code(python_lines(frame, judges_of(frame.ask), str(ENGINE.device)), language="python", wrap_lines=True)
+        st.caption("Run at the project's root, the lines print the numbers shown above, to the last digit.")
+    except AskError as error:
+        st.caption(f"{str(error)[:1].upper()}{str(error)[1:]}.")
 
 
 def downloads(frame: Frame, view: View) -> None:

@@ -117,7 +117,7 @@ def wander(browser: Browser, address: str, pid: int, movements: int, seed: int) 
     page.on("console", lambda message: message.type == "error" and faults.append(message.text[:300]))
     page.on("pageerror", lambda error: faults.append(str(error)[:300]))
     page.goto(address)
-    page.wait_for_selector(CURRENT)
+    page.locator(CURRENT).wait_for()  # not wait_for_selector: its handle would keep a page that was left in memory
     counts: Counter[str] = Counter()
     memory, began = [], time.monotonic()
     marks = {movements // 5, movements}
@@ -152,7 +152,7 @@ def _visit_another(page: Page, name: str) -> None:
     page.get_by_role("heading", level=1).first.wait_for()
     page.wait_for_timeout(300)
     page.get_by_role("link", name="Compare", exact=True).first.click()
-    page.wait_for_selector(CURRENT)
+    page.locator(CURRENT).wait_for()
 
 
 def measure(movements: int, seed: int) -> dict[str, Any]:
