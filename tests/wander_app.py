@@ -149,8 +149,8 @@ def wander(browser: Browser, address: str, pid: int, movements: int, warm: int, 
     first, last = next(row for row in memory if row["movement"] >= warm), memory[-1]
     growth = {key: round(100 * (last[key] / first[key] - 1), 2) for key in ("server_mib", "page_mib")}
     return {
-        "movements": movements, "warm": warm, "seed": seed, "seconds": round(time.monotonic() - began, 1), "kinds": dict(counts),
-        "wrong": wrong, "console_errors": faults, "memory": memory, "growth_percent": growth,
+        "movements": movements, "warm": warm, "seed": seed, "seconds": round(time.monotonic() - began, 1),
+        "kinds": dict(counts), "wrong": wrong, "console_errors": faults, "memory": memory, "growth_percent": growth,
     }
 
 
