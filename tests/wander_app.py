@@ -1,12 +1,13 @@
 """A thousand random movements of the explorer's controls in a real browser: no error, nothing stale, memory flat.
 
-    python tests/wander_app.py --movements 1000 --seed 5 --json results
+    python tests/wander_app.py --movements 1000 --warm 1000 --seed 5 --json results
 
 Every kind of control of the Compare page is moved, and now and then another page is opened. After each movement the
 numbers shown must be those of the setting that the page says they are of; now and then the page is left to settle and
 what it then shows must be the setting of its controls, with the pixels that ``run_link`` gives. Memory of the server
-and of the page's script heap is read after a fifth of the movements and at the end. ``--json results`` writes
-``assets/results/wander_app.json``. Needs Chromium and ``playwright``.
+and of the page's script heap is read along the way; its growth counts from after ``--warm`` movements more, in which
+networks are loaded and the bounded caches fill. ``--json results`` writes ``assets/results/wander_app.json``. Needs
+Chromium and ``playwright``.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ PATIENCE = 120_000
 CURRENT = '.bench[data-current="true"]'
 SETTLE_SHARE, PAGE_SHARE = 0.1, 0.01
 """How often the page is left to settle, and how often another page is opened."""
+
+READ_EVERY = 200
+"""Movements between two readings of memory."""
 
 CONTROLS = ("snr", "rate", "opacity", "channel", "roi", "seed", "overlay", "errors", "variant", "pair", "draw")
 PAGES = ("Channel", "Figures", "Stereo", "About")
@@ -107,8 +111,11 @@ def heap(page: Page) -> float:
     return float(used) / 2**20
 
 
-def wander(browser: Browser, address: str, pid: int, movements: int, seed: int) -> dict[str, Any]:
-    """Move controls at random; what was wrong, as sentences, and memory along the way."""
+def wander(browser: Browser, address: str, pid: int, movements: int, warm: int, seed: int) -> dict[str, Any]:
+    """Move controls at random; what was wrong, as sentences, and memory along the way.
+
+    ``warm`` movements come first: in them what a visitor can choose is loaded, and the caches, which are bounded, fill.
+    """
     chance, faults, wrong = random.Random(seed), [], []
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     context.add_init_script(TOUR_SEEN)
@@ -120,8 +127,8 @@ def wander(browser: Browser, address: str, pid: int, movements: int, seed: int) 
     page.locator(CURRENT).wait_for()  # not wait_for_selector: its handle would keep a page that was left in memory
     counts: Counter[str] = Counter()
     memory, began = [], time.monotonic()
-    marks = {movements // 5, movements}
-    for number in range(1, movements + 1):
+    marks = {*range(READ_EVERY, warm + movements, READ_EVERY), warm, warm + movements}
+    for number in range(1, warm + movements + 1):
         if chance.random() < PAGE_SHARE:
             counts["page"] += 1
             _visit_another(page, chance.choice(PAGES))
@@ -139,11 +146,11 @@ def wander(browser: Browser, address: str, pid: int, movements: int, seed: int) 
         if number in marks:
             memory.append({"movement": number, "server_mib": round(resident(pid), 1), "page_mib": round(heap(page), 2)})
     context.close()
-    first, last = memory[0], memory[-1]
+    first, last = next(row for row in memory if row["movement"] >= warm), memory[-1]
     growth = {key: round(100 * (last[key] / first[key] - 1), 2) for key in ("server_mib", "page_mib")}
     return {
-        "movements": movements, "seed": seed, "seconds": round(time.monotonic() - began, 1), "kinds": dict(counts),
-        "wrong": wrong, "console_errors": faults, "memory": memory, "growth_percent": growth,
+        "movements": movements, "warm": warm, "seed": seed, "seconds": round(time.monotonic() - began, 1),
+        "kinds": dict(counts), "wrong": wrong, "console_errors": faults, "memory": memory, "growth_percent": growth,
     }
 
 
@@ -155,7 +162,7 @@ def _visit_another(page: Page, name: str) -> None:
     page.locator(CURRENT).wait_for()
 
 
-def measure(movements: int, seed: int) -> dict[str, Any]:
+def measure(movements: int, warm: int, seed: int) -> dict[str, Any]:
     """Start the explorer and wander through it."""
     from playwright.sync_api import sync_playwright
 
@@ -163,15 +170,15 @@ def measure(movements: int, seed: int) -> dict[str, Any]:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=BROWSER_ARGUMENTS)
         log = Path(scratch) / "log"
         with running_server(zoo_for(Path(scratch)), log) as (address, pid):
-            found = wander(browser, address, pid, movements, seed)
+            found = wander(browser, address, pid, movements, warm, seed)
         browser.close()
         return found | {"server_tracebacks": log.read_text().count("Traceback")}
 
 
 def main() -> None:
     """Command line; fails when anything was wrong."""
-    asked = options(__doc__, movements=1000, seed=5)
-    found = measure(asked.movements, asked.seed)
+    asked = options(__doc__, movements=1000, warm=1000, seed=5)
+    found = measure(asked.movements, asked.warm, asked.seed)
     report("wander_app", found, asked)
     raise SystemExit(bool(found["wrong"] or found["console_errors"] or found["server_tracebacks"]))
 
