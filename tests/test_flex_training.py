@@ -202,4 +202,4 @@ def test_the_prior_moves_with_the_drafts_error() -> None:
         alignment.wide.fill_(0.01)
     assert confidence(3.0, 0.3).mean() < confidence(0.0, 0.3).mean()
     assert torch.equal(confidence(3.0, TYPICAL), confidence(0.0, TYPICAL))
-    assert 0.01 < confidence(0.0, 0.3).mean() < 0.99
+    assert confidence(6.0, 0.3).mean() < 0.9

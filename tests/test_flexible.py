@@ -100,10 +100,10 @@ def test_golden_files_of_another_kind_are_refused() -> None:
     ("change", "reason"),
     [
         ({"width": 1 << 30}, "width must be"), ({"width": 33}, "multiple"), ({"depth": 0}, "depth must be"),
-        ({"depth": 10**9}, "depth must be"), ({"hidden": 10**12}, "hidden must be"), ({"depth": True}, "depth must be"),
-        ({"depth": 2.0}, "depth must be"), ({"maps": 6}, "unknown field depth, hidden"),
-        ({"side": True}, "unknown field depth, hidden"),
-        ({"hidden": None}, "missing field hidden"), ({"depth": "2"}, "depth must be"),
+        ({"depth": 10**9}, "depth must be"), ({"width": 10**12}, "width must be"), ({"depth": True}, "depth must be"),
+        ({"depth": 2.0}, "depth must be"), ({"maps": 6}, "unknown field depth"),
+        ({"side": True}, "unknown field depth"),
+        ({"width": None}, "missing field width"), ({"depth": "2"}, "depth must be"),
     ],
 )
 def test_foreign_configurations_are_refused(change: dict[str, object], reason: str) -> None:

@@ -30,8 +30,8 @@ OUTLIER = 0.015
 EXCESS = 0.6
 """The same, in units of the draft's squared error: below that much a displacement counts as a match.
 
-Both were chosen on validation pictures, after a training that took 0.02 and 2: so that another picture's crop costs less
-than 0.2 dB at every rate, for a part of what a crop at an unknown place gains at the lowest rates.
+Both were chosen on validation pictures, after a training that took 0.02 and 2: so that another picture's crop costs
+less than 0.2 dB at every rate, for a part of what a crop at an unknown place gains at the lowest rates.
 """
 
 TYPICAL = 0.01
