@@ -206,6 +206,8 @@ def test_the_page_keeps_its_link() -> None:
     kept = {key: app.query_params[key] for key in ("grid", "network", "snr")}
     assert kept == {"grid": GRID, "network": "deepjscc_wz_roi.task_lite", "snr": "7"}
     assert "variants" not in app.query_params
+    assert not app.code, "nobody asked for the lines"
+    app.toggle(key="roi_take_away").set_value(True).run()
     assert len(app.code) == 1 and GRID in app.code[0].value and "task_r16_lite" in app.code[0].value
 
 
