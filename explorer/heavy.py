@@ -27,7 +27,8 @@ def share_processors() -> None:
     Small networks gain nothing from more threads, and two visitors are computed for at a time. Called before torch is
     imported, which reads the variable then.
     """
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 2) // 2)))
+    if not os.environ.get("OMP_NUM_THREADS"):
+        os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 2) // 2))
 
 
 def warm_up() -> None:

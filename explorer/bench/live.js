@@ -70,6 +70,7 @@ class Live {
     this.sequence = 0;
     this.busy = false;
     this.dirty = false;
+    this.answered = false;   // once: what lies below the component waits for its first answer
     this.frames = 0;
     this.log = [];           // of each frame: ms from movement to picture, ms of them computing, sequence number, ms from request to picture
     this.closed = false;
