@@ -15,7 +15,7 @@ from PIL import Image
 
 from training.baselines import Looker
 from training.bench import Bench, gradcam_by_backward, multiply_adds, parameters
-from training.codecs import CODECS, decoded, from_mosaic, inside_out, outside, to_mosaic
+from training.codecs import CODECS, coded, decoded, from_mosaic, inside_out, outside, to_mosaic
 from training.digital import digital, mosaic_rows, whole_files
 from training.gaussian import capacity_bits
 from training.ladder import VALUES, Ladder, Level, quality_of, undominated
@@ -81,9 +81,22 @@ def test_more_bits_less_error(codec: str) -> None:
     quality = [ladder.quality(index, False, False) for index in range(len(ladder.levels))]
     assert all(a.error.mean() > b.error.mean() for a, b in pairwise(quality))
     assert all(a.bits < b.bits for a, b in pairwise(ladder.levels))
-    blob = CODECS[codec](to_mosaic(tiles()), 40)
+    blob = coded(codec, to_mosaic(tiles()), 40)
     level = next(level for level in ladder.levels if level.bits == 8 * len(blob) / 16)
     assert torch.equal(level.rebuilt, decoded(blob, 16)) and Image.open(io.BytesIO(blob)).size == (128, 128)
+
+
+def test_a_mosaic_is_coded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a killed run coded is read again; another picture, level or option is coded anew."""
+    picture, other = to_mosaic(tiles()), to_mosaic(tiles().flip(0))
+    first = coded("webp", picture, 20, tmp_path)
+    assert first == coded("webp", picture, 20) and len(list(tmp_path.iterdir())) == 1
+    next(tmp_path.iterdir()).write_bytes(b"kept")
+    assert coded("webp", picture, 20, tmp_path) == b"kept"
+    assert coded("webp", other, 20, tmp_path) == coded("webp", other, 20)
+    assert coded("webp", picture, 24, tmp_path) == coded("webp", picture, 24)
+    monkeypatch.setitem(CODECS, "webp", lambda level: {"format": "WEBP", "quality": level, "method": 0})
+    assert coded("webp", picture, 20, tmp_path) == coded("webp", picture, 20) != first
 
 
 def test_dominated_levels_are_left_out() -> None:

@@ -2,43 +2,70 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
+from PIL import __version__ as PILLOW
 from torch import Tensor
 
+from training.loop import write_atomically
 from wzroi.pairs import CropPair
 
-
-def _avif(picture: Image.Image, level: int) -> bytes:
-    return _saved(picture, "AVIF", quality=level, speed=6, subsampling="4:2:0")
+Options = dict[str, Any]
 
 
-def _webp(picture: Image.Image, level: int) -> bytes:
-    return _saved(picture, "WEBP", quality=level, method=4)
+def _avif(level: int) -> Options:
+    """Full chroma and a slow search: halved chroma and faster searches lose PSNR, a slower one gains none."""
+    return {"format": "AVIF", "quality": level, "speed": 3, "subsampling": "4:4:4"}
 
 
-def _jpeg2000(picture: Image.Image, level: int) -> bytes:
+def _webp(level: int) -> Options:
+    return {"format": "WEBP", "quality": level, "method": 6}
+
+
+def _jpeg2000(level: int) -> Options:
     """``level`` 0 to 100 is a compression ratio from 1200:1 to 6:1 on a logarithmic scale; a raw codestream."""
     ratio = 1200 * (6 / 1200) ** (level / 100)
-    return _saved(picture, "JPEG2000", quality_mode="rates", quality_layers=[ratio], irreversible=True, no_jp2=True)
+    return {
+        "format": "JPEG2000", "quality_mode": "rates", "quality_layers": [ratio], "irreversible": True, "no_jp2": True,
+    }
 
 
-def _saved(picture: Image.Image, kind: str, **options: Any) -> bytes:
-    file = io.BytesIO()
-    picture.save(file, kind, **options)
-    return file.getvalue()
-
-
-CODECS: dict[str, Callable[[Image.Image, int], bytes]] = {"avif": _avif, "webp": _webp, "jpeg2000": _jpeg2000}
-"""Codec -> encoder of a picture at a level from 0 (small) to 100 (good)."""
+CODECS: dict[str, Callable[[int], Options]] = {"avif": _avif, "webp": _webp, "jpeg2000": _jpeg2000}
+"""Codec -> how Pillow saves a picture at a level from 0 (small) to 100 (good)."""
 
 LEVELS = (*range(0, 20, 2), *range(20, 60, 4), *range(60, 100, 8))
+
+
+def coded(codec: str, picture: Image.Image, level: int, store: Path | None = None) -> bytes:
+    """A picture's file at a level.
+
+    Args:
+        store: folder that keeps what was coded, named after picture, options and Pillow's version: a run that was
+            killed does not code it again.
+    """
+    options = CODECS[codec](level)
+    if store is None:
+        return _saved(picture, options)
+    digest = hashlib.sha256(repr((options, picture.size, PILLOW)).encode() + picture.tobytes()).hexdigest()
+    path = store / f"{codec}_{level}_{digest[:16]}"
+    if not path.exists():
+        blob = _saved(picture, options)
+        write_atomically(path, lambda part: part.write_bytes(blob))
+    return path.read_bytes()
+
+
+def _saved(picture: Image.Image, options: Options) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, **options)
+    return file.getvalue()
 
 
 def to_mosaic(pixels: Tensor) -> Image.Image:

@@ -25,7 +25,7 @@ from rich.progress import track
 from torch import Tensor
 
 from training.baselines import JudgeName, Looker, judged_by
-from training.codecs import CODECS, LEVELS
+from training.codecs import CODECS, LEVELS, coded
 from training.evaluate import SNRS, stamp, write_json
 from training.gaussian import capacity_bits
 from training.ladder import VALUES, Ladder, Quality, Row, looked_at, row_of
@@ -56,7 +56,7 @@ def mosaic_rows(ladder: Ladder) -> Iterator[Row]:
 
 def _file(picture: Image.Image, codec: str, level: int, source: Tensor) -> tuple[float, float]:
     """Bits and squared error of one picture as a file."""
-    blob = CODECS[codec](picture, level)
+    blob = coded(codec, picture, level)
     rebuilt = torch.from_numpy(np.array(Image.open(io.BytesIO(blob)).convert("RGB"))).permute(2, 0, 1)
     return 8 * len(blob), (as_float(rebuilt) - source).square().mean().item()
 
@@ -88,16 +88,18 @@ def whole_files(codec: str, pixels: Tensor, levels: tuple[int, ...]) -> Row:
 
 def digital(
     images: Images, fallback: Tensor, *, tiles: int = TILES, files: int = 100, looker: Looker | None = None,
-    link: list[Row] | None = None, levels: tuple[int, ...] = LEVELS,
+    link: list[Row] | None = None, levels: tuple[int, ...] = LEVELS, store: Path | None = None,
 ) -> Row:
     """Everything, as ``digital.json`` holds it: mosaics of the first ``tiles ** 2`` pictures, files of a few.
 
     Args:
         fallback: as ``mean_picture``. looker: judges AVIF's pictures. link: rows of ``link.json``, ``None`` without.
+        store: keeps the coded mosaics.
     """
     chosen = Images(*(column[: tiles * tiles] for column in images))
-    ladders = [Ladder(codec, chosen, looker if codec == JUDGED_CODEC else None, levels) for codec in CODECS]
-    unsent = Ladder(JUDGED_CODEC, chosen, looker, levels, unsent=True)
+    lookers = {JUDGED_CODEC: looker}
+    ladders = [Ladder(codec, chosen, lookers.get(codec), levels, store=store) for codec in CODECS]
+    unsent = Ladder(JUDGED_CODEC, chosen, looker, levels, unsent=True, store=store)
     rows = [row for ladder in (*ladders, unsent) for row in mosaic_rows(ladder)]
     whole = {codec: whole_files(codec, images.pixels[:files], levels[::4]) for codec in CODECS}
     rows += [row for found in whole.values() for row in found.pop("rows")]
@@ -130,7 +132,8 @@ def digital_command(
         raise typer.Exit(2) from error
     if link is None:
         typer.secho(f"no link.json in {out}, so at capacity only: `python -m training link` measures it", err=True)
-    found = digital(test, fallback, tiles=tiles, files=files, looker=looker, link=link["rows"] if link else None)
+    rows, store = link["rows"] if link else None, out / ".parts" / "mosaics"
+    found = digital(test, fallback, tiles=tiles, files=files, looker=looker, link=rows, store=store)
     write_json(out / "digital.json", found)
     for row in found["rows"]:
         if row["snr_db"] == HEADLINE_DB and row["rate"] in PAPER_RATES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -10,7 +11,7 @@ from rich.progress import track
 from torch import Tensor
 
 from training.baselines import Looker
-from training.codecs import CODECS, LEVELS, decoded, inside_out, outside, to_mosaic
+from training.codecs import LEVELS, coded, decoded, inside_out, outside, to_mosaic
 from wzroi.data import Images, as_float
 from wzroi.metrics import decibels, estimate, squared_error, ssim
 from wzroi.pairs import CropPair
@@ -97,18 +98,19 @@ class Ladder:
 
     Args:
         unsent: code only what lies outside the crop that the receiver holds, as a mosaic of strips.
+        store: as ``coded``'s.
     """
 
     def __init__(
         self, codec: str, images: Images, looker: Looker | None = None, levels: tuple[int, ...] = LEVELS,
-        unsent: bool = False,
+        unsent: bool = False, store: Path | None = None,
     ) -> None:
         self.codec, self.images, self.looker, self.ways = codec, images, looker, UNSENT if unsent else WHOLE
         self._known: dict[tuple[int, bool, bool], Quality] = {}
         source, crop, found = images.pixels, CropPair(), []
         picture = to_mosaic(outside(source, crop) if unsent else source)
         for level in track(levels, description=f"{codec} mosaic", transient=True):
-            blob = CODECS[codec](picture, level)
+            blob = coded(codec, picture, level, store)
             rebuilt = decoded(blob, len(source))
             if unsent:
                 rebuilt = inside_out(rebuilt, source, crop)
