@@ -21,10 +21,14 @@ NAMES = (PAINTED, *ORIGINS)
 """The origins in the page's order."""
 
 
+NO_ERROR = (0.5 / 255) ** 2
+"""Mean squared error of half a grey level: what is below it, as in a crop that the receiver knows, is not compared."""
+
+
 class Change(NamedTuple):
     """Against the zeros map: PSNR in dB, and squared error in parts of one, inside and outside the map (where it is).
 
-    Inside weighs by M moved into the frame of x, outside by 1 - M; ``None`` where M is nowhere, or everywhere.
+    Inside weighs by M moved into the frame of x, outside by 1 - M; ``None`` where the zeros map leaves no error there.
     """
 
     psnr: float
@@ -111,7 +115,7 @@ def change_of(scene: Scene, card: Card, zeros: Card, roi: Tensor) -> Change:
 
     def part(inside: Tensor) -> float | None:
         base = float((inside * old).sum())
-        return float((inside * (new - old)).sum()) / base if base > 0 else None
+        return float((inside * (new - old)).sum()) / base if base > NO_ERROR * float(inside.sum()) else None
 
     return Change(card.psnr - zeros.psnr, part(weight), part(1 - weight))
 

@@ -17,7 +17,7 @@ from explorer.painted import PREFIX, check
 from explorer.state import View
 from explorer.tables import verdict
 from wzroi import views
-from wzroi.config import ModelConfig
+from wzroi.config import JudgeConfig
 from zoo.errors import ZooError
 
 BENCH = st.components.v2.component(
@@ -59,7 +59,7 @@ def guided(variants: list[Variant]) -> list[Variant]:
     """The variants that take an ROI map."""
     models = holdings().models
     configs = {v.id: [models[name].config for name in v.names.values() if name in models] for v in variants}
-    return [v for v in variants if any(isinstance(c, ModelConfig) and c.uses_roi for c in configs[v.id])]
+    return [v for v in variants if any(not isinstance(c, JudgeConfig) and c.uses_roi for c in configs[v.id])]
 
 
 def begun(networks: list[Variant]) -> Choice:
@@ -135,14 +135,15 @@ def live(here: Visit, variants: list[Variant], networks: list[Variant]) -> None:
 def settled(view: View, model: str, grid: str) -> None:
     """The table of all numbers, and what is taken away."""
     try:
-        done = compare(Ask(view.pair, (model,), view.snr, view.channel, PREFIX + grid, view.seed))
+        done = compare(Ask(view.pair, (model,), view.snr, view.channel, PREFIX + grid, view.seed, view.rate))
     except FAULTS as error:
         st.caption(str(error))
         return
     caption = f"{done.scene.title}, {done.found[0].card.title}, {view.snr:g} dB, seed {view.seed}"
     tables.draw(caption, HEADINGS, rows_of(done), words=(7,))
     st.caption("Error in M: squared error weighted by M (moved onto x), against that of the zeros map; outside: by "
-               "1 - M. The oracles `source` and `source+label` look at x, which no receiver can.")
+               "1 - M; – where zeros leaves no error, as in a crop that is known. The oracles `source` and "
+               "`source+label` look at x, which no receiver can.")
     roi_takeaway.draw(done)
 
 

@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,8 @@ def test_the_change_says_where_the_error_goes_down() -> None:
     change = origins.change_of(scene, better, blank, upper)
     assert change == pytest.approx((2.0, -1.0, 3.0), abs=1e-3)
     assert origins.change_of(scene, better, blank, 0 * upper).inside is None
+    known = blank._replace(picture=torch.cat([source[..., :16, :] + 1e-3, source[..., 16:, :] + 0.2], dim=2))
+    assert origins.change_of(scene, better, known, upper).inside is None, "no error there, so nothing to compare"
     shown = origins.change_map(scene, better, blank)
     blue, orange = shown[0, 0].astype(int), shown[31, 0].astype(int)
     assert blue[2] > blue[0] + 50 and orange[0] > orange[2] + 50
@@ -182,6 +185,23 @@ def test_the_lines_print_the_numbers(done: origins.Comparison) -> None:
     for one, line in zip(done.found, printed, strict=True):
         assert line.startswith(f"{one.name}: PSNR {one.card.psnr:.2f} dB, SSIM {one.card.ssim:.3f}, "
                                f"ROI-PSNR {one.card.roi_psnr:.2f} dB, ")
+
+
+def test_a_flexible_network_is_compared_at_the_asked_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The zoo's own: its crop is known, so in the maps that lie there no error is left to compare."""
+    monkeypatch.delenv("WZROI_ZOO")
+    engine.forget_holdings()
+    flexible = "wz_roi_flex.rec_lite"
+    assert flexible in [one.id for one in roi_page.guided(engine.catalogue())]
+    done = origins.compare(ASK._replace(models=(flexible,), rate=Fraction(24)), engine.Engine("cpu"))
+    found = {one.name: one for one in done.found}
+    assert {one.card.symbols for one in done.found} == {128}
+    assert found["painted"].change.inside is None and found["source"].change.inside is not None
+    network, judge = zoo.load(flexible, "cpu"), zoo.load_judge(done.judge, "cpu")
+    channel = sample_channel("awgn", 3.0, 1, 128, generator=torch.Generator().manual_seed(4))
+    report = run_link(network, done.scene.pair, channel, roi_map(judge, done.scene.pair, "source"), judge)
+    assert torch.allclose(found["source"].card.picture, report.reconstruction, atol=1e-5)
+    assert "symbols_at(model, *scene.size, 24)" in roi_takeaway.python_lines(done, "cpu")
 
 
 def test_an_upload_has_no_lines() -> None:

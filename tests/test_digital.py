@@ -81,22 +81,29 @@ def test_more_bits_less_error(codec: str) -> None:
     quality = [ladder.quality(index, False, False) for index in range(len(ladder.levels))]
     assert all(a.error.mean() > b.error.mean() for a, b in pairwise(quality))
     assert all(a.bits < b.bits for a, b in pairwise(ladder.levels))
-    blob = coded(codec, to_mosaic(tiles()), 40)
+    (blob,) = coded(codec, to_mosaic(tiles()), 40)
     level = next(level for level in ladder.levels if level.bits == 8 * len(blob) / 16)
     assert torch.equal(level.rebuilt, decoded(blob, 16)) and Image.open(io.BytesIO(blob)).size == (128, 128)
 
 
 def test_a_mosaic_is_coded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a killed run coded is read again; another picture, level or option is coded anew."""
+    def kept(picture: Image.Image, level: int) -> list[bytes]:
+        return list(coded("webp", picture, level, tmp_path))
+
     picture, other = to_mosaic(tiles()), to_mosaic(tiles().flip(0))
-    first = coded("webp", picture, 20, tmp_path)
-    assert first == coded("webp", picture, 20) and len(list(tmp_path.iterdir())) == 1
+    first = kept(picture, 20)
+    assert first == list(coded("webp", picture, 20)) and len(list(tmp_path.iterdir())) == 1
     next(tmp_path.iterdir()).write_bytes(b"kept")
-    assert coded("webp", picture, 20, tmp_path) == b"kept"
-    assert coded("webp", other, 20, tmp_path) == coded("webp", other, 20)
-    assert coded("webp", picture, 24, tmp_path) == coded("webp", picture, 24)
-    monkeypatch.setitem(CODECS, "webp", lambda level: {"format": "WEBP", "quality": level, "method": 0})
-    assert coded("webp", picture, 20, tmp_path) == coded("webp", picture, 20) != first
+    assert kept(picture, 20) == [b"kept"]
+    assert kept(other, 20) == list(coded("webp", other, 20)) and kept(picture, 24) == list(coded("webp", picture, 24))
+    monkeypatch.setitem(CODECS, "webp", lambda level: [{"format": "WEBP", "quality": level, "method": 0}])
+    assert kept(picture, 20) == list(coded("webp", picture, 20)) != first
+
+
+def test_halved_chroma_makes_the_smallest_files() -> None:
+    full, halved = coded("avif", to_mosaic(tiles()), 0)
+    assert len(halved) < len(full) and len(list(coded("avif", to_mosaic(tiles()), 50))) == 1
 
 
 def test_dominated_levels_are_left_out() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,45 +22,49 @@ from wzroi.pairs import CropPair
 Options = dict[str, Any]
 
 
-def _avif(level: int) -> Options:
-    """Full chroma and a slow search: halved chroma and faster searches lose PSNR, a slower one gains none."""
-    return {"format": "AVIF", "quality": level, "speed": 3, "subsampling": "4:4:4"}
+def _avif(level: int) -> list[Options]:
+    """Full chroma and a slow search: faster ones lose PSNR, a slower one gains none. Halved chroma makes files smaller
+    than full chroma can, so at the lowest levels it is tried too."""
+    chromas = ["4:4:4", "4:2:0"] if level < 10 else ["4:4:4"]
+    return [{"format": "AVIF", "quality": level, "speed": 3, "subsampling": chroma} for chroma in chromas]
 
 
-def _webp(level: int) -> Options:
-    return {"format": "WEBP", "quality": level, "method": 6}
+def _webp(level: int) -> list[Options]:
+    return [{"format": "WEBP", "quality": level, "method": 6}]
 
 
-def _jpeg2000(level: int) -> Options:
+def _jpeg2000(level: int) -> list[Options]:
     """``level`` 0 to 100 is a compression ratio from 1200:1 to 6:1 on a logarithmic scale; a raw codestream."""
-    ratio = 1200 * (6 / 1200) ** (level / 100)
-    return {
-        "format": "JPEG2000", "quality_mode": "rates", "quality_layers": [ratio], "irreversible": True, "no_jp2": True,
-    }
+    layers = {"quality_mode": "rates", "quality_layers": [1200 * (6 / 1200) ** (level / 100)]}
+    return [{"format": "JPEG2000", "irreversible": True, "no_jp2": True} | layers]
 
 
-CODECS: dict[str, Callable[[int], Options]] = {"avif": _avif, "webp": _webp, "jpeg2000": _jpeg2000}
-"""Codec -> how Pillow saves a picture at a level from 0 (small) to 100 (good)."""
+CODECS: dict[str, Callable[[int], list[Options]]] = {"avif": _avif, "webp": _webp, "jpeg2000": _jpeg2000}
+"""Codec -> the ways in which Pillow saves a picture at a level from 0 (small) to 100 (good)."""
 
 LEVELS = (*range(0, 20, 2), *range(20, 60, 4), *range(60, 100, 8))
 
 
-def coded(codec: str, picture: Image.Image, level: int, store: Path | None = None) -> bytes:
-    """A picture's file at a level.
+def coded(codec: str, picture: Image.Image, level: int, store: Path | None = None) -> Iterator[bytes]:
+    """A picture's files at a level.
 
     Args:
         store: folder that keeps what was coded, named after picture, options and Pillow's version: a run that was
             killed does not code it again.
     """
-    options = CODECS[codec](level)
-    if store is None:
-        return _saved(picture, options)
-    digest = hashlib.sha256(repr((options, picture.size, PILLOW)).encode() + picture.tobytes()).hexdigest()
-    path = store / f"{codec}_{level}_{digest[:16]}"
-    if not path.exists():
-        blob = _saved(picture, options)
-        write_atomically(path, lambda part: part.write_bytes(blob))
-    return path.read_bytes()
+    for options in CODECS[codec](level):
+        if store is None:
+            yield _saved(picture, options)
+            continue
+        digest = hashlib.sha256(repr((options, picture.size, PILLOW)).encode() + picture.tobytes()).hexdigest()
+        path = store / f"{codec}_{level}_{digest[:16]}"
+        if not path.exists():
+            write_atomically(path, partial(_save, picture, options))
+        yield path.read_bytes()
+
+
+def _save(picture: Image.Image, options: Options, path: Path) -> None:
+    path.write_bytes(_saved(picture, options))
 
 
 def _saved(picture: Image.Image, options: Options) -> bytes:

@@ -54,11 +54,11 @@ def mosaic_rows(ladder: Ladder) -> Iterator[Row]:
                     yield row_of(name, rate, snr_db, bits, found)
 
 
-def _file(picture: Image.Image, codec: str, level: int, source: Tensor) -> tuple[float, float]:
-    """Bits and squared error of one picture as a file."""
-    blob = coded(codec, picture, level)
-    rebuilt = torch.from_numpy(np.array(Image.open(io.BytesIO(blob)).convert("RGB"))).permute(2, 0, 1)
-    return 8 * len(blob), (as_float(rebuilt) - source).square().mean().item()
+def _files(picture: Image.Image, codec: str, level: int, source: Tensor) -> Iterator[tuple[float, float]]:
+    """Bits and squared error of one picture as a file, for each way to code it."""
+    for blob in coded(codec, picture, level):
+        rebuilt = torch.from_numpy(np.array(Image.open(io.BytesIO(blob)).convert("RGB"))).permute(2, 0, 1)
+        yield 8 * len(blob), (as_float(rebuilt) - source).square().mean().item()
 
 
 def whole_files(codec: str, pixels: Tensor, levels: tuple[int, ...]) -> Row:
@@ -67,7 +67,10 @@ def whole_files(codec: str, pixels: Tensor, levels: tuple[int, ...]) -> Row:
     Rows give, at each rate and SNR at which every picture fits, the best level that fits picture by picture.
     """
     measured = [
-        [_file(Image.fromarray(image.permute(1, 2, 0).numpy()), codec, level, as_float(image)) for level in levels]
+        [
+            found for level in levels
+            for found in _files(Image.fromarray(image.permute(1, 2, 0).numpy()), codec, level, as_float(image))
+        ]
         for image in track(pixels, description=f"{codec} files", transient=True)
     ]
     bits, errors = torch.tensor(measured).unbind(-1)

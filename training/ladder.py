@@ -110,12 +110,12 @@ class Ladder:
         source, crop, found = images.pixels, CropPair(), []
         picture = to_mosaic(outside(source, crop) if unsent else source)
         for level in track(levels, description=f"{codec} mosaic", transient=True):
-            blob = coded(codec, picture, level, store)
-            rebuilt = decoded(blob, len(source))
-            if unsent:
-                rebuilt = inside_out(rebuilt, source, crop)
-            error = torch.cat([squared_error(as_float(a), as_float(b)) for a, b in _chunks(rebuilt, source)]).mean()
-            found.append((Level(8 * len(blob) / len(source), rebuilt), error.item()))
+            for blob in coded(codec, picture, level, store):
+                rebuilt = decoded(blob, len(source))
+                if unsent:
+                    rebuilt = inside_out(rebuilt, source, crop)
+                error = torch.cat([squared_error(as_float(a), as_float(b)) for a, b in _chunks(rebuilt, source)]).mean()
+                found.append((Level(8 * len(blob) / len(source), rebuilt), error.item()))
         self.levels = undominated(found)
 
     def quality(self, index: int, pasted: bool, looked: bool) -> Quality:

@@ -178,7 +178,8 @@ class FlexJSCC(nn.Module):
         """Draft, registered side image and confidence; ``left``: the draft's expected squared error, ``[B]``."""
         values = self.transform.synthesise(coefficients, context.held)
         if context.held:
-            known = to_windows(context.side) - self.transform.mean
+            side = context.side if context.weight is None else 0.5 + (context.side - 0.5) * context.weight
+            known = to_windows(side) - self.transform.mean
             values = values + self.transform.complete(known) + known * self.transform.held_mask
         draft = from_windows(values + self.transform.mean, height, width)
         if context.weight is not None:
