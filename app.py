@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 
 import streamlit as st
 
-from explorer.heavy import share_processors, warm_up
+from explorer.heavy import few_arenas, share_processors, warm_up
 from explorer.pages import PAGES
 from explorer.routes import routes
 from explorer.sockets import send_at_once
@@ -35,6 +35,7 @@ def sentence(_: Exception) -> bool:
 
 
 share_processors()
+few_arenas()
 app = st.App(
     "explorer/main.py",
     routes=routes(st.config.get_option("server.baseUrlPath")),

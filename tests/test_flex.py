@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import zoo
 from training.gaussian import allocate as reference_allocation
 from wzroi import align
 from wzroi.align import Alignment, valid_pixels
@@ -18,6 +19,7 @@ from wzroi.link import run_link
 from wzroi.pairs import CropPair, Pair, Placement, make_pair
 from wzroi.windows import COEFFICIENTS, allocate, from_windows, to_windows
 from zoo.golden import colour_fields
+from zoo.scenes import gallery_scene
 
 SMALL = FlexConfig(width=32, depth=1)
 CROP = CropPair().placement(32, 32)
@@ -157,6 +159,22 @@ def test_feedback_spends_power_where_it_counts(model: FlexJSCC, images: Tensor) 
     corner = torch.zeros(3, 1, 32, 32)
     corner[..., :8, :8] = 1
     assert not torch.allclose(latent, model.encode(images, None, corner), atol=1e-2)
+
+
+def test_feedback_and_a_known_crop_agree() -> None:
+    """The crop is completed as the encoder weighed it: the trained network's error beside it stays small."""
+    network = zoo.load("wz_roi_flex.rec_lite", "cpu")
+    source = torch.cat([gallery_scene(f"cifar-{number}").pair.source for number in range(3)])
+    pair, upper = make_pair(source), torch.zeros(3, 1, 32, 32)
+    upper[..., :16, :] = 1
+    channel = sample_channel("awgn", 20.0, 3, 384, generator=seeded())
+    with torch.no_grad():
+        plain, weighed = (
+            network(source, pair.side, channel, placement=pair.placement, importance=importance)
+            for importance in (None, upper)
+        )
+    errors = [(picture - source)[..., :12, :].square().mean() for picture in (plain, weighed)]
+    assert errors[1] < 5 * errors[0]
 
 
 @pytest.mark.parametrize("shift", [(0, 0), (12, 12), (-7, 5), (3, -14)])
