@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 
 import streamlit as st
 
-from explorer.heavy import few_arenas, share_processors, warm_up
+from explorer.heavy import attend, share_processors
 from explorer.pages import PAGES
 from explorer.routes import routes
 from explorer.sockets import send_at_once
@@ -24,7 +24,7 @@ __all__ = ["PAGES", "app"]
 @contextlib.asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     send_at_once()
-    threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
+    threading.Thread(target=attend, name="attend", daemon=True).start()
     yield
 
 
@@ -35,7 +35,6 @@ def sentence(_: Exception) -> bool:
 
 
 share_processors()
-few_arenas()
 app = st.App(
     "explorer/main.py",
     routes=routes(st.config.get_option("server.baseUrlPath")),

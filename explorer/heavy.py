@@ -10,10 +10,11 @@ import ctypes
 import gc
 import os
 import threading
+import time
 from importlib import import_module
 from types import ModuleType
 
-ARENAS, M_ARENA_MAX = 2, -8
+TRIM_SECONDS = 10.0
 _LOCK = threading.Lock()
 
 
@@ -33,14 +34,22 @@ def share_processors() -> None:
         os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 2) // 2))
 
 
-def few_arenas() -> bool:
-    """Let all threads share two of glibc's memory pools; whether that was done (elsewhere there is nothing to do).
+def give_back() -> bool:
+    """Return freed memory to the system; whether the C library can (glibc's).
 
-    A server computes for its visitors in forty threads, each with a pool of its own that keeps what it once held.
+    A server computes for its visitors in forty threads, each with a pool of memory that keeps what it once held. Takes
+    some milliseconds.
     """
     with contextlib.suppress(AttributeError, OSError, TypeError):
-        return ctypes.CDLL(None).mallopt(M_ARENA_MAX, ARENAS) == 1
+        ctypes.CDLL(None).malloc_trim(0)
+        return True
     return False
+
+
+def keep_giving_back() -> None:
+    """``give_back`` every ``TRIM_SECONDS`` while the process lives; returns at once where it cannot."""
+    while give_back():
+        time.sleep(TRIM_SECONDS)
 
 
 def warm_up() -> None:
@@ -55,3 +64,9 @@ def warm_up() -> None:
         engine.ENGINE.warm_up(state.default_view(variants).ask(variants))
     gc.collect()
     gc.freeze()
+
+
+def attend() -> None:
+    """What goes on beside the server, for a thread of its own: ``warm_up``, then ``keep_giving_back``."""
+    warm_up()
+    keep_giving_back()
