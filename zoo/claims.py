@@ -28,6 +28,9 @@ from zoo.results import (
 BASELINE = "baseline"
 """In place of an architecture: the control's name is then a scheme of ``zoo.results.scheme``, or ``SIDE_ONLY``."""
 
+ORACLE = "oracle"
+"""In place of an architecture: WZ-ROI trained and fed with the true class's map of x, as the published code does."""
+
 SIDE_ONLY = "side_only"
 """The judge on the side image alone: nothing is sent."""
 
@@ -104,7 +107,7 @@ class Claim(NamedTuple):
 
     Attributes:
         figure, text: where and what. metric: of ``METRICS``.
-        first, second: (architecture or ``BASELINE``, control) of the two sides. stage: ``rec`` or ``task``.
+        first, second: (architecture, ``ORACLE`` or ``BASELINE``; control) of the two sides. stage: ``rec`` or ``task``.
         rates: 1/rho. expected: sign of first minus second; 0 claims "about equal", within ``tolerance``.
         oracle: the first side has an ROI, so that an oracle's map may be asked when the receiver's does not do it.
     """
@@ -130,6 +133,8 @@ class Claim(NamedTuple):
         architecture, control = which
         if architecture == BASELINE:
             return Side("", control, rate, tier)
+        if architecture == ORACLE:
+            return Side(name_of(ROI, self.stage, rate, tier, oracle=True), control, rate)
         return Side(name_of(architecture, self.stage, rate, tier), control, rate)
 
 
@@ -166,6 +171,10 @@ CLAIMS = (
     Claim(
         "control", "The ROI's content matters: the picture's own map above another picture's", "accuracy", (ROI, ""),
         (ROI, "roi:shuffled"), "task",
+    ),
+    Claim(
+        "control", "A leaked label pays: WZ-ROI trained and fed with the true class's map above the receiver's own",
+        "accuracy", (ORACLE, ""), (ROI, ""), "task",
     ),
     Claim(
         "control", "Sending helps the task: WZ-ROI above the judge on the side image alone", "accuracy", (ROI, ""),

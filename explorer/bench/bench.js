@@ -191,19 +191,21 @@ class Bench extends Live {
     const [name, note] = control ? [card.title, "control: nothing learned"] : split(card.title);
     const box = this.picture(`Reconstruction by ${card.title}`, true), classes = this.classes(card.title);
     const values = Object.fromEntries(METRICS.map(([, key]) => [key, make("dd", {})]));
-    const error = this.picture(`Error map of ${card.title}`, false);
+    const error = this.picture(`Error map of ${card.title}`, false), small = make("small", {}, note);
     const node = make("article", { class: `card${control ? " control" : ""}` },
-      make("h2", {}, name, make("small", {}, note)), box,
+      make("h2", {}, name, small), box,
       make("dl", {}, ...METRICS.flatMap(([text, key]) => [make("dt", {}, text), values[key]])), classes,
       make("div", { class: "fault" }, make("span", {}, "Error map"), error));
     node.dataset.model = control ? "paste" : card.model;
-    return { node, box, values, classes, error };
+    const oracle = !control && this.data.catalogue.some((variant) => variant.oracle && Object.values(variant.names).includes(card.model));
+    return { node, box, values, classes, error, small, note, oracle };
   }
 
   fillCard(view, card, best, label) {
     this.draw(view.box.canvas, card.picture);
     this.paintStill(view.box.layer, 3, this.keys.mapKey);
     view.errorTile = card.error;
+    put(view.small, view.oracle && this.frame.ask.roi !== "source+label" ? `${view.note}: not trained on this map` : view.note);
     for (const [, key, digits, unit] of METRICS) {
       const value = card[key], top = value !== null && value === best[key];
       put(view.values[key], value === null ? "–" : fixed(value, digits) + unit);
