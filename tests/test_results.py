@@ -22,7 +22,19 @@ from zoo import beside, figures, results
 from zoo.assemble import measures
 from zoo.card import card, read_results
 from zoo.checkpoint import CARD
-from zoo.claims import BASELINE, CLAIMS, VERDICTS, Finding, Side, beaten_by, difference, findings, judge_claim
+from zoo.claims import (
+    BASELINE,
+    CLAIMS,
+    ORACLE,
+    VERDICTS,
+    Claim,
+    Finding,
+    Side,
+    beaten_by,
+    difference,
+    findings,
+    judge_claim,
+)
 from zoo.errors import ZooError
 from zoo.plots import plot
 from zoo.registry import BUNDLED
@@ -171,7 +183,7 @@ def test_one_missing_rate_is_not_a_verdict(folder: Path) -> None:
 
 def test_every_claim_names_what_exists() -> None:
     for claim in CLAIMS:
-        assert claim.first[0] in ARCHITECTURES and claim.second[0] in {*ARCHITECTURES, BASELINE}
+        assert claim.first[0] in {*ARCHITECTURES, ORACLE} and claim.second[0] in {*ARCHITECTURES, BASELINE}
         assert claim.metric in results.METRICS and claim.stage in ("rec", "task")
         assert judge_claim(claim, "paper", Path("/nowhere")).verdict == "not yet measured"
 
@@ -325,6 +337,20 @@ def test_what_the_leaked_label_is_worth_is_a_claim(folder: Path) -> None:
     assert verdict_of("A leaked label pays", folder).verdict == "holds in part"
 
 
+def test_a_claim_on_one_networks_maps_is_asked_of_the_oracles_network(folder: Path) -> None:
+    """The receiver's map changes nothing, the true class's does: its own network's difference is shown beside."""
+    own, oracles = "deepjscc_wz_roi.task_r32_lite", "deepjscc_wz_roi.task_r32_oracle_lite"
+    claim = Claim("", "", "psnr", ("deepjscc_wz_roi", ""), ("deepjscc_wz_roi", "roi:zeros"), "task", (32,), oracle=True)
+    write_network(folder, own, 23.0, 0.5, {"roi:zeros": 23.0})
+    write_network(folder, oracles, 23.0, 0.5, {"roi:zeros": 22.0})
+    found = judge_claim(claim, "lite", folder)
+    assert found.verdict == "only with the oracle" and found.oracle[32].second.name == oracles
+    assert found.show().startswith("1/32: +0.00 ") and "; with the oracle 1/32: +1.00 ± " in found.show()
+    write_network(folder, oracles, 23.0, 0.5, {"roi:zeros": 23.0})
+    found = judge_claim(claim, "lite", folder)
+    assert found.verdict == "undecided" and "oracle" not in found.show()
+
+
 def test_digital_tables_show_capacity_files_and_the_cliff(folder: Path) -> None:
     assert "Digital link" not in page(folder)
     write_digital(folder, avif=21.0, link=20.0)
@@ -392,8 +418,9 @@ def traceable(text: str, folder: Path) -> list[str]:
     known: set[str] = set()
     files = [json.loads(path.read_text()) for path in folder.glob("*.json")]
     values = [value for file in files for value in _leaves(file)]
-    values += [part for tier in results.tiers(folder) for f in findings(tier, folder) for e in f.evidence.values()
-               for part in (e.mean, e.ci95)]
+    found = [one for tier in results.tiers(folder) for one in findings(tier, folder)]
+    differences = [e for one in found for e in (*one.evidence.values(), *one.oracle.values())]
+    values += [part for e in differences for part in (e.mean, e.ci95)]
     for value in values:
         for scaled in (value, 100 * value, value / 1e6):
             known |= {f"{abs(scaled):.{digits}f}" for digits in (1, 2, 3, 4)}
