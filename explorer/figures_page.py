@@ -44,12 +44,16 @@ EMPTY = (
 
 
 class Choice(NamedTuple):
-    """What the controls say: a figure, 1/rho or an SNR in dB, what stands beside the networks, and the tier."""
+    """What the controls say: a figure, 1/rho or an SNR in dB, what stands beside the networks, and the tier.
+
+    ``oracle``: Figure 6 is of the network that was trained on the true class's map.
+    """
 
     figure: str
     setting: float
     beside: tuple[str, ...]
     tier: Tier
+    oracle: bool = False
 
     @property
     def kind(self) -> Kind:
@@ -85,10 +89,19 @@ def _controls(chosen: str, tiers: list[Tier]) -> Choice:
         if len(tiers) > 1:
             tier = st.segmented_control("Tier", tiers, default=tier, key="tier", required=True) or tier
     if chosen == "fig6":
-        return Choice(chosen, setting, (), tier)
+        return Choice(chosen, setting, (), tier, _oracle(int(setting), tier))
     beside = st.pills("Beside the networks", list(BESIDE), selection_mode="multi", default=["controls"],
                       format_func=BESIDE.get, key="beside")
     return Choice(chosen, setting, tuple(beside), tier)
+
+
+def _oracle(rate: int, tier: Tier) -> bool:
+    """Which network the ablations are of, where both were measured."""
+    name = results.name_of("deepjscc_wz_roi", "task", rate, tier, oracle=True)
+    if results.results(name) is None:
+        return False
+    own, other = "the receiver's own ROI map", "the true class's (as published)"
+    return st.segmented_control("WZ-ROI trained on", [own, other], default=own, key="fig6-map", required=True) == other
 
 
 def _setting(chosen: str) -> float:
@@ -112,7 +125,7 @@ def _metrics(choice: Choice) -> list[str]:
 def series_of(choice: Choice, metric: str) -> list[Series]:
     """The lines of one panel."""
     if choice.figure == "fig6":
-        return figures.ablation(metric, int(choice.setting), choice.tier)
+        return figures.ablation(metric, int(choice.setting), choice.tier, oracle=choice.oracle)
     drawn = _along_rate(choice, metric) if choice.kind.rates else _along_snr(choice, metric)
     xs = [point.x for one in drawn for point in one.points]
     levels = "controls" in choice.beside and metric == "accuracy"

@@ -81,3 +81,22 @@ def test_the_page_runs_with_everything_beside_the_networks() -> None:
     page.run()
     assert not page.exception
     assert sum("5G LDPC" in option for option in page.selectbox(key="figure-point").options) == 14
+
+
+def test_figure_6_is_of_either_network() -> None:
+    """The receiver's own map, or the true class's as in the published code: a choice that only this figure has."""
+    app = AppTest.from_string("import explorer.figures_page as shown\nshown.page()", default_timeout=120)
+    app.query_params["figure"] = "fig6"
+    app.run()
+    assert not app.exception
+    (map_of,) = [one for one in app.segmented_control if one.key == "fig6-map"]
+    own, other = map_of.options
+    for label, oracle in ((own, False), (other, True)):
+        assert ("published" in label) == oracle
+        drawn = series_of(Choice("fig6", 32.0, (), "lite", oracle), "accuracy")
+        assert all(("oracle ROI)" in one.title) == oracle for one in drawn if "WZ-ROI" in one.title)
+        assert len(drawn) >= 6
+    map_of.set_value(other).run()
+    assert not app.exception
+    app.segmented_control(key="figure").set_value("fig4").run()
+    assert not [one for one in app.segmented_control if one.key == "fig6-map"]

@@ -240,6 +240,10 @@ def test_ablation_rate_and_control_figures(folder: Path) -> None:
     shown = {one.title: one for one in figures.ablation("accuracy", 32, "lite", folder)}
     assert shown["WZ-ROI, all-zero ROI"].points[0].setting == (32, 0.0, "deepjscc_wz_roi.task_r32_lite", "zeros")
     assert "WZ-ROI, another picture's ROI" in shown
+    assert figures.ablation("psnr", 16, "lite", folder, oracle=True)[0].title != "DeepJSCC-WZ-ROI (oracle ROI)"
+    write_network(folder, "deepjscc_wz_roi.task_r16_oracle_lite", 23.0, 0.8, {"roi:zeros": 22.0})
+    titles = [one.title for one in figures.ablation("psnr", 16, "lite", folder, oracle=True)]
+    assert titles[0] == "DeepJSCC-WZ-ROI (oracle ROI)" and titles[-1] == "WZ-ROI (oracle ROI), all-zero ROI"
     over = figures.over_rate("psnr", 5.0, "task", "lite", folder)
     assert [point.x for point in over[0].points] == [1 / 32, 1 / 16]
     assert figures.paste_over_snr("psnr", 16, "rec", "lite", folder)[0].points[1].value.mean == 22.5

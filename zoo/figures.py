@@ -220,14 +220,19 @@ def bounds_over_rate(snr_db: float, folder: Path = RESULTS) -> list[Series]:
     return _drawn(Series(o.title, "bound", points(o.key), o.colour, o.dash) for o in BOUNDS)
 
 
-def ablation(metric: str, rate: int, tier: Tier, folder: Path = RESULTS) -> list[Series]:
-    """Figure 6: WZ-ROI with the maps it was not trained on, beside WZ-SFT and WZ (all ``task``)."""
-    beside = ("deepjscc_wz_roi", "deepjscc_wz_sft", "deepjscc_wz")
-    shown = [_network(arch, "task", metric, rate, tier, folder) for arch in beside]
-    name = data.name_of("deepjscc_wz_roi", "task", rate, tier)
+def ablation(metric: str, rate: int, tier: Tier, folder: Path = RESULTS, *, oracle: bool = False) -> list[Series]:
+    """Figure 6: WZ-ROI with the maps it was not trained on, beside WZ-SFT and WZ (all ``task``).
+
+    Args:
+        oracle: the network that was trained on the true class's map, as in the published code.
+    """
+    first = _network("deepjscc_wz_roi", "task", metric, rate, tier, folder, oracle=oracle)
+    beside = ("deepjscc_wz_sft", "deepjscc_wz")
+    shown = [first, *(_network(arch, "task", metric, rate, tier, folder) for arch in beside)]
+    name = data.name_of("deepjscc_wz_roi", "task", rate, tier, oracle=oracle)
     for control, (title, colour, dash) in ABLATIONS.items():
         points = _along_snr(_curve(name, metric, folder, rate, control), rate, name, control.removeprefix("roi:"))
-        shown.append(Series(f"WZ-ROI, {title}", "control", points, colour, dash))
+        shown.append(Series(f"WZ-ROI{' (oracle ROI)' * oracle}, {title}", "control", points, colour, dash))
     return _drawn(shown)
 
 
