@@ -39,8 +39,8 @@ DeepJSCC's output and learns nothing. **Side-only** is the judge on *x_side*, wi
 [0, 1]; SSIM with an 11x11 Gaussian window; ROI-PSNR weighs the squared error by the judge's Grad-CAM on *x*.
 
 **ROI origins.** Only `side` can be computed by a receiver. `source` and `source+label` look at *x*, and are marked as
-oracles; `zeros`, `normal` and `shuffled` are controls. Networks marked *oracle ROI* were trained on the map of *x* and
-its true class, as the published code does: they show what a label that leaks is worth.
+oracles; `zeros`, `normal` and `shuffled` are controls. Networks marked *oracle ROI* were trained on the map of *x* for
+its true class, as the published code does: they show what such a map is worth to a decoder, which cannot have it.
 """
 
 LIMITS = """

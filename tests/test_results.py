@@ -328,17 +328,17 @@ def test_a_network_worse_than_the_side_image_alone_says_so(folder: Path) -> None
     assert verdict_of("Sending helps the task", folder).verdict == "does not hold"
 
 
-def test_what_the_leaked_label_is_worth_is_a_claim(folder: Path) -> None:
+def test_what_the_oracles_map_is_worth_is_a_claim(folder: Path) -> None:
     """The network of the true class's map against the receiver's own, of the same rate."""
     for rate in (16, 32):
         write_network(folder, f"deepjscc_wz_roi.task_r{rate}_lite", 23.0, 0.55)
-    assert verdict_of("A leaked label pays", folder).verdict == "not yet measured"
+    assert verdict_of("An oracle's map pays", folder).verdict == "not yet measured"
     for rate in (16, 32):
         write_network(folder, f"deepjscc_wz_roi.task_r{rate}_oracle_lite", 23.0, 0.95)
-    found = verdict_of("A leaked label pays", folder)
+    found = verdict_of("An oracle's map pays", folder)
     assert found.verdict == "holds" and found.evidence[16].first.name == "deepjscc_wz_roi.task_r16_oracle_lite"
     write_network(folder, "deepjscc_wz_roi.task_r32_oracle_lite", 23.0, 0.25)
-    assert verdict_of("A leaked label pays", folder).verdict == "holds in part"
+    assert verdict_of("An oracle's map pays", folder).verdict == "holds in part"
 
 
 def test_a_claim_on_one_networks_maps_is_asked_of_the_oracles_network(folder: Path) -> None:

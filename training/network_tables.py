@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -121,12 +122,13 @@ def network_tables(tier: Tier, folder: Path) -> list[Table]:
 def roi_tables(tier: Tier, folder: Path) -> list[Table]:
     """The WZ-ROI ``task`` networks with other ROI maps than their own."""
     rows = []
-    for rate in PAPER_RATES:
-        name = data.name_of("deepjscc_wz_roi", "task", rate, tier)
+    for rate, oracle in itertools.product(PAPER_RATES, (False, True)):
+        name = data.name_of("deepjscc_wz_roi", "task", rate, tier, oracle=oracle)
         found = data.results(name, folder)
         if found is None:
             continue
-        controls = {"": "side: the receiver's own map"} | {f"roi:{key}": text for key, text in ROI_MAPS.items()}
+        own = "its own: the oracle's, map of x, true class" if oracle else "side: the receiver's own map"
+        controls = {"": own} | {f"roi:{key}": text for key, text in ROI_MAPS.items()}
         rows += [
             [f"`{name}`, {title}", shown(found, "psnr", HEADLINE_DB, control),
              shown(found, "ssim", HEADLINE_DB, control), shown(found, "accuracy", HEADLINE_DB, control)]

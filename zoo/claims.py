@@ -177,7 +177,7 @@ CLAIMS = (
         (ROI, "roi:shuffled"), "task", oracle=True,
     ),
     Claim(
-        "control", "A leaked label pays: WZ-ROI trained and fed with the true class's map above the receiver's own",
+        "control", "An oracle's map pays: WZ-ROI with the map of x for its true class above WZ-ROI with the receiver's",
         "accuracy", (ORACLE, ""), (ROI, ""), "task",
     ),
     Claim(
