@@ -126,10 +126,15 @@ def test_paste_control_copies_the_crop(test_set: TestSet) -> None:
     assert row["psnr_mean"] == pytest.approx(psnr(pasted, pair.source).mean().item(), abs=1e-4)
 
 
-def test_oracle_network_is_evaluated_with_the_oracle_map(test_set: TestSet) -> None:
-    found = evaluate(network("deepjscc_wz_roi.task_r16_oracle_lite"), test_set, JUDGE, Plan(snrs=(5.0,), draws=1))[0]
+def test_oracle_network_is_evaluated_with_the_oracle_map_and_with_what_a_receiver_has(test_set: TestSet) -> None:
+    given = network("deepjscc_wz_roi.task_r16_oracle_lite")
+    found = evaluate(given, test_set, JUDGE, Plan(snrs=(5.0,), draws=1))[0]
     assert found["roi_origin"] == "source+label"
     assert "roi:source+label" not in found["controls"] and "roi:zeros" in found["controls"]
+    pair = make_pair(few_images().pixels.float() / 255, few_images().labels)
+    channel = channel_draw("awgn", 0, 0, COUNT, given.model.num_symbols(32, 32), "cpu").at_snr(5.0)
+    report = run_link(given.model, pair, channel, roi_map(test_set.judge, pair, "side"))
+    assert found["controls"]["roi:side"][0]["psnr_mean"] == pytest.approx(report.psnr.mean().item(), abs=1e-4)
 
 
 def test_values_per_image_average_to_the_row(test_set: TestSet) -> None:

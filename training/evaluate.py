@@ -50,7 +50,7 @@ JUDGED_SNRS = (-5.0, 0.0, 2.0, 5.0, 7.0, 9.0, 15.0)
 """Where the judge classifies what a ``task`` network rebuilds, unless everything is judged: on a CPU the judge is the
 most costly part of an evaluation."""
 
-ROI_CONTROLS = ("zeros", "normal", "shuffled", "source", "source+label")
+ROI_CONTROLS = ("side", "zeros", "normal", "shuffled", "source", "source+label")
 
 @dataclass(frozen=True)
 class Plan:

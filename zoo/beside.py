@@ -30,7 +30,8 @@ BOUNDS = {
 """Kind of ``zoo.results.bounds`` -> how tables print it."""
 
 ROI_MAPS = {
-    "shuffled": "another picture's map", "zeros": "all zeros", "normal": "normal numbers",
+    "side": "the receiver's own map", "shuffled": "another picture's map", "zeros": "all zeros",
+    "normal": "normal numbers",
     "source": "oracle: map of x", "source+label": "oracle: map of x, true class",
 }
 """ROI origin of a control -> how tables print it."""

@@ -181,6 +181,10 @@ CLAIMS = (
         "accuracy", (ORACLE, ""), (ROI, ""), "task",
     ),
     Claim(
+        "control", "Trained on the oracle's map, WZ-ROI does as well with the receiver's own (within 1 point)",
+        "accuracy", (ORACLE, "roi:side"), (ORACLE, ""), "task", expected=0, tolerance=0.01,
+    ),
+    Claim(
         "control", "Sending helps the task: WZ-ROI above the judge on the side image alone", "accuracy", (ROI, ""),
         (BASELINE, SIDE_ONLY), "task",
     ),

@@ -48,6 +48,7 @@ class Series(NamedTuple):
 ORACLE = "#9333ea"
 
 ABLATIONS = {
+    "roi:side": ("the receiver's own ROI", "#cc79a7", "dash"),
     "roi:zeros": ("all-zero ROI", "#d55e00", "dash"),
     "roi:normal": ("random ROI", "#e69f00", "dash"),
     "roi:shuffled": ("another picture's ROI", "#56b4e9", "dash"),
