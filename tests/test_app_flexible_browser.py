@@ -17,14 +17,16 @@ from playwright.sync_api import Page, sync_playwright
 
 CURRENT = '.bench[data-current="true"]'
 PATIENCE = 300_000
+ORACLE = "deepjscc_wz_roi.rec_r16_oracle_lite"
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory, require: Callable[[str, bool, str], None]) -> Iterator[str]:
-    """The explorer with a flexible network and DeepJSCC at 1/16."""
+    """The explorer with a flexible network, DeepJSCC at 1/16, and WZ-ROI of the oracle's map."""
     require("chromium", Path(CHROMIUM).is_file(), f"no Chromium at {CHROMIUM}")
     folder = tmp_path_factory.mktemp("server")
-    for run in (write_judge_run(folder), write_flex_run(folder), write_link_run(folder, "deepjscc.rec_r16_lite")):
+    links = [write_link_run(folder, name) for name in ("deepjscc.rec_r16_lite", ORACLE)]
+    for run in (write_judge_run(folder), write_flex_run(folder), *links):
         publish(run, folder / "zoo")
     with running_app(folder / "zoo", folder / "log") as found:
         yield found
@@ -79,3 +81,12 @@ def test_only_the_paper_networks_leave_their_own_rates(page: Page) -> None:
     page.get_by_role("checkbox", name="WZ-ROI-Flex (rec)", exact=True).uncheck()
     rate = page.get_by_role("slider", name="Bandwidth ratio")
     assert ask(page)["models"] == ["deepjscc.rec_r16_lite"] and rate.is_disabled()
+
+
+def test_an_oracles_network_says_when_its_map_is_another(page: Page, address: str) -> None:
+    note = page.locator(f'.card[data-model="{ORACLE}"] h2 small')
+    for roi, text in (("side", "rec, oracle ROI: not trained on this map"), ("source+label", "rec, oracle ROI")):
+        page.goto(f"{address}/?variants=deepjscc_wz_roi.rec_oracle_lite&rate=16&roi={roi.replace('+', '%2B')}")
+        page.wait_for_selector(CURRENT)
+        note.wait_for()
+        assert (ask(page)["roi"], note.inner_text()) == (roi, text)
