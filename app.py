@@ -1,8 +1,8 @@
 """The WZ-ROI explorer: ``streamlit run app.py``.
 
 Served as one ASGI application: Streamlit's pages (``explorer/main.py``), and beside them a stateless route that answers
-a moved slider in milliseconds (``explorer/routes.py``). Pages are rows of ``PAGES`` in ``explorer/pages.py``. Nothing
-here imports torch: that takes two seconds, in which a page already loads (``explorer/heavy.py``).
+a moved slider in milliseconds (``explorer/server/routes.py``). Pages are rows of ``explorer/navigation.py``. Nothing
+here imports torch: that takes two seconds, in which a page already loads (``explorer/server/background_tasks.py``).
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from collections.abc import AsyncIterator
 
 import streamlit as st
 
-from explorer.heavy import attend, share_processors
-from explorer.pages import PAGES
-from explorer.routes import routes
-from explorer.sockets import send_at_once
+from explorer.navigation import PAGES
+from explorer.server.background_tasks import attend
+from explorer.server.lazy_import import share_processors
+from explorer.server.routes import routes
+from explorer.server.tcp_nodelay import send_at_once
 
 __all__ = ["PAGES", "app"]
 

@@ -1,4 +1,4 @@
-"""The script that Streamlit runs for each visitor and each rerun; what is heavy comes through ``heavy.py``, once."""
+"""The script that Streamlit runs for each visitor and each rerun; what is heavy comes through ``lazy_import``, once."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if ROOT not in sys.path:  # run by another command than `streamlit run app.py`
 
 import streamlit as st  # noqa: E402
 
-from explorer import heavy  # noqa: E402
-from explorer.pages import PAGES, Page  # noqa: E402
+from explorer.navigation import PAGES, Page  # noqa: E402
+from explorer.server import lazy_import  # noqa: E402
 
-ZooError = heavy.load("zoo").ZooError
+ZooError = lazy_import.load("zoo").ZooError
 
-SIDEBAR = Page("Networks", "", "explorer.networks", "sidebar")
+SIDEBAR = Page("Networks", "", "explorer.ui.networks", "sidebar")
 
 
 def guarded(page: Page) -> None:

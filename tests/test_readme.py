@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from explorer.pages import PAGES
-from training.markdown import anchor
-from training.tables import PAGE, README
-from zoo.results import RESULTS
+from explorer.navigation import PAGES
+from training.reports.markdown import anchor
+from training.reports.tables import PAGE, README
+from zoo.results.files import RESULTS
 
 
 def links(text: str) -> list[str]:

@@ -8,22 +8,23 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from training.adopt import adopt_command
-from training.baselines import baselines_command
-from training.bench import bench_command
-from training.campaign import campaign_command
-from training.digital import digital_command
-from training.evaluate import evaluate_command
-from training.link5g import link_command
-from training.loop import LOG_EVERY, BatchError, ResumeError
-from training.publish import publish_command
+from training.baselines.analog import baselines_command
+from training.baselines.digital import digital_command
+from training.baselines.ldpc import link_command
+from training.evaluation.ablation import study_command
+from training.evaluation.benchmark import bench_command
+from training.evaluation.evaluate import evaluate_command
+from training.fit.campaign import campaign_command
+from training.fit.import_checkpoint import adopt_command
+from training.fit.loop import LOG_EVERY, BatchError, ResumeError
+from training.fit.publish import publish_command
+from training.fit.runs import BusyRun, MissingRun, train_flex, train_judge, train_link
+from training.fit.stop_signal import BUSY, STOPPED, StopSignal
 from training.recipes import JUDGES, RECIPES, SAVE_EVERY_S, STANDARD
-from training.runs import BusyRun, MissingRun, train_flex, train_judge, train_link
-from training.stop import BUSY, STOPPED, StopSignal
-from training.study import study_command
-from training.tables import tables_command
-from wzroi.config import ConfigError, ModelName
+from training.reports.tables import tables_command
+from wzroi.config import ConfigError
 from wzroi.data import DataError, default_root, download
+from wzroi.names import ModelName
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Train, evaluate and publish the zoo's networks.")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from wzroi.config import ConfigError, FlexConfig, JudgeConfig, ModelConfig, ModelName
+from wzroi.config import ConfigError, FlexConfig, JudgeConfig, ModelConfig
+from wzroi.names import ModelName
 
 SAVE_EVERY_S = 45.0
 """Seconds between checkpoints: what a kill can lose."""

@@ -1,10 +1,11 @@
 """WZ-ROI: task-aware distributed deep joint source-channel coding with decoder-only side information."""
 
 from wzroi.channel import CHANNELS, ChannelState, apply_channel, sample_channel
-from wzroi.config import ARCHITECTURES, CLASSES, ConfigError, JudgeConfig, ModelConfig, ModelName
+from wzroi.config import ARCHITECTURES, CLASSES, ConfigError, JudgeConfig, ModelConfig
 from wzroi.judge import Judge
 from wzroi.link import LinkReport, run_link
-from wzroi.model import WynerZivJSCC
+from wzroi.names import ModelName
+from wzroi.networks.deepjscc import WynerZivJSCC
 from wzroi.pairs import CropPair, Pair, StereoPair, make_pair
 from wzroi.roi import ORIGINS, roi_map
 

@@ -7,7 +7,6 @@ Source-Channel Coding"; the symbol ``rho`` and the bandwidth ratios are its eq. 
 from __future__ import annotations
 
 import dataclasses
-import re
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar, Literal
@@ -142,7 +141,7 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class FlexConfig:
-    """The flexible network: one set of weights for every SNR and rate (``wzroi.flex``).
+    """The flexible network: one set of weights for every SNR and rate (``wzroi.networks.flex``).
 
     Args:
         width: token width of the refiners, a multiple of 32. depth: attention blocks of each of the two refiners.
@@ -226,78 +225,3 @@ def maps_at(rate: int) -> int:
     if type(rate) is not int or rate < 1 or 96 % rate:
         raise ConfigError(f"a bandwidth ratio must be 1/rate with rate a divisor of 96, not {rate!r}")
     return 96 // rate
-
-
-_TAG = re.compile(
-    r"(?P<stage>rec|task)(?:_r(?P<rate>[1-9][0-9]?))?(?P<oracle>_oracle)?(?P<lite>_lite)?"
-    r"(?:_s(?P<seed>[1-9][0-9]{0,5}))?"
-)
-
-
-@dataclass(frozen=True)
-class ModelName:
-    """A parsed model name, ``architecture.{rec|task}_r{1/rho}[_oracle][_lite]``, e.g. ``deepjscc_wz_roi.task_r32``.
-
-    ``rate`` is 1/rho, ``None`` for a flexible network, which serves every rate: ``wz_roi_flex.rec``,
-    ``wz_roi_flex.task_lite``. ``seed`` is zero for the zoo's own networks; a repetition with another seed carries the
-    suffix ``_s{seed}`` and exists as results only.
-
-    Raises:
-        ConfigError: for a flexible network with a rate or an oracle, or another one without a rate.
-    """
-
-    architecture: str
-    stage: Literal["rec", "task"]
-    rate: int | None
-    oracle: bool = False
-    lite: bool = False
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.flexible and (self.rate is not None or self.oracle):
-            raise ConfigError(f"{self.architecture} serves every rate and has no oracle: drop _r{{1/rho}} and _oracle")
-        if not self.flexible and self.rate is None:
-            raise ConfigError(f"{self.architecture} has a network for each rate: name it, {self.stage}_r{{1/rho}}")
-
-    @property
-    def flexible(self) -> bool:
-        """Whether the one network serves every rate."""
-        return self.architecture in FLEXIBLE
-
-    @property
-    def own_rate(self) -> int:
-        """1/rho of a network that has a rate of its own; raises ConfigError for a flexible one."""
-        if self.rate is None:
-            raise ConfigError(f"{self} serves every rate and has none of its own: say at which rate")
-        return self.rate
-
-    @classmethod
-    def parse(cls, name: str) -> ModelName:
-        """Split a name; raises ConfigError with the pattern when it does not fit."""
-        architecture, _, tag = name.partition(".")
-        match = _TAG.fullmatch(tag)
-        if architecture not in (*ARCHITECTURES, *FLEXIBLE) or match is None:
-            raise ConfigError(
-                f"{name!r} is not a model name; it must read architecture.{{rec|task}}_r{{1/rho}}[_oracle][_lite], "
-                f"with architecture one of {', '.join(ARCHITECTURES)}, or {FLEXIBLE[0]}.{{rec|task}}[_lite]"
-            )
-        rate = None if match["rate"] is None else int(match["rate"])
-        if rate is not None:
-            maps_at(rate)
-        if match["oracle"] and architecture in ARCHITECTURES and ARCHITECTURES[architecture][1] != "roi":
-            raise ConfigError(f"{name!r}: only an architecture guided by an ROI map has an oracle; drop _oracle")
-        stage: Literal["rec", "task"] = "rec" if match["stage"] == "rec" else "task"
-        return cls(architecture, stage, rate, bool(match["oracle"]), bool(match["lite"]), int(match["seed"] or 0))
-
-    def __str__(self) -> str:
-        rate = "" if self.rate is None else f"_r{self.rate}"
-        oracle, lite = "_oracle" * self.oracle, "_lite" * self.lite
-        seed = f"_s{self.seed}" if self.seed else ""
-        return f"{self.architecture}.{self.stage}{rate}{oracle}{lite}{seed}"
-
-    @property
-    def title(self) -> str:
-        """How figures print it: ``DeepJSCC-WZ-ROI (task, 1/16)``, ``WZ-ROI-Flex (task)``."""
-        rate = "" if self.rate is None else f", 1/{self.rate}"
-        oracle = ", oracle ROI" * self.oracle
-        return f"{TITLES[self.architecture]} ({self.stage}{rate}{oracle})"

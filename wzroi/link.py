@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from wzroi.channel import ChannelState, apply_channel
-from wzroi.decoder import SideContext
-from wzroi.flex import FlexContext, FlexJSCC
 from wzroi.judge import Judge
 from wzroi.metrics import psnr, roi_psnr, ssim
-from wzroi.model import WynerZivJSCC
+from wzroi.networks.decoder import SideContext
+from wzroi.networks.deepjscc import WynerZivJSCC
+from wzroi.networks.flex import FlexContext, FlexJSCC
 from wzroi.pairs import Pair
 from wzroi.roi import gradcam, upscale
 

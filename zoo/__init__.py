@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 
 from zoo.errors import ZooError
+from zoo.loading import describe, list_judges, list_models, load, load_judge, verify
 from zoo.pretrained import from_pretrained, push_to_hub, save_pretrained
-from zoo.registry import Entry
-from zoo.store import describe, list_judges, list_models, load, load_judge, verify
+from zoo.store.registry import Entry
 
 
 def pull(

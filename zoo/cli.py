@@ -5,26 +5,24 @@ from __future__ import annotations
 import fnmatch
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
 from wzroi.channel import CHANNELS
 from wzroi.config import FlexConfig, JudgeConfig
-from wzroi.views import png_bytes, to_pixels
-from zoo.assemble import write_file
+from wzroi.images import png_bytes, to_pixels
+from zoo.console import console, reporting
 from zoo.errors import ZooError
-from zoo.hosting import space_command
-from zoo.pictures import PictureError, read_picture
+from zoo.image_io import read_picture
+from zoo.loading import describe, list_judges, list_models, load, load_judge, verify
 from zoo.rates import check_rate, parse_rho, rates_of, rho_text, symbols_at
-from zoo.registry import Entry, default_shelf, unknown_name
-from zoo.store import describe, list_judges, list_models, load, load_judge, verify
+from zoo.space.deploy import space_command
+from zoo.store.registry import Entry, default_shelf, unknown_name
+from zoo.store.writing import write_file
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Trained networks by name.")
 
@@ -32,20 +30,6 @@ DEFAULT_MODELS = ("deepjscc_wz_roi.task_r16", "deepjscc_wz_roi.task_r16_lite")
 Names = Annotated[list[str] | None, typer.Argument(help="Names or patterns, e.g. 'deepjscc_wz*' (default: all).")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
-
-
-@contextmanager
-def reporting() -> Iterator[None]:
-    """Turn the project's own errors into one red line and exit code 2."""
-    try:
-        yield
-    except (ZooError, PictureError, ValueError) as error:
-        typer.secho(f"error: {error}", err=True, fg="red")
-        raise typer.Exit(2) from error
-
-
-def _console() -> Console:
-    return Console(width=None if os.environ.get("COLUMNS") or os.isatty(1) else 200)
 
 
 def _chosen(patterns: list[str] | None) -> list[str]:
@@ -70,7 +54,7 @@ def list_command(pattern: Annotated[str, typer.Argument()] = "*", as_json: Json 
     table = Table("name", "rho", "k at 32x32", "parameters", "PSNR dB", "SSIM", "accuracy", "KiB", box=None)
     for entry in entries:
         table.add_row(entry.name, *_rate(entry), f"{entry.parameters:,}", *_figures(entry), f"{entry.size / 1024:.0f}")
-    _console().print(table)
+    console().print(table)
     typer.echo("PSNR, SSIM, accuracy: CIFAR-10 test set; link networks at 5 dB on AWGN, judges on clean images.")
     if any(entry.flexible for entry in entries):
         typer.echo("A flexible network serves every rho between its two; its figures are those at 1/16.")
@@ -101,7 +85,7 @@ def describe_command(name: str, as_json: Json = False) -> None:
     table = Table("field", "value", box=None, show_header=False)
     for key, value in {"name": entry.name, "title": entry.title, **entry.to_dict(), "size": entry.size}.items():
         table.add_row(key, value if isinstance(value, str) else json.dumps(value))
-    _console().print(table)
+    console().print(table)
 
 
 @app.command("verify")

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 import torch
 
 from wzroi.config import JudgeConfig
-from wzroi.flex import FlexJSCC
 from wzroi.judge import Judge
-from wzroi.model import WynerZivJSCC
-from zoo.assemble import assemble, write_folder
-from zoo.checkpoint import CONFIG, WEIGHTS, Description, Network, digest, network_from, read_file
+from wzroi.networks.deepjscc import WynerZivJSCC
+from wzroi.networks.flex import FlexJSCC
 from zoo.errors import ZooError
-from zoo.registry import REGISTRY, Entry, Shelf, check_name, registry_text
-from zoo.store import load_from, pick_device
+from zoo.store.checkpoint import CONFIG, WEIGHTS, Description, Network, digest, network_from, read_file
+from zoo.store.registry import REGISTRY, Entry, Shelf, check_name, registry_text
+from zoo.store.verified import load_from, pick_device
+from zoo.store.writing import assemble, write_folder
 
 if TYPE_CHECKING:
     from zoo.hub import PushReport

@@ -9,8 +9,8 @@ from __future__ import annotations
 from fractions import Fraction
 
 from wzroi.config import ConfigError, FlexConfig, ModelConfig
-from wzroi.flex import FlexJSCC
-from wzroi.model import WynerZivJSCC
+from wzroi.networks.deepjscc import WynerZivJSCC
+from wzroi.networks.flex import FlexJSCC
 
 LinkNetwork = WynerZivJSCC | FlexJSCC
 LinkConfig = ModelConfig | FlexConfig

@@ -6,11 +6,12 @@ results files under ``results/``. It is named by an argument or by ``$WZROI_REPO
 revision that it came from, and one that differs is removed again.
 """
 
-from zoo.hub.explain import explained
+from zoo.hub.client import api, cache_folder, offline
+from zoo.hub.errors import HubError, explained
 from zoo.hub.pulling import cached_shelves, pull
 from zoo.hub.pushing import RESULTS, PushReport, push
 from zoo.hub.remote import Progress, Remote, hub_entries, look
-from zoo.hub.where import VARIABLE, HubError, Repository, api, cache_folder, offline, repository
+from zoo.hub.repositories import VARIABLE, Repository, repository
 
 __all__ = [
     "RESULTS",

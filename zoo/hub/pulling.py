@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from zoo.checkpoint import FILES, LIMITS, digest
 from zoo.errors import ZooError
+from zoo.hub.client import cache_folder
+from zoo.hub.errors import HubError
 from zoo.hub.remote import Progress, Remote, fetch, look, read_registry
-from zoo.hub.where import HubError, Repository, cache_folder, repository
-from zoo.registry import REGISTRY, Entry, Shelf, unknown_name
+from zoo.hub.repositories import Repository, repository
+from zoo.store.checkpoint import FILES, LIMITS, digest
+from zoo.store.registry import REGISTRY, Entry, Shelf, unknown_name
 
 WORKERS = 4
 

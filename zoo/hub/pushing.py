@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.assemble import measures
-from zoo.card import read_results, repository_card
-from zoo.checkpoint import CARD, FILES
 from zoo.errors import ZooError
-from zoo.hub.explain import explained
+from zoo.hub.client import api
+from zoo.hub.errors import HubError, explained
 from zoo.hub.remote import Remote, look, read_registry
-from zoo.hub.where import HubError, Repository, api, repository
-from zoo.registry import REGISTRY, Entry, Shelf, check_name, default_shelf, registry_text
+from zoo.hub.repositories import Repository, repository
+from zoo.store.card import read_results, repository_card
+from zoo.store.checkpoint import CARD, FILES
+from zoo.store.registry import REGISTRY, Entry, Shelf, check_name, default_shelf, registry_text
+from zoo.store.verified import checked_file, verify_in
+from zoo.store.writing import measures
 
 RESULTS = Path(__file__).resolve().parents[2] / "assets" / "results"
 """Where ``evaluate`` writes, in a checkout of the project."""
@@ -73,9 +75,7 @@ def push(
 
 def _publishable(shelf: Shelf, entry: Entry, results: Path | None, *, unevaluated: bool) -> dict[str, bytes]:
     """A checkpoint's files by path in the repository; raises ZooError for what the zoo does not publish."""
-    from zoo.store import checked_file, verify
-
-    report = verify(entry.name, shelf=shelf)
+    report = verify_in(shelf, entry.name)
     if not report.passed:
         raise ZooError(f"{entry.name} misses its golden tensors (by {report.error:.1e}): publish it again")
     files = {f"{entry.name}/{file}": checked_file(shelf, entry, file) for file in FILES}

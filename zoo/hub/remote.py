@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.checkpoint import digest
-from zoo.hub.explain import explained
-from zoo.hub.where import HubError, Repository, api, cache_folder, offline, repository
-from zoo.registry import REGISTRY, Entry, parse_registry
+from zoo.hub.client import api, cache_folder, offline
+from zoo.hub.errors import HubError, explained
+from zoo.hub.repositories import Repository, repository
+from zoo.store.checkpoint import digest
+from zoo.store.registry import REGISTRY, Entry, parse_registry
 
 TIMEOUT_S = 5.0
 """Seconds to wait for the Hub's first answer: a machine without network must not hang."""

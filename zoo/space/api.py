@@ -9,14 +9,15 @@ from typing import Any, ParamSpec, TypeVar
 import gradio as gr
 
 import zoo
-from wzroi import views
+from wzroi import images
 from wzroi.config import JudgeConfig
 from zoo.errors import ZooError
 from zoo.rates import DEFAULT, Rate, check_rate, parse_rho, rho_text
-from zoo.scenes import AskError, Scene, gallery, gallery_scene
+from zoo.serving.gallery import Scene, gallery, gallery_scene
+from zoo.serving.request import AskError
 from zoo.space import engine
 from zoo.space.engine import Ask
-from zoo.space.scenes import upload_scene
+from zoo.space.uploads import upload_scene
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -99,7 +100,7 @@ def _rate_for(models: Sequence[str], rho: str) -> Rate:
 def transmit(
     pair: str, picture: bytes | None, right: bytes | None, size: float, model: str, snr_db: float, channel: str,
     roi: str, seed: float, rho: str = "",
-) -> tuple[views.Pixels, dict[str, Any]]:
+) -> tuple[images.Pixels, dict[str, Any]]:
     """Send one pair through one link; returns the reconstruction as PNG and its figures.
 
     Without ``picture`` the gallery's ``pair`` is sent; with ``picture`` alone the receiver holds a crop of it, with
@@ -111,7 +112,7 @@ def transmit(
     ask = Ask(snr_db, channel, roi, seed, _rate_for([name], rho)).checked()  # type: ignore[arg-type]
     sent = engine.send(scene, name, ask) if engine.is_lite(name) else engine.send_on_gpu(scene, [name], ask)[0]
     figures = {**ask.told(), "pair": scene.key, "pair_source": scene.source, "label": scene.label}
-    return views.to_pixels(sent.report.reconstruction[0]), {**engine.numbers(sent), **figures}
+    return images.to_pixels(sent.report.reconstruction[0]), {**engine.numbers(sent), **figures}
 
 
 def _as_list(values: object, what: str) -> list[Any]:

@@ -15,7 +15,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 from zoo.space.device import bound_threads, more_checkpoints
 from zoo.space.page import CSS, THEME, build
-from zoo.space.scenes import MAX_BYTES
+from zoo.space.uploads import MAX_BYTES
 
 bound_threads()
 more_checkpoints()

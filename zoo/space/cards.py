@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from wzroi import views
+from wzroi import images
 from wzroi.config import CLASSES
-from zoo.scenes import Scene, gallery, gallery_scene, on_source, shrink
+from zoo.serving.gallery import Scene, gallery, gallery_scene, on_source, shrink
 from zoo.space.engine import Sent, looks
 
 CSS = """
@@ -49,9 +49,9 @@ CSS = """
 TOP = 3
 
 
-def data_uri(pixels: views.Pixels) -> str:
+def data_uri(pixels: images.Pixels) -> str:
     """Pixels as a PNG inside an address."""
-    return "data:image/png;base64," + base64.b64encode(views.png_bytes(pixels)).decode()
+    return "data:image/png;base64," + base64.b64encode(images.png_bytes(pixels)).decode()
 
 
 def classes(chances: Sequence[float], label: int | None) -> str:
@@ -70,9 +70,9 @@ def figure(title: str, picture: Tensor, figures: str, bars: str = "", roi: Tenso
     name = html.escape(title)
     layer = ""
     if roi is not None:
-        layer = f'<img class="roi {over}" alt="ROI map" src="{data_uri(views.roi_layer(roi))}">'
+        layer = f'<img class="roi {over}" alt="ROI map" src="{data_uri(images.roi_layer(roi))}">'
     return (
-        f'<figure><div class="view"><img alt="{name}" src="{data_uri(views.to_pixels(picture))}">{layer}</div>'
+        f'<figure><div class="view"><img alt="{name}" src="{data_uri(images.to_pixels(picture))}">{layer}</div>'
         f'<figcaption><b>{name}</b><div class="figures">{figures}</div>{bars}</figcaption></figure>'
     )
 
@@ -113,10 +113,10 @@ def strip(scene: Scene, sents: Sequence[Sent], control: Sent | None, origin: str
     return f'<div class="wz">{"".join(cards)}</div>'
 
 
-def enlarged(image: Tensor, longest: int = 512) -> views.Pixels:
+def enlarged(image: Tensor, longest: int = 512) -> images.Pixels:
     """A picture ``[3, H, W]`` with every pixel repeated, its longer side at most ``longest``."""
-    pixels = views.to_pixels(image)
-    return views.enlarge(pixels, max(1, longest // max(pixels.shape[:2])))
+    pixels = images.to_pixels(image)
+    return images.enlarge(pixels, max(1, longest // max(pixels.shape[:2])))
 
 
 def thumbnails(chosen: str) -> str:
@@ -132,9 +132,9 @@ def thumbnails(chosen: str) -> str:
     return f'<div class="pairs">{"".join(buttons)}</div>'
 
 
-def small(image: Tensor, side: int = 48) -> views.Pixels:
+def small(image: Tensor, side: int = 48) -> images.Pixels:
     """The middle square of a picture ``[3, H, W]``, averaged down to ``side`` pixels where it is larger."""
     edge = min(image.shape[-2:])
     top, left = (image.shape[-2] - edge) // 2, (image.shape[-1] - edge) // 2
     square = image[None, :, top : top + edge, left : left + edge]
-    return views.to_pixels((shrink(square, side, side) if edge > side else square)[0])
+    return images.to_pixels((shrink(square, side, side) if edge > side else square)[0])

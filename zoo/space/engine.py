@@ -14,18 +14,20 @@ from torch import Tensor
 
 import zoo
 from wzroi.channel import sample_channel
-from wzroi.config import CLASSES, ModelName
+from wzroi.config import CLASSES
 from wzroi.judge import Judge
 from wzroi.link import LinkReport, Transmission, finish, measure, prepare, source_weight
 from wzroi.metrics import Estimate, estimate
+from wzroi.names import ModelName
 from wzroi.pairs import Pair, pair_source
 from wzroi.roi import roi_map
-from zoo.catalogue import Variant, check_controls, finite, is_number, title_of, variants_of
 from zoo.errors import ZooError
 from zoo.rates import DEFAULT, LinkNetwork, Rate, symbols_at
-from zoo.scenes import AskError, Scene, with_neighbour
+from zoo.serving.cache import Recent
+from zoo.serving.gallery import Scene, with_neighbour
+from zoo.serving.request import AskError, check_controls, finite, is_number
+from zoo.serving.variants import Variant, title_of, variants_of
 from zoo.space.device import lent_device, on_gpu
-from zoo.space.scenes import Recent
 
 SWEEP_SNRS = tuple(-5.0 + 2.5 * step for step in range(11))
 MAX_MODELS = 8

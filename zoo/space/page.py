@@ -10,17 +10,19 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from wzroi import views
+from wzroi import images
 from wzroi.channel import CHANNELS
-from zoo.catalogue import MAX_SEED, SNR_RANGE, Variant
 from zoo.rates import DEFAULT, rho_text
-from zoo.results import results
-from zoo.scenes import AskError, Scene, gallery
+from zoo.results import plots
+from zoo.results.files import results
+from zoo.serving.gallery import Scene, gallery
+from zoo.serving.request import MAX_SEED, SNR_RANGE, AskError
+from zoo.serving.variants import Variant
 from zoo.space import cards, engine
 from zoo.space.api import add_endpoints, scene_from, sentences
 from zoo.space.device import hardware
 from zoo.space.engine import SWEEP_SNRS, Ask, Sent
-from zoo.space.scenes import SIZES
+from zoo.space.uploads import SIZES
 
 LIVE_LIMIT = 2
 """Visitors whose controls are answered at the same time; the others wait in line."""
@@ -155,7 +157,7 @@ def _control(scene: Scene, sents: Sequence[Sent]) -> Sent | None:
     return None if base is None else engine.paste(scene, base)
 
 
-def _picture(which: str, scene: Scene, sents: Mapping[str, Sent]) -> views.Pixels | None:
+def _picture(which: str, scene: Scene, sents: Mapping[str, Sent]) -> images.Pixels | None:
     fixed = {"x": scene.pair.source[0], "x_side": scene.pair.side[0]}
     if which not in fixed and which not in sents:
         return None
@@ -184,8 +186,8 @@ def show_sweep(metric: str, *values: Any) -> Any:
     models = chosen_models(now.chosen, rate)
     engine.check_sweep(scene, models, SWEEP_SNRS, DRAWS)
     rows = engine.sweep(scene, models, list(SWEEP_SNRS), DRAWS, ask)
-    curves = [views.Curve(engine.title_of(model), rows[model]) for model in models]
-    return views.sweep_figure(curves, METRICS[metric], snr_db=ask.snr_db)
+    curves = [plots.Curve(engine.title_of(model), rows[model]) for model in models]
+    return plots.sweep_figure(curves, METRICS[metric], snr_db=ask.snr_db)
 
 
 @sentences
@@ -194,10 +196,10 @@ def show_published(metric: str, *values: Any) -> Any:
     now = Values(*values)
     rate = rate_at(now.rate)
     measured = {model: results(model, RESULTS, rate) for model in chosen_models(now.chosen, rate)}
-    curves = [views.Curve(engine.title_of(model), found.rows) for model, found in measured.items() if found]
+    curves = [plots.Curve(engine.title_of(model), found.rows) for model, found in measured.items() if found]
     if not curves:
         raise AskError("no results on the test set travel with these variants: choose others, or sweep this picture")
-    return views.sweep_figure(curves, METRICS[metric], snr_db=now.snr)
+    return plots.sweep_figure(curves, METRICS[metric], snr_db=now.snr)
 
 
 @sentences

@@ -1,0 +1,1 @@
+"""Programs that measure the explorer and the hosted demo, each with the files in ``assets`` that it writes."""

@@ -1,0 +1,116 @@
+"""What a visitor takes away: the pictures, every number on show as CSV or JSON, and the Python lines."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import platform
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import streamlit as st
+import torch
+
+import wzroi
+from explorer.compute.engine import ENGINE, Ask, AskError, BusyError, Card, Frame, Variant, holdings
+from explorer.export.image import png
+from explorer.export.snippet import python_lines
+from explorer.ui.state import View
+from wzroi.config import CLASSES
+from zoo.errors import ZooError
+
+
+def row_of(card: Card, control: str) -> dict[str, Any]:
+    """A card's numbers as one row."""
+    entry = holdings().models.get(card.model)
+    chances = dict(zip(CLASSES, card.probabilities or [], strict=False))
+    return {
+        "model": card.model, "control": control, "symbols": card.symbols, "psnr_db": card.psnr, "ssim": card.ssim,
+        "roi_psnr_db": card.roi_psnr, "weights_sha256": entry.sha256 if entry else None,
+        **{f"p_{name}": chances.get(name) for name in CLASSES},
+    }
+
+
+def rows_of(frame: Frame) -> list[dict[str, Any]]:
+    """All rows of a frame: variants, then the paste control."""
+    return [row_of(card, "") for card in frame.cards] + ([row_of(frame.paste, "paste")] if frame.paste else [])
+
+
+def as_json(frame: Frame) -> str:
+    """A frame's numbers with all that decides them, seeds and versions."""
+    scene = frame.scene
+    return json.dumps({
+        "setting": frame.ask.told(), "title": scene.title, "size": scene.size, "label": scene.label,
+        "pair_source": scene.source, "judge": frame.judge, "rows": rows_of(frame),
+        "side_only": frame.side_only, "clean": frame.clean, **made_on(),
+    }, indent=1)  # fmt: skip
+
+
+def made_on() -> dict[str, Any]:
+    """The device and the versions that numbers were made with."""
+    versions = {"wzroi": wzroi.__version__, "torch": torch.__version__, "python": platform.python_version()}
+    return {"device": ENGINE.hardware(), "versions": versions}
+
+
+def as_csv(frame: Frame) -> str:
+    """A frame's rows as CSV, the setting in front of each."""
+    setting = {key: value for key, value in frame.ask.told().items() if key != "models"}
+    return csv_text([setting | row for row in rows_of(frame)], list(setting))
+
+
+def csv_text(rows: list[dict[str, Any]], columns: list[str]) -> str:
+    """Rows as CSV; ``columns`` are the header's where there are no rows."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, list(rows[0]) if rows else columns)
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()
+
+
+def judges_of(ask: Ask) -> dict[str, str]:
+    """The judge of each network, for those that have one."""
+    found = {model: ENGINE.judge_of(model) for model in ask.models}
+    return {model: judge for model, judge in found.items() if judge}
+
+
+def wanted(what: str, key: str) -> bool:
+    """Whether the visitor wants to take something away.
+
+    A switch, no expander: what nobody asked for is neither made nor loaded, and Streamlit's expander keeps a page that
+    was left in the browser's memory.
+    """
+    return st.toggle(f"Take away: {what}, and the Python lines", key=key)
+
+
+def take_away(view: View, variants: list[Variant]) -> None:
+    """Draw the downloads and the lines, where they are asked for."""
+    if not wanted("link, picture, numbers", "take_away"):
+        return
+    try:
+        frame = ENGINE.frame(view.ask(variants))
+    except (AskError, BusyError, ZooError, OSError) as error:
+        st.caption(str(error))
+        return
+    st.caption("The address of this page is a link to this view. Uploaded pictures are not part of it.")
+    downloads(frame, view)
+    try:
+        st.code(python_lines(frame, judges_of(frame.ask), str(ENGINE.device)), language="python", wrap_lines=True)
+        st.caption("Run at the project's root, the lines print the numbers shown above, to the last digit.")
+    except AskError as error:
+        st.caption(f"{str(error)[:1].upper()}{str(error)[1:]}.")
+
+
+def downloads(frame: Frame, view: View) -> None:
+    """Three files, made when they are asked for."""
+    offer([
+        ("Comparison as PNG", lambda: png(frame, view), "wzroi.png", "image/png"),
+        ("Numbers as CSV", lambda: as_csv(frame), "wzroi.csv", "text/csv"),
+        ("Numbers as JSON", lambda: as_json(frame), "wzroi.json", "application/json"),
+    ])
+
+
+def offer(files: Sequence[tuple[str, Callable[[], str | bytes], str, str]]) -> None:
+    """Buttons side by side: each a label, what makes the file, its name and its kind."""
+    for column, (label, data, name, kind) in zip(st.columns(len(files)), files, strict=True):
+        column.download_button(label, data, name, kind, on_click="ignore", icon=":material/download:")

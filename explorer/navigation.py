@@ -1,0 +1,34 @@
+"""The explorer's pages as data: a page is a row here and a function without arguments in a module of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from explorer.server import lazy_import
+
+
+class Page(NamedTuple):
+    """``module`` holds ``function()``, which draws the page; ``path`` is its part of the address."""
+
+    title: str
+    path: str
+    module: str
+    function: str = "page"
+
+    def draw(self) -> Callable[[], None]:
+        """The page's function, imported when the page is opened."""
+        return getattr(lazy_import.load(self.module), self.function)
+
+
+PAGES = [
+    Page("Compare", "compare", "explorer.pages.compare"),
+    Page("Side information", "side", "explorer.pages.side"),
+    Page("Region of interest", "roi", "explorer.pages.roi"),
+    Page("Channel", "channel", "explorer.pages.channel"),
+    Page("Sweep", "sweep", "explorer.pages.sweep"),
+    Page("Stereo", "stereo", "explorer.pages.stereo"),
+    Page("Figures", "figures", "explorer.pages.figures"),
+    Page("About", "about", "explorer.pages.about"),
+]
+"""Shown in this order; the first is the default. A new page needs a row here and nothing else."""

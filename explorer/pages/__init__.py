@@ -1,0 +1,1 @@
+"""The explorer's pages, a module each; ``explorer.navigation`` lists them."""

@@ -1,0 +1,45 @@
+"""The Compare page: one pair through any set of variants, live."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from explorer.compute.engine import Variant, catalogue
+from explorer.export.frame import take_away
+from explorer.ui.component import BENCH, base_path, bench_data
+from explorer.ui.layout import header, no_networks
+from explorer.ui.published_curves import sweep
+from explorer.ui.visit import Visit, arrive
+
+INTRO = (
+    "A camera sends **x** over a noisy channel with very few symbols; the receiver holds a correlated image **x_side** "
+    "and rebuilds x with it. Drag the sliders."
+)
+
+
+def page() -> None:
+    """Draw the page."""
+    header("WZ-ROI: side information at the receiver, live", INTRO)
+    variants = catalogue()
+    if not variants:
+        no_networks()
+        return
+    here = arrive(variants)
+    live(here, variants)
+
+
+@st.fragment
+def live(here: Visit, variants: list[Variant]) -> None:
+    """The component and the sweep below it; a settled control reruns this part alone."""
+    showing = st.session_state.source == "gallery"
+    data = bench_data(here.view, variants, here.version, base_path(), showing)
+    told = BENCH(key="bench", data=data, on_view_change=lambda: None)
+    if told.view:
+        here.adopt(told.view, variants)
+    query = here.view.to_query()
+    if query != st.query_params.to_dict():
+        st.query_params.from_dict(query)
+    here.pictured = here.pictured or bool(told.view)
+    if here.pictured:  # the plotting library holds a browser up for half a second: the first picture comes before it
+        sweep(here.view, variants)
+        take_away(here.view, variants)

@@ -1,0 +1,162 @@
+"""The Region of interest page: the map by origin or painted by hand, and where in the picture it lowers the error."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from explorer.compute.engine import Ask, AskError, BusyError, Variant, catalogue, holdings
+from explorer.compute.roi_comparison import Comparison, compare
+from explorer.export import roi
+from explorer.ui import tables
+from explorer.ui.component import ORIGIN_LABELS, asset, base_path, bench_data
+from explorer.ui.layout import header, no_networks
+from explorer.ui.state import View
+from explorer.ui.tables import verdict
+from explorer.ui.visit import Visit, arrive, visit
+from wzroi import images
+from wzroi.config import JudgeConfig
+from zoo.errors import ZooError
+from zoo.serving.painted_roi import PREFIX, check
+
+BENCH = st.components.v2.component(
+    "wzroi_roi", html=asset("roi.html"), css=asset("bench.css", "help.css", "roi.css"),
+    js=asset("live.js", "painter.js", "roi.js"),
+)
+
+INTRO = (
+    "A WZ-ROI decoder is told where to look by a map **M**. Here is one network with the map of every origin, and one "
+    "that you paint. **Blue** is where the error goes down against no map at all (zeros), **orange** where it goes up."
+)
+HINT = ("Press and drag, or use the arrow keys and Space; 0 to 3 set a strength. Like the receiver's own map it lies "
+        "over x_side, and is drawn on x where the crop came from.")
+LABELS = ORIGIN_LABELS | {"painted": "painted: by hand, over x_side"}
+START = "0" * 16 + "00333300" * 4 + "0" * 16
+"""What is painted at first: the middle."""
+
+HEADINGS = ("ROI map", "PSNR", "to zeros", "SSIM", "ROI-PSNR", "error in M", "error outside", "Judge says")
+FAULTS = (AskError, BusyError, ZooError, OSError)
+
+
+class Choice:
+    """What this page adds to the visit's view: the network's variant, and the painted grid."""
+
+    def __init__(self, network: str, grid: str) -> None:
+        self.network, self.grid = network, grid
+
+    def adopt(self, report: dict[str, Any], networks: list[Variant]) -> None:
+        """Take over what the component reports; what is no good keeps its former value."""
+        if report.get("network") in [one.id for one in networks]:
+            self.network = report["network"]
+        try:
+            self.grid = check(str(report.get("grid", "")))
+        except AskError:
+            return
+
+
+def guided(variants: list[Variant]) -> list[Variant]:
+    """The variants that take an ROI map."""
+    models = holdings().models
+    configs = {v.id: [models[name].config for name in v.names.values() if name in models] for v in variants}
+    return [v for v in variants if any(not isinstance(c, JudgeConfig) and c.uses_roi for c in configs[v.id])]
+
+
+def begun(networks: list[Variant]) -> Choice:
+    """This visit's choice, begun from the link it was opened with; what is wrong with that is told."""
+    if "roi_choice" in st.session_state and st.session_state.roi_choice.network in [one.id for one in networks]:
+        return st.session_state.roi_choice
+    query, told = st.query_params.to_dict(), []
+    network, grid = query.get("network", networks[0].id), query.get("grid", START)
+    if network not in [one.id for one in networks]:
+        told.append(f"The link says network={network[:40]}; there are {', '.join(one.id for one in networks)}.")
+        network = networks[0].id
+    try:
+        check(grid)
+    except AskError as error:
+        told.append(f"The link's grid is no good: {error}.")
+        grid = START
+    st.session_state.notices = st.session_state.get("notices", []) + told
+    st.session_state.roi_choice = Choice(network, grid)
+    return st.session_state.roi_choice
+
+
+def page() -> None:
+    """Draw the page."""
+    header("Region of interest: what the map does", INTRO)
+    variants = catalogue()
+    networks = guided(variants)
+    if not variants:
+        no_networks()
+        return
+    if not networks:
+        st.info("The zoo has no network that takes an ROI map: pull or train a WZ-ROI one.")
+        return
+    visit(variants)
+    begun(networks)  # its notices are drawn with the visit's
+    live(arrive(variants), variants, networks)
+
+
+def roi_data(choice: Choice, networks: list[Variant]) -> dict[str, Any]:
+    """What the component is told of this page alone."""
+    return {
+        "state": {"network": choice.network, "grid": choice.grid}, "origins": LABELS, "hint": HINT,
+        "networks": [one._asdict() | {"names": {str(k): n for k, n in one.names.items()}} for one in networks],
+        "change_scale": images.CHANGE_SCALE, "change_colours": list(images.BLUE_ORANGE),
+    }
+
+
+def at_rate(view: View, variant: Variant) -> View:
+    """The view at the variant's rate that is nearest to its own."""
+    return replace(view, rate=min(variant.names, key=lambda rate: abs(1 / rate - 1 / view.rate)))
+
+
+@st.fragment
+def live(here: Visit, variants: list[Variant], networks: list[Variant]) -> None:
+    """The component, and below it what has settled."""
+    choice = begun(networks)
+    network = next(one for one in networks if one.id == choice.network)
+    view = at_rate(here.view, network)
+    data = bench_data(view, variants, here.version, base_path(), st.session_state.source == "gallery")
+    told = BENCH(key="roi_bench", data=data | {"roi": roi_data(choice, networks)}, on_view_change=lambda: None)
+    if told.view:
+        here.adopt(told.view, variants)
+        choice.adopt(told.view, networks)
+    network = next(one for one in networks if one.id == choice.network)
+    view = at_rate(here.view, network)
+    query = view.to_query() | {"network": choice.network, "grid": choice.grid}
+    for name in ("variants", "roi", "overlay", "errors"):
+        del query[name]
+    if query != st.query_params.to_dict():
+        st.query_params.from_dict(query)
+    settled(view, network.names[view.rate], choice.grid)
+
+
+def settled(view: View, model: str, grid: str) -> None:
+    """The table of all numbers, and what is taken away."""
+    try:
+        done = compare(Ask(view.pair, (model,), view.snr, view.channel, PREFIX + grid, view.seed, view.rate))
+    except FAULTS as error:
+        st.caption(str(error))
+        return
+    caption = f"{done.scene.title}, {done.found[0].card.title}, {view.snr:g} dB, seed {view.seed}"
+    tables.draw(caption, HEADINGS, rows_of(done), words=(7,))
+    st.caption("Error in M: squared error weighted by M (moved onto x), against that of the zeros map; outside: by "
+               "1 - M; – where zeros leaves no error, as in a crop that is known. The oracles `source` and "
+               "`source+label` look at x, which no receiver can.")
+    roi.draw(done)
+
+
+def rows_of(done: Comparison) -> list[tuple[str, ...]]:
+    """A row an origin."""
+
+    def part(value: float | None) -> str:
+        return "–" if value is None else f"{100 * value:+.1f} %"
+
+    rows = []
+    for name, _, _, card, change in done.found:
+        weighted = "–" if card.roi_psnr is None else f"{card.roi_psnr:.2f} dB"
+        rows.append((LABELS[name], f"{card.psnr:.2f} dB", f"{change.psnr:+.2f} dB", f"{card.ssim:.3f}", weighted,
+                     part(change.inside), part(change.outside), verdict(card)))
+    return rows

@@ -1,0 +1,1 @@
+"""The server's own routes, and what goes on beside its start."""

@@ -1,0 +1,50 @@
+"""What goes on beside the server: loading what computes, and giving freed memory back."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import time
+
+from explorer.server.lazy_import import load
+
+TRIM_SECONDS = 10.0
+
+
+def give_back() -> bool:
+    """Return freed memory to the system; whether the C library can (glibc's).
+
+    A server computes for its visitors in forty threads, each with a pool of memory that keeps what it once held. Takes
+    some milliseconds.
+    """
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
+        return True
+    return False
+
+
+def keep_giving_back() -> None:
+    """``give_back`` every ``TRIM_SECONDS`` while the process lives; returns at once where it cannot."""
+    while give_back():
+        time.sleep(TRIM_SECONDS)
+
+
+def warm_up() -> None:
+    """Load the first page's networks; then set what is loaded apart from garbage collection.
+
+    Streamlit collects garbage after each rerun, which with torch loaded takes 0.2 s; frozen objects are not visited.
+    """
+    load("torch")
+    engine, state = load("explorer.compute.engine"), load("explorer.ui.state")
+    with contextlib.suppress(engine.ZooError, OSError):  # the page itself says what is wrong with the zoo
+        variants = engine.catalogue()
+        engine.ENGINE.warm_up(state.default_view(variants).ask(variants))
+    gc.collect()
+    gc.freeze()
+
+
+def attend() -> None:
+    """What goes on beside the server, for a thread of its own: ``warm_up``, then ``keep_giving_back``."""
+    warm_up()
+    keep_giving_back()

@@ -1,0 +1,111 @@
+"""The live component of the Compare page: its data, and where its HTML, CSS and JavaScript lie."""
+
+from __future__ import annotations
+
+import base64
+import functools
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from explorer.compute.engine import CLASS_NAMES, ENGINE, MAX_SEED, MAX_VARIANTS, SNR_RANGE, Variant, holdings
+from explorer.compute.pair_sources import gallery, gallery_scene, shrink
+from explorer.ui.state import View
+from wzroi import images
+from wzroi.channel import CHANNELS
+from wzroi.config import FlexConfig, ModelConfig
+from wzroi.roi import ORIGINS
+
+FOLDER = Path(__file__).resolve().parent / "web"
+THUMB = 32
+
+CHANNEL_NAMES = {"awgn": "AWGN", "rayleigh": "Rayleigh block fading", "rayleigh_iid": "Rayleigh i.i.d. fading"}
+
+ORIGIN_LABELS = {
+    "side": "side: what a receiver can compute",
+    "source": "source: oracle, Grad-CAM of x",
+    "source+label": "source+label: oracle, true class",
+    "zeros": "zeros: no region",
+    "normal": "normal: random numbers",
+    "shuffled": "shuffled: another image's map",
+}
+
+TIPS = {
+    "pair": "The image x that the camera sends (eq. 1); x_side is made from it, or is the other camera's (eq. 4).",
+    "snr": "Signal-to-noise ratio in dB per complex symbol: noise power is 10^(-SNR/10) (eq. 2, P_avg = 1).",
+    "rate": "Bandwidth ratio rho = k / (3 H W): complex channel symbols per source value (eq. 3). A flexible network "
+            "serves every step of 1/96, the others the rates that they were trained for.",
+    "opacity": "How strongly the ROI map M (Grad-CAM, eqs. 6 and 7) is laid over the pictures.",
+    "channel": "AWGN adds noise n before the decoder (eq. 4); Rayleigh fading has a random gain, known there, as well.",
+    "roi": "From what the ROI map M is computed (eqs. 6 and 7); only 'side' is possible at a receiver.",
+    "seed": "Seed of the channel noise n in what the decoder gets (eq. 4): the same seed gives the same pixels.",
+    "errors": "Absolute error of the estimate of x (eq. 4), mean over red, green and blue; one scale for all.",
+    "variants": "What the decoder has besides the symbols (eq. 4): nothing, x_side, SFT layers (eq. 8), M.",
+    "rec": "Trained by Algorithm 1 on the squared error alone (eq. 9).",
+    "task": "Trained by Algorithm 2 on the squared error and the judge's cross-entropy (eqs. 5 and 10).",
+    "tiles": "Whole: one image of k symbols (eqs. 2 and 3). Tiles: each is an image of the size of training.",
+    "draws": "How often the same symbols are sent, each time with new noise n (eq. 4).",
+    "believed": "What SNR the equaliser before the decoder (eq. 4) assumes; on AWGN only a flexible network uses it.",
+    "mismatch": "How the network fares where the channel's noise is not that of training (5 dB, eq. 9).",
+}
+
+
+@functools.cache
+def asset(*names: str) -> str:
+    """The text of the component's files, one after the other: a component takes one script and one style sheet."""
+    return "\n".join((FOLDER / name).read_text(encoding="utf-8") for name in names)
+
+
+def shapes() -> dict[str, dict[str, int]]:
+    """Sizes for the signal chain: c maps and N filters of each network; window and coefficients of a flexible one."""
+    configs = {name: entry.config for name, entry in holdings().models.items()}
+    found = {name: {"maps": config.maps, "width": config.width} for name, config in configs.items()
+             if isinstance(config, ModelConfig)}
+    flexible = {"window": FlexConfig.WINDOW, "values": 64 * FlexConfig.MAX_MAPS}
+    return found | {name: flexible for name, config in configs.items() if isinstance(config, FlexConfig)}
+
+
+def square(identifier: str) -> images.Pixels:
+    """A gallery picture's middle square as a thumbnail."""
+    source = gallery_scene(identifier).pair.source
+    height, width = source.shape[-2:]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return images.to_pixels(shrink(source[..., top : top + side, left : left + side], THUMB, THUMB)[0])
+
+
+@functools.cache
+def gallery_data() -> dict[str, Any]:
+    """Thumbnails of the gallery, one below the other, with their keys and titles."""
+    sheet = images.png_bytes(images.stack_tiles([square(name) for name in gallery()]), compress_level=9)
+    items = [{"key": f"gallery:{name}", "title": item.title} for name, item in gallery().items()]
+    return {"sheet": base64.b64encode(sheet).decode(), "size": THUMB, "items": items}
+
+
+def base_path() -> str:
+    """What stands before the explorer's routes in its address: empty, or ``/name``."""
+    base = str(st.config.get_option("server.baseUrlPath")).strip("/")
+    return f"/{base}" if base else ""
+
+
+def bench_data(
+    view: View, variants: list[Variant], version: int, base: str, show_gallery: bool,
+    crop: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """All that the component is told; ``crop``: the controls of what is done to the side image."""
+    return {
+        "version": version, "base": base, "view": view.to_data(),
+        "catalogue": [v._asdict() | {"names": {str(k): n for k, n in v.names.items()}} for v in variants],
+        "crop": crop, "gallery": gallery_data() if show_gallery else None,
+        "channels": CHANNELS, "channel_names": CHANNEL_NAMES, "origins": {key: ORIGIN_LABELS[key] for key in ORIGINS},
+        "shapes": shapes(), "classes": CLASS_NAMES, "tips": TIPS, "hardware": ENGINE.hardware(),
+        "snr_range": list(SNR_RANGE), "max_seed": MAX_SEED, "max_variants": MAX_VARIANTS,
+        "error_scale": images.ERROR_SCALE, "error_colours": list(images.INFERNO), "roi_colours": list(images.CIVIDIS),
+    }
+
+
+BENCH = st.components.v2.component(
+    "wzroi_bench", html=asset("bench.html"), css=asset("bench.css", "help.css"),
+    js=asset("live.js", "chain.js", "tour.js", "reveal.js", "bench.js"),
+)

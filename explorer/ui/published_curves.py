@@ -1,0 +1,66 @@
+"""The SNR sweep below the pictures: committed test-set results, with the present picture's point on them."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import streamlit as st
+
+from explorer.compute.engine import ENGINE, AskError, BusyError, Variant
+from explorer.compute.pair_sources import SourceError
+from explorer.ui.state import View
+from zoo.errors import ZooError
+from zoo.rates import rho_text
+from zoo.results import files, plots
+
+LABELS = {"psnr": "PSNR", "ssim": "SSIM", "roi_psnr": "ROI-PSNR", "accuracy": "Accuracy"}
+
+
+def rows_of(model: str, rate: Fraction) -> list[files.Row]:
+    """Rows of a model's committed results at 1/rho; empty where it was not evaluated, or its file is damaged."""
+    try:
+        found = files.results(model, files.RESULTS, rate)
+    except ZooError:
+        return []
+    return found.rows if found else []
+
+
+def curves_of(view: View, variants: list[Variant]) -> tuple[list[plots.Curve], list[str]]:
+    """Curves of the chosen variants at the chosen rate, and the titles of those without results."""
+    curves, missing = [], []
+    for variant in variants:
+        if variant.id not in view.variants or view.rate not in variant.names:
+            continue
+        rows = rows_of(variant.names[view.rate], view.rate)
+        curves += [plots.Curve(variant.title, rows)] if rows else []
+        missing += [] if rows else [variant.title]
+    return curves, missing
+
+
+def present_of(view: View, variants: list[Variant], metric: str) -> dict[str, float]:
+    """The metric of the present picture by variant title; empty where a frame cannot be had."""
+    if metric == "accuracy":
+        return {}
+    try:
+        frame = ENGINE.frame(view.ask(variants))
+    except (AskError, BusyError, SourceError, ZooError, OSError):
+        return {}
+    values = {card.title: getattr(card, metric) for card in frame.cards}
+    return {title: value for title, value in values.items() if value is not None}
+
+
+def sweep(view: View, variants: list[Variant]) -> None:
+    """Draw the plot."""
+    st.subheader(f"Over SNR, at ρ = {rho_text(view.rate)}", anchor=False)
+    curves, missing = curves_of(view, variants)
+    if not curves:
+        st.caption("Not yet measured: there are no committed test-set results of the chosen variants at this rate.")
+        return
+    metric = st.segmented_control(
+        "Metric", list(LABELS), default="psnr", format_func=LABELS.get, key="metric", required=True,
+        label_visibility="collapsed",
+    )
+    figure = plots.sweep_figure(curves, metric or "psnr", present_of(view, variants, metric or "psnr"), view.snr)
+    st.plotly_chart(figure, key="sweep", config={"displaylogo": False})
+    note = "CIFAR-10 test set, AWGN, with 95 % bands. A ring is the picture shown above, at the present setting."
+    st.caption(note + (f" Not yet measured: {', '.join(missing)}." if missing else ""))

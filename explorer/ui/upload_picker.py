@@ -1,0 +1,81 @@
+"""Choosing pictures of one's own: one picture, or a left and a right one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import streamlit as st
+from torch import Tensor
+
+from explorer.compute.pair_sources import SIZES, UPLOADS, upload_pair
+from zoo.image_io import PictureError, read_pictures
+
+DEFAULT_SIZE = 64
+
+
+class File(Protocol):
+    """What Streamlit's uploader gives."""
+
+    name: str
+
+    def getvalue(self) -> bytes: ...
+
+
+def read_files(files: Sequence[File], longer: int | None) -> tuple[list[Tensor], str]:
+    """One or two uploaded pictures ``[1, 3, H, W]``, the longer side at most ``longer``, and a title.
+
+    Raises:
+        PictureError: more than two files, a file that is no picture, or two of different sizes.
+    """
+    if len(files) > 2:
+        raise PictureError(f"{len(files)} files were given: choose one picture, or a left and a right one")
+    blobs = [file.getvalue() for file in files]
+    names = [file.name[:60] for file in files]
+    return read_pictures(blobs, names, longer), " and ".join(names)
+
+
+def keep(files: Sequence[File], longer: int) -> str:
+    """Read uploaded files and keep their pair; returns its key. Raises PictureError or another ValueError."""
+    pictures, title = read_files(files, longer)
+    right = pictures[1] if len(pictures) == 2 else None
+    pair, source = upload_pair(pictures[0], right, longer)
+    return UPLOADS.put(pair, title, source)
+
+
+def forget(keys: list[str]) -> None:
+    """Drop a visit's uploads."""
+    for key in keys:
+        UPLOADS.drop(key)
+    keys.clear()
+
+
+def choose(kept: list[str]) -> str | None:
+    """Draw the widgets; returns the key of the upload, ``None`` before there is one. ``kept``: keys of this visit."""
+    left, right = st.columns([3, 1])
+    files = left.file_uploader(
+        "One picture, or a left and a right one of the same size (the left one is sent)", accept_multiple_files=True,
+        key="files",
+    )
+    size = right.selectbox(
+        "Longer side, pixels", SIZES, index=SIZES.index(DEFAULT_SIZE), key="upload_size",
+        help="The networks and the judge were trained at 32; larger pictures look better and take longer.",
+    )
+    if not files:
+        return None
+    mark = (tuple(file.file_id for file in files), size)
+    if st.session_state.get("upload_mark") != mark:
+        _replace(files, size, kept, mark)
+    if message := st.session_state.get("upload_error"):
+        st.error(message, icon=":material/broken_image:")
+        return None
+    return kept[-1] if kept else None
+
+
+def _replace(files: Sequence[File], size: int, kept: list[str], mark: tuple[object, int]) -> None:
+    st.session_state.upload_mark, st.session_state.upload_error = mark, ""
+    forget(kept)
+    try:
+        kept.append(keep(files, size))
+    except ValueError as error:
+        st.session_state.upload_error = str(error)

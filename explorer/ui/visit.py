@@ -1,0 +1,87 @@
+"""A visitor's session: the view, where its pair comes from, and what was wrong with the link it was opened with."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from explorer.compute.engine import Variant
+from explorer.ui import cifar_picker, upload_picker
+from explorer.ui.state import View, read_component, read_query
+
+SOURCES = {"gallery": "Gallery", "cifar": "CIFAR-10 test set", "upload": "Your picture"}
+
+
+class Visit:
+    """What one visitor's session holds besides widgets: the view, and its version for the component.
+
+    ``pictured``: the component has reported, as it does once its first picture stands.
+    """
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self.version = 0
+        self.gallery = view.pair if view.pair.startswith("gallery:") else View().pair
+        self.uploads: list[str] = []
+        self.pictured = False
+
+    def show(self, pair: str) -> None:
+        """Show another pair at the next drawing."""
+        if pair != self.view.pair:
+            self.view = replace(self.view, pair=pair)
+            self.version += 1
+
+    def adopt(self, report: dict[str, Any], variants: list[Variant]) -> None:
+        """Take over what the component reports; its pair only if it has seen the latest choice made beside it."""
+        view = read_component(report, self.view, variants)
+        if report.get("version") == self.version and view.pair.startswith("gallery:"):
+            self.view, self.gallery = view, view.pair
+        else:
+            self.view = replace(view, pair=self.view.pair)
+
+
+def visit(variants: list[Variant]) -> Visit:
+    """This session's visit, begun from the link it was opened with."""
+    if "visit" not in st.session_state:
+        view, notices = read_query(st.query_params.to_dict(), variants)
+        st.session_state.visit = Visit(view)
+        st.session_state.notices = notices
+        weakref.finalize(st.session_state.visit, upload_picker.forget, st.session_state.visit.uploads)
+    return st.session_state.visit
+
+
+def notices() -> None:
+    """What was wrong with the link, once, until it is read."""
+    told = st.session_state.get("notices", [])
+    if told:
+        st.warning("\n\n".join(told), icon=":material/link_off:")
+        st.button("Understood", on_click=lambda: st.session_state.update(notices=[]))
+
+
+def choose_pair(here: Visit) -> None:
+    """The widgets that choose where the pair comes from."""
+    # a widget's value is forgotten while another page is open: the pair on show says where it came from
+    st.session_state.setdefault("source", here.view.pair.partition(":")[0])
+    kind = st.segmented_control("Pair", list(SOURCES), format_func=SOURCES.get, key="source", required=True,
+                                label_visibility="collapsed")
+    if kind == "cifar":
+        key = cifar_picker.choose(here.view.pair)
+    elif kind == "upload":
+        key = upload_picker.choose(here.uploads)
+    else:
+        key = here.gallery
+    if key:
+        here.show(key)
+
+
+def arrive(variants: list[Variant]) -> Visit:
+    """The visit, with what was wrong with its link and the choice of the pair drawn."""
+    here = visit(variants)
+    with st.container():  # a place of their own: what comes and goes there must not move the component below
+        notices()
+    with st.container():
+        choose_pair(here)
+    return here

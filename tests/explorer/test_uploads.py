@@ -1,0 +1,16 @@
+"""A short version of ``fuzz_uploads``: hostile files through the explorer's own loader."""
+
+from __future__ import annotations
+
+from benchmarks import fuzz_uploads
+
+
+def test_fuzzed_uploads_end_in_a_pair_or_a_sentence() -> None:
+    outcomes = [fuzz_uploads.run(number) for number in range(300)]
+    taken = sum(one.taken for one in outcomes)
+    assert 30 < taken < 270, "both ends are reached"
+    assert {one.deed for one in outcomes} == set(fuzz_uploads.DEEDS)
+    slow = [one for one in outcomes if one.busy > 1]  # of this process alone: others may keep the cores busy
+    assert not slow
+    assert max(one.busy for one in outcomes if one.deed == "bomb") < 0.5, "refused by the header"
+    assert len(fuzz_uploads.UPLOADS) == 0

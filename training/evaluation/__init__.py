@@ -1,0 +1,1 @@
+"""Measuring on the test set: networks, ablations, speed."""

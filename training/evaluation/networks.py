@@ -1,0 +1,83 @@
+"""Networks to evaluate: of finished runs, or of the zoo."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from safetensors.torch import load_file
+
+import zoo
+from training.fit.runs import RECORD, WEIGHTS, MissingRun, finished
+from wzroi.judge import Judge
+from wzroi.names import ModelName
+from wzroi.networks.deepjscc import WynerZivJSCC
+from zoo.rates import LinkNetwork
+from zoo.store.checkpoint import Network as StoredNetwork
+from zoo.store.checkpoint import build, digest, half_weights, network_from, read_config
+
+
+class Network(NamedTuple):
+    """A network to evaluate: its name, its weights as stored, and their sha256."""
+
+    name: ModelName
+    model: LinkNetwork
+    sha256: str
+
+    @property
+    def roi_origin(self) -> str | None:
+        """The origin of the ROI map it is evaluated with; ``None`` for an architecture without one."""
+        if not self.model.config.uses_roi:
+            return None
+        return "source+label" if self.name.oracle else "side"
+
+
+def network_of_run(runs: Path, name: str, device: torch.device | str = "cpu") -> tuple[StoredNetwork, str]:
+    """A finished run's network as the zoo stores it (half precision), and the sha256 of that file.
+
+    Raises:
+        MissingRun: when the run is not finished. ZooError: when its files do not fit together.
+    """
+    folder = runs / name
+    if not finished(folder):
+        raise MissingRun(f"no finished run in {folder}: run `python -m training train {name} --runs {runs}` first")
+    record = json.loads((folder / RECORD).read_text())
+    is_judge = "recipe" in record
+    config = read_config("judge" if is_judge else "link", (record["recipe"] if is_judge else record)["config"], name)
+    trained = build(config)
+    trained.load_state_dict(load_file(folder / WEIGHTS), strict=True)
+    blob = half_weights(trained)
+    return network_from(config, blob, str(folder), device), digest(blob)
+
+
+class Origin:
+    """Where networks come from: finished runs in a folder, or (``runs`` is ``None``) the zoo's checkpoints."""
+
+    def __init__(self, runs: Path | None, device: torch.device | str, compiled: bool = False) -> None:
+        self.runs, self.device, self.compiled = runs, device, compiled
+
+    def network(self, name: ModelName) -> Network:
+        """The link network ``name``."""
+        model, sha256 = self._stored(str(name), zoo.load)
+        if isinstance(model, Judge):
+            raise MissingRun(f"{name} is no link network: train it with `python -m training train {name}`")
+        if self.compiled and isinstance(model, WynerZivJSCC):
+            model.decoder.compile()
+        return Network(name, model.to(memory_format=torch.channels_last), sha256)
+
+    def judge(self, name: str) -> tuple[Judge, str]:
+        """The judge ``name`` and the sha256 of its weights."""
+        judge, sha256 = self._stored(name, zoo.load_judge)
+        if not isinstance(judge, Judge):
+            raise MissingRun(f"{name} is no judge: train it with `python -m training judge {name}`")
+        if self.compiled:
+            judge.compile()
+        return judge.to(memory_format=torch.channels_last), sha256
+
+    def _stored(self, name: str, load: Callable[[str, str], StoredNetwork]) -> tuple[StoredNetwork, str]:
+        if self.runs is not None:
+            return network_of_run(self.runs, name, self.device)
+        return load(name, str(self.device)), zoo.describe(name).sha256

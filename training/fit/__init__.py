@@ -1,0 +1,1 @@
+"""Training: the loop, what each network learns, finished runs, campaigns, and publishing."""

@@ -1,0 +1,57 @@
+"""Take checkpoints of the zoo as finished runs, so that training goes on from them: the way back of ``publish``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from safetensors.torch import save_file
+
+from training.fit.loop import write_atomically
+from training.fit.runs import RECORD, WEIGHTS, finished, run_lock
+from zoo.errors import ZooError
+from zoo.loading import find
+from zoo.store.verified import load_from
+
+
+def adopt(name: str, runs: Path) -> bool:
+    """Write ``runs/<name>`` from the zoo's checkpoint; an existing finished run is left alone.
+
+    A ``task`` network then starts from that ``rec`` network, or a link network trains under that judge. The weights
+    are the published ones (rounded to half precision); the record is the registry's.
+
+    Returns:
+        Whether the run was written.
+
+    Raises:
+        ZooError: for an unknown name, or a missing or altered file.
+    """
+    folder = runs / name
+    shelf, entry = find(name)
+    network = load_from(shelf, name, "cpu")
+    with run_lock(folder):
+        if finished(folder):
+            return False
+        record = {"name": name, **entry.training, "adopted": entry.sha256}
+        if entry.network == "link":
+            record |= {"config": entry.config.to_dict(), "judge": entry.judge}
+        weights = {key: value.contiguous() for key, value in network.state_dict().items()}
+        write_atomically(folder / WEIGHTS, lambda path: save_file(weights, path))
+        write_atomically(folder / RECORD, lambda path: path.write_text(json.dumps(record, indent=1) + "\n"))
+    return True
+
+
+def adopt_command(
+    names: Annotated[list[str], typer.Argument(help="Checkpoints of the zoo, e.g. resnet_lite.cifar10.")],
+    runs: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs"),
+) -> None:
+    """Take the zoo's checkpoints as finished runs: others start from them without training them again."""
+    for name in names:
+        try:
+            written = adopt(name, runs)
+        except ZooError as error:
+            typer.secho(f"error: {error}", err=True, fg="red")
+            raise typer.Exit(2) from error
+        typer.echo(f"{runs / name}: {'written' if written else 'is there already, left as it is'}")

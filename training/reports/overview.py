@@ -1,0 +1,100 @@
+"""What the README itself shows: a line a network at 5 dB beside its baselines, and the flexible networks over rates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from training.reports.markdown import Table
+from training.reports.networks import KINDS, TIER_TITLES, shown
+from wzroi.config import FLEXIBLE
+from zoo.results import files as data
+from zoo.results.files import Value
+from zoo.results.tables import BASELINES, BOUNDS, FLEX_CONTROLS, HEADLINE_DB, PAPER_RATES, Tier
+
+COLUMNS = {"psnr": ("PSNR in dB", "rec"), "ssim": ("SSIM", "rec"), "accuracy": ("accuracy in %", "task")}
+"""Metric -> its heading, and the stage of training whose network it is read from."""
+
+SCHEMES = ("linear_wz", "link_paste", "link_unsent", "avif_mosaic_paste", "avif_mosaic_unsent")
+"""Of ``zoo.results.tables.BASELINES``: those that use the side image, the strongest of each kind."""
+
+BOUND = "conditional"
+NOTE = (
+    "PSNR and SSIM are those of the `rec` networks, accuracy that of the `task` networks. The bound is one of the mean "
+    "squared error: the PSNR of a network's mean squared error lies below its mean PSNR."
+)
+
+Read = Callable[[str, int], Value | None]
+"""(metric, 1/rho) -> what was measured at 5 dB."""
+
+
+def _network(architecture: str, tier: Tier, folder: Path, control: str = "", *, oracle: bool = False) -> Read:
+    def read(metric: str, rate: int) -> Value | None:
+        name = data.name_of(architecture, COLUMNS[metric][1], rate, tier, oracle=oracle)
+        found = data.results(name, folder, rate)
+        return found.at(metric, HEADLINE_DB, control) if found else None
+
+    return read
+
+
+def _scheme(key: str, tier: Tier, folder: Path) -> Read:
+    return lambda metric, rate: dict(data.scheme(rate, key, metric, tier, folder)).get(HEADLINE_DB)
+
+
+def _side_alone(tier: Tier, folder: Path) -> Read:
+    return lambda metric, rate: data.judged("side", tier, folder) if metric == "accuracy" else None
+
+
+def _bound(folder: Path) -> Read:
+    def read(metric: str, rate: int) -> Value | None:
+        found = dict(data.bounds(rate, BOUND, folder)).get(HEADLINE_DB) if metric == "psnr" else None
+        return None if found is None else Value(found, None)
+
+    return read
+
+
+def _networks(tier: Tier, folder: Path) -> Iterator[tuple[str, Read]]:
+    """The zoo's architectures."""
+    for architecture, oracle in KINDS:
+        title = f"`{architecture}`" + ", an oracle's ROI map" * oracle
+        yield title, _network(architecture, tier, folder, oracle=oracle)
+
+
+def _beside(tier: Tier, folder: Path) -> Iterator[tuple[str, Read]]:
+    """What a network is held against."""
+    for architecture in FLEXIBLE:
+        yield f"control: `{architecture}`, {FLEX_CONTROLS['blind']}", _network(architecture, tier, folder, "blind")
+    yield "control: DeepJSCC + paste", _network("deepjscc", tier, folder, "paste")
+    yield "control: the side image alone, nothing sent", _side_alone(tier, folder)
+    for key in SCHEMES:
+        yield BASELINES[key], _scheme(key, tier, folder)
+    yield f"bound: Gaussian source at capacity, {BOUNDS[BOUND]}", _bound(folder)
+
+
+def _rows(lines: Iterator[tuple[str, Read]]) -> list[list[str]]:
+    """A row a line of which anything was measured."""
+    rows = []
+    for title, read in lines:
+        found = [(metric, read(metric, rate)) for metric in COLUMNS for rate in PAPER_RATES]
+        if any(value is not None for _, value in found):
+            rows.append([title, *("–" if value is None else value.show(metric) for metric, value in found)])
+    return rows
+
+
+def overview_tables(tier: Tier, folder: Path) -> list[Table]:
+    """The networks at 5 dB and both of the paper's rates, with what stands beside them."""
+    rows = _rows(_networks(tier, folder))
+    headings = ["Network", *(f"{title}, 1/{rate}" for title, _ in COLUMNS.values() for rate in PAPER_RATES)]
+    title = f"{TIER_TITLES[tier]}, AWGN at {HEADLINE_DB:g} dB"
+    return [Table(title, headings, rows + _rows(_beside(tier, folder)), NOTE)] if rows else []
+
+
+def rates_tables(tier: Tier, folder: Path) -> list[Table]:
+    """The flexible ``rec`` networks' PSNR at 5 dB over the bandwidth ratio."""
+    names = [data.name_of(architecture, "rec", PAPER_RATES[0], tier) for architecture in FLEXIBLE]
+    known = {name: found for name in names if (found := data.results(name, folder)) is not None}
+    rates = sorted({rate for found in known.values() for rate in found.rates}, reverse=True)
+    rows = [[f"`{name}`", *(shown(found.at_rate(rate), "psnr", HEADLINE_DB) for rate in rates)]
+            for name, found in known.items()]
+    title = f"One network for every rate: PSNR in dB over the bandwidth ratio, AWGN at {HEADLINE_DB:g} dB"
+    return [Table(title, ["Network", *(f"1/{rate}" for rate in rates)], rows)] if rows else []

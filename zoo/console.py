@@ -1,0 +1,28 @@
+"""What the commands share: errors as one line, and the width of tables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+from rich.console import Console
+
+from zoo.errors import ZooError
+from zoo.image_io import PictureError
+
+
+@contextmanager
+def reporting() -> Iterator[None]:
+    """Turn the project's own errors into one red line and exit code 2."""
+    try:
+        yield
+    except (ZooError, PictureError, ValueError) as error:
+        typer.secho(f"error: {error}", err=True, fg="red")
+        raise typer.Exit(2) from error
+
+
+def console() -> Console:
+    """The terminal, or a wide page where there is none."""
+    return Console(width=None if os.environ.get("COLUMNS") or os.isatty(1) else 200)

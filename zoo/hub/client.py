@@ -1,0 +1,28 @@
+"""The Hub's client, its cache, and whether it may use the network."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+
+def api(token: str | None = None) -> Any:
+    """The Hub's client, at ``$HF_ENDPOINT`` where it is set."""
+    from huggingface_hub import HfApi
+
+    return HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None, token=token, library_name="wzroi")
+
+
+def cache_folder() -> Path:
+    """The Hub's cache: ``$HF_HUB_CACHE``, or wherever the client keeps it."""
+    from huggingface_hub import constants
+
+    return Path(os.environ.get("HF_HUB_CACHE") or constants.HF_HUB_CACHE)
+
+
+def offline() -> bool:
+    """Whether ``HF_HUB_OFFLINE`` asks for no network."""
+    from huggingface_hub import constants
+
+    return bool(constants.HF_HUB_OFFLINE)

@@ -1,0 +1,1 @@
+"""The committed measurements: files, titles, verdicts, figures."""

@@ -1,0 +1,123 @@
+"""What stands beside a network in tables and on its card: its controls, the baselines and the bounds, at 5 dB."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from wzroi.config import ConfigError
+from wzroi.names import ModelName
+from zoo.results import claims
+from zoo.results import files as data
+from zoo.results.tables import BASELINES, BOUNDS, FLEX_CONTROLS, HEADLINE_DB, ROI_MAPS, Tier
+
+FLEXIBLE_RATE = 16
+"""1/rho at which a flexible network stands beside the baselines."""
+
+COLUMNS = ("psnr", "psnr_of_mean_mse", "ssim", "accuracy")
+Cells = tuple[str, ...]
+Read = Callable[[str], data.Value | None]
+
+
+def _cells(title: str, read: Read) -> Cells | None:
+    """A line of the table; ``None`` where nothing was measured."""
+    found = {metric: read(metric) for metric in COLUMNS}
+    if all(value is None for value in found.values()):
+        return None
+    return title, *("–" if value is None else value.show(metric) for metric, value in found.items())
+
+
+def _rate(name: ModelName) -> int:
+    """1/rho at which a network is read: its own, or 16 of a flexible one."""
+    return FLEXIBLE_RATE if name.rate is None else name.rate
+
+
+def _network(name: str, control: str, folder: Path, rate: int | None = None) -> Read:
+    def read(metric: str) -> data.Value | None:
+        found = data.results(name, folder, rate)
+        return found.at(metric, HEADLINE_DB, control) if found else None
+
+    return read
+
+
+def _scheme(rate: int, key: str, tier: Tier, folder: Path) -> Read:
+    def read(metric: str) -> data.Value | None:
+        return dict(data.scheme(rate, key, metric, tier, folder)).get(HEADLINE_DB)
+
+    return read
+
+
+def _alone(metric: str, value: data.Value | None) -> Read:
+    """One metric's value."""
+    return {metric: value}.get
+
+
+def _controls(name: ModelName, tier: Tier, folder: Path) -> Iterator[tuple[str, Read]]:
+    rate = _rate(name)
+    yield f"**`{name}`**" + f", 1/{rate}" * name.flexible, _network(str(name), "", folder, rate)
+    yield "control: its output with the known crop copied back (paste)", _network(str(name), "paste", folder, rate)
+    for key, title in FLEX_CONTROLS.items():
+        yield f"control: {title}", _network(str(name), key, folder, rate)
+    if name.architecture != "deepjscc":
+        plain = data.name_of("deepjscc", name.stage, rate, tier)
+        yield f"control: `{plain}` + paste", _network(plain, "paste", folder)
+    for origin, title in ROI_MAPS.items():
+        yield f"control: ROI map at the decoder, {title}", _network(str(name), f"roi:{origin}", folder, rate)
+    yield "control: the judge on the side image, nothing sent", _alone("accuracy", data.judged("side", tier, folder))
+    yield "control: the judge on clean images", _alone("accuracy", data.judged("clean", tier, folder))
+
+
+def _baselines(name: ModelName, tier: Tier, folder: Path) -> Iterator[tuple[str, Read]]:
+    """Baselines and bounds; those that use the side image only beside a network that does."""
+    sided = name.architecture != "deepjscc"
+    for key, title in BASELINES.items():
+        if sided or not claims.uses_side(key):
+            yield title, _scheme(_rate(name), key, tier, folder)
+    for kind, title in BOUNDS.items():
+        value = dict(data.bounds(_rate(name), kind, folder)).get(HEADLINE_DB)
+        if value is not None and (sided or kind == "none"):
+            found = _alone("psnr_of_mean_mse", data.Value(value, None))
+            yield f"bound: Gaussian source at capacity, {title}", found
+
+
+def rows(name: ModelName, folder: Path) -> list[Cells]:
+    """The network, its controls, the baselines and bounds: title, and a cell for each of ``COLUMNS``."""
+    tier: Tier = "lite" if name.lite else "paper"
+    lines = (*_controls(name, tier, folder), *_baselines(name, tier, folder))
+    return [cells for title, read in lines if (cells := _cells(title, read)) is not None]
+
+
+def section(text: str, folder: Path | None) -> str:
+    """The part of a model card that shows what stands beside the network; empty without its results.
+
+    Args:
+        text: the checkpoint's name. folder: of the results files.
+    """
+    try:
+        name = ModelName.parse(text)
+    except ConfigError:
+        return ""
+    if folder is None or data.results(text, folder) is None:
+        return ""
+    head = ["| at 5 dB, AWGN | PSNR (dB) | PSNR of mean MSE (dB) | SSIM | accuracy (%) |", "|---|---|---|---|---|"]
+    lines = head + ["| " + " | ".join(cells) + " |" for cells in rows(name, folder)]
+    return f"### Beside it\n\n{_said(name, folder)}\n\n" + "\n".join(lines) + f"\n\n{READ}\n"
+
+
+READ = (
+    "`paste` copies the 20x20 pixels that the receiver holds over an output. Ideal: as many bits as the channel's "
+    "capacity, and no header. Bounds hold for a Gaussian source and the mean squared error. An oracle's map needs "
+    "what no receiver has. A baseline's accuracy is shown where the very judge of this network has classified it."
+)
+
+
+def _said(name: ModelName, folder: Path) -> str:
+    """In a sentence a metric: what beats the network."""
+    lines = []
+    for metric, title in (("psnr", "PSNR"), ("accuracy", "accuracy")):
+        beaten = ", ".join(claims.beaten_by(name, _rate(name), folder, metric))
+        lines.append(
+            f"**In {title} at 5 dB it is beaten by: {beaten}.**" if beaten
+            else f"In {title} at 5 dB no control or baseline below that sees as much as it does beats it."
+        )
+    return "\n\n".join(lines)

@@ -1,0 +1,238 @@
+"""The committed measurements (``assets/results``) as typed data.
+
+Nothing here computes a measurement: every figure on a page, in a table or in a verdict comes from a file that
+``python -m training evaluate``, ``baselines``, ``digital`` or ``bench`` wrote.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from wzroi.config import FLEXIBLE, ConfigError
+from wzroi.names import ModelName
+from zoo.errors import ZooError
+from zoo.results.tables import HEADLINE_DB, METRICS, Metric, Tier
+
+RESULTS = Path(__file__).resolve().parents[2] / "assets" / "results"
+PER_IMAGE = "per_image"
+
+
+class Value(NamedTuple):
+    """A measured mean and the half width of its 95 % interval (``None``: the file gives none)."""
+
+    mean: float
+    ci95: float | None
+
+    def show(self, metric: str) -> str:
+        """As tables print it: ``23.41 ± 0.07``."""
+        kind = METRICS[metric]
+        mean = f"{self.mean * kind.scale:.{kind.digits}f}"
+        return mean if self.ci95 is None else f"{mean} ± {self.ci95 * kind.scale:.{kind.digits}f}"
+
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Results:
+    """One results file: ``rows`` over SNR, ``controls`` by name, ``about`` everything else that it records.
+
+    The rows of a flexible network bear a ``rate`` (1/rho) too: ``at_rate`` picks those of one.
+    """
+
+    model: str
+    rows: list[Row]
+    controls: dict[str, list[Row]]
+    about: dict[str, Any]
+
+    @property
+    def rates(self) -> list[int]:
+        """1/rho of a flexible network's rows, fewest symbols first; empty for a network with a rate of its own."""
+        return sorted({row["rate"] for row in self.rows if "rate" in row}, reverse=True)
+
+    def at_rate(self, rate: Fraction | int) -> Results:
+        """A flexible network's rows at one rate, none where it was not measured; any other network as it is."""
+        if not self.rates:
+            return self
+        controls = {name: [row for row in rows if row["rate"] == rate] for name, rows in self.controls.items()}
+        kept = {name: rows for name, rows in controls.items() if rows}
+        return replace(self, rows=[row for row in self.rows if row["rate"] == rate], controls=kept)
+
+    def curve(self, metric: str, control: str = "") -> list[tuple[float, Value]]:
+        """(SNR, value) where the metric was measured, in the order of SNR.
+
+        Raises:
+            ValueError: for a flexible network's rows at several rates.
+        """
+        if len(self.rates) > 1:
+            raise ValueError(f"{self.model} was measured at several rates: take those of one by at_rate(rate)")
+        kind = METRICS[metric]
+        rows = self.rows if not control else self.controls.get(control, [])
+        known = [row for row in rows if row.get(kind.column) is not None]
+        return [(row["snr_db"], _value(row, kind)) for row in sorted(known, key=lambda row: row["snr_db"])]
+
+    def at(self, metric: str, snr_db: float = HEADLINE_DB, control: str = "") -> Value | None:
+        """The value at one SNR, or ``None`` where it was not measured."""
+        return dict(self.curve(metric, control)).get(snr_db)
+
+
+def _value(row: Row, kind: Metric) -> Value:
+    return Value(row[kind.column], row.get(kind.interval))
+
+
+def sending(found: Mapping[str, Any]) -> str:
+    """How often a results file's network was sent each image, in words."""
+    images, draws = found["images"], found["draws"]
+    often = {row["snr_db"]: row.get("transmissions", images * draws) / images for row in found["rows"]}
+    every = [snr_db for snr_db, times in often.items() if times >= draws]
+    if len(every) == len(often):
+        return f"each image in all {draws} channel draws"
+    rest = "one" if max(times for snr_db, times in often.items() if snr_db not in every) <= 1 else "some"
+    if not every:
+        return f"each image in {rest} of {draws} channel draws"
+    where = ", ".join(f"{snr_db:g}" for snr_db in every)
+    return f"each image in all {draws} channel draws at {where} dB, in {rest} of them at the other SNRs"
+
+
+@functools.lru_cache(maxsize=512)
+def _parsed(path: Path, modified: int) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ZooError(f"{path} is not a results file ({error}): evaluate again, or restore it from git") from error
+
+
+def read(name: str, folder: Path = RESULTS) -> dict[str, Any] | None:
+    """``<name>.json`` of the results folder as plain data, ``None`` where there is none.
+
+    Raises:
+        ZooError: when it is damaged.
+    """
+    path = folder / f"{name}.json"
+    if not path.is_file():
+        return None
+    values = _parsed(path, path.stat().st_mtime_ns)
+    if not isinstance(values, dict):
+        raise ZooError(f"{path} must hold a JSON object: evaluate again, or restore it from git")
+    return values
+
+
+def results(name: str, folder: Path = RESULTS, rate: Fraction | int | None = None) -> Results | None:
+    """The results of a link network, of a flexible one at ``rate``; ``None`` where it was not measured.
+
+    Raises:
+        ZooError: when the file is damaged or another model's.
+    """
+    values = read(name, folder)
+    if values is None:
+        return None
+    rows, controls = values.get("rows"), values.get("controls", {})
+    if values.get("model") != name or not isinstance(rows, list) or not isinstance(controls, dict):
+        raise ZooError(f"{folder / name}.json is not the results of {name}: evaluate it again")
+    about = {key: value for key, value in values.items() if key not in ("rows", "controls")}
+    found = Results(name, rows, controls, about)
+    if rate is None:
+        return found
+    chosen = found.at_rate(rate)
+    return chosen if chosen.rows or not found.rows else None
+
+
+def measured(folder: Path = RESULTS) -> list[str]:
+    """Names of the link networks with results, sorted."""
+    names = sorted(path.stem for path in folder.glob("*.json")) if folder.is_dir() else []
+    return [name for name in names if _is_model(name)]
+
+
+def _is_model(name: str) -> bool:
+    try:
+        ModelName.parse(name)
+    except ConfigError:
+        return False
+    return True
+
+
+def tiers(folder: Path = RESULTS) -> list[Tier]:
+    """The tiers that have results, the paper's first."""
+    lite = {ModelName.parse(name).lite for name in measured(folder)}
+    return [tier for tier, flag in (("paper", False), ("lite", True)) if flag in lite]  # type: ignore[misc]
+
+
+def name_of(architecture: str, stage: str, rate: int, tier: Tier, *, oracle: bool = False) -> str:
+    """A network's name; a flexible architecture has one for all rates."""
+    kind: Literal["rec", "task"] = "rec" if stage == "rec" else "task"
+    own = None if architecture in FLEXIBLE else rate
+    return str(ModelName(architecture, kind, own, oracle, tier == "lite"))
+
+
+def bounds(rate: int, kind: str, folder: Path = RESULTS) -> list[tuple[float, float]]:
+    """(SNR, PSNR of the mean squared error) of a Gaussian bound: ``none``, ``paste``, ``unsent`` or ``conditional``."""
+    rows = (read("bounds", folder) or {}).get("bounds", [])
+    return sorted((row["snr_db"], row[kind]) for row in rows if row["rate"] == rate and kind in row)
+
+
+JUDGES: dict[Tier, str] = {"lite": "resnet_lite.cifar10", "paper": "resnet50.cifar10"}
+"""Tier -> its judge."""
+
+
+def judged(view: str, tier: Tier, folder: Path = RESULTS) -> Value | None:
+    """The accuracy of the tier's judge on ``clean`` images, or on the ``side`` image alone (nothing is sent)."""
+    found = (read(JUDGES[tier], folder) or {}).get(view)
+    return Value(found["accuracy"], found["accuracy_ci95"]) if found else None
+
+
+BASELINE_FILES = {"bounds": "schemes", "digital": "rows"}
+"""File of baselines -> where its rows stand."""
+
+
+def _same_judge(about: dict[str, Any], tier: Tier, folder: Path) -> bool:
+    """Whether a file's accuracies are of the judge, and of its weights, that judged the tier's networks."""
+    judge = read(JUDGES[tier], folder) or {}
+    mine = (about.get("judge"), about.get("judge_sha256"))
+    return mine == (JUDGES[tier], judge.get("weights_sha256"))
+
+
+def scheme(rate: int, name: str, metric: str, tier: Tier, folder: Path = RESULTS) -> list[tuple[float, Value]]:
+    """(SNR, value) of a baseline: ``linear``, ``linear_wz``, ``avif_mosaic``, ``link``, ...
+
+    Accuracies of another judge than the tier's networks had are left out.
+    """
+    kind, rows = METRICS[metric], []
+    for file, where in BASELINE_FILES.items():
+        about = read(file, folder) or {}
+        if metric != "accuracy" or _same_judge(about, tier, folder):
+            rows += about.get(where, [])
+    chosen = [r for r in rows if r["scheme"] == name and r["rate"] == rate and r.get(kind.column) is not None]
+    return [(row["snr_db"], _value(row, kind)) for row in sorted(chosen, key=lambda row: row["snr_db"])]
+
+
+@functools.lru_cache(maxsize=128)
+def _tensors(path: Path, modified: int) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ZooError(f"{path} is damaged: evaluate again, or restore it from git") from error
+
+
+def per_image(
+    name: str, metric: str, control: str = "", folder: Path = RESULTS, rate: int | None = None
+) -> Tensor | None:
+    """Each test image's mean over its draws at 5 dB, double ``[n]`` with NaN where not measured; ``None`` if absent.
+
+    ``rate``: 1/rho, counts for a flexible network alone.
+    """
+    path = folder / PER_IMAGE / f"{name}.safetensors"
+    if not path.is_file():
+        return None
+    where = f"r{rate}/" if ModelName.parse(name).flexible else ""
+    values = _tensors(path, path.stat().st_mtime_ns).get(f"{where}{control or 'main'}/{metric}")
+    return None if values is None else values.double()

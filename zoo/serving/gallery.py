@@ -1,0 +1,116 @@
+"""Pairs to send, by key: the bundled gallery, and what the explorer and the hosted demo do alike with any pair."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from wzroi.pairs import Pair, make_pair, pair_source
+from zoo.image_io import read_picture
+from zoo.serving.request import AskError
+
+GALLERY = Path(__file__).resolve().parents[2] / "assets" / "gallery"
+
+
+class SourceError(AskError):
+    """No such pair; the message says which there are."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A pair to send, a batch of one; two scenes are equal when their keys are.
+
+    Attributes:
+        key: ``gallery:<id>``, or what its owner calls it; what follows a ``#`` is done to the side image.
+        title: for people. pair: float ``[1, 3, H, W]`` in [0, 1].
+        source: name of the pair source, ``crop`` or ``stereo``.
+    """
+
+    key: str
+    title: str = field(compare=False)
+    pair: Pair = field(compare=False)
+    source: str = field(compare=False)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.pair.source.shape[-2], self.pair.source.shape[-1]
+
+    @property
+    def label(self) -> int | None:
+        """The true class, where it is known."""
+        return None if self.pair.label is None else int(self.pair.label[0])
+
+
+def scene_of(key: str, title: str, pictures: Sequence[Tensor], label: Tensor | None = None) -> Scene:
+    """A crop pair of one picture ``[1, 3, H, W]``, or a stereo pair of two of one size."""
+    if len(pictures) == 1:
+        return Scene(key, title, make_pair(pictures[0], label), "crop")
+    return Scene(key, title, make_pair(pictures[0], label, "stereo", pictures[1]), "stereo")
+
+
+def shrink(image: Tensor, height: int, width: int) -> Tensor:
+    """Average an image ``[B, 3, H, W]`` to another size; an image of that size is returned as it is."""
+    if image.shape[-2:] == (height, width):
+        return image
+    return F.interpolate(image, size=(height, width), mode="bilinear", antialias=True, align_corners=False).clamp(0, 1)
+
+
+@dataclass(frozen=True)
+class GalleryItem:
+    """A row of ``gallery.json``; ``other`` is the right picture of a stereo pair, which has a live size in pixels."""
+
+    id: str
+    title: str
+    picture: str
+    label: int | None = None
+    other: str | None = None
+    height: int | None = None
+    width: int | None = None
+
+
+@functools.cache
+def gallery() -> dict[str, GalleryItem]:
+    """The bundled gallery by identifier, in its order."""
+    rows = json.loads((GALLERY / "gallery.json").read_text(encoding="utf-8"))
+    return {row["id"]: GalleryItem(**row) for row in rows}
+
+
+@functools.lru_cache(maxsize=64)
+def gallery_scene(identifier: str, full_size: bool = False) -> Scene:
+    """A gallery pair; a stereo pair comes at its live size unless ``full_size``. Raises SourceError."""
+    if identifier not in gallery():
+        raise SourceError(f"there is no gallery pair {identifier[:40]!r}; there are {', '.join(gallery())}")
+    item = gallery()[identifier]
+    pictures = [read_picture(GALLERY / name) for name in (item.picture, item.other) if name]
+    if item.height and item.width and not full_size:
+        pictures = [shrink(picture, item.height, item.width) for picture in pictures]
+    label = None if item.label is None else torch.tensor([item.label])
+    return scene_of(f"gallery:{identifier}", item.title, pictures, label)
+
+
+def with_neighbour(scene: Scene) -> Pair:
+    """The pair and, as a second image of the batch, a gallery picture: whose map ``shuffled`` gives to the first."""
+    names, (kind, _, name) = list(gallery()), scene.key.partition("#")[0].partition(":")
+    place = names.index(name) if kind == "gallery" else -1
+    other = shrink(gallery_scene(names[(place + 1) % len(names)]).pair.source, *scene.size)
+    neighbour = make_pair(other, None, scene.source, None if scene.source == "crop" else other)
+    return Pair(torch.cat([scene.pair.source, other]), torch.cat([scene.pair.side, neighbour.side]))
+
+
+def on_source(scene: Scene, roi: Tensor, origin: str) -> Tensor:
+    """The map M moved into the frame of x.
+
+    A map of x_side lies in x_side's frame: for the crop pair it is moved back by the crop's offset, as paste moves
+    pixels. A map of x is in place, and so is what has no place (zeros, noise); a stereo pair's disparity is unknown.
+    """
+    if origin not in ("side", "shuffled") or scene.source != "crop":
+        return roi
+    return pair_source("crop").paste(torch.zeros_like(roi), roi)

@@ -1,0 +1,44 @@
+"""An ROI map painted by hand: a coarse grid of four strengths, told as an origin ``painted:<digits>``."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from wzroi.roi import upscale
+from zoo.serving.request import AskError
+
+SIDE = 8
+"""Cells each way: the lite judge's Grad-CAM is as coarse at 32x32."""
+
+LEVELS = 3
+"""The strongest digit; it stands for 1."""
+
+PREFIX = "painted:"
+NOTHING = "0" * SIDE * SIDE
+
+
+def is_painted(origin: str) -> bool:
+    """Whether an ROI origin is a painted map."""
+    return origin.startswith(PREFIX)
+
+
+def check(digits: str) -> str:
+    """The digits of a grid, row by row; raises AskError saying what they must be."""
+    if len(digits) != SIDE * SIDE or not set(digits) <= set("0123"):
+        raise AskError(f"a painted map is {SIDE * SIDE} digits from 0 to {LEVELS}, row by row of a {SIDE}x{SIDE} grid, "
+                       f"not {digits[:20]!r}")
+    return digits
+
+
+def painted_map(origin: str, size: tuple[int, int]) -> Tensor:
+    """The map M ``[1, 1, H, W]`` in [0, 1] of ``painted:<digits>``, bilinear as a Grad-CAM is (eqs. 6 and 7)."""
+    digits = check(origin.removeprefix(PREFIX))
+    grid = torch.tensor([int(digit) for digit in digits], dtype=torch.float32) / LEVELS
+    return upscale(grid.reshape(1, 1, SIDE, SIDE), size).clamp(0, 1)
+
+
+def as_painted(roi: Tensor) -> str:
+    """The digits nearest to a map M ``[1, H, W]``: something to begin from."""
+    coarse = torch.nn.functional.adaptive_avg_pool2d(roi[None].float().clamp(0, 1), SIDE)
+    return "".join(str(int(level)) for level in (coarse.flatten() * LEVELS).round())

@@ -1,0 +1,86 @@
+"""What pages offer: every variant with its rates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import NamedTuple
+
+from wzroi.config import ARCHITECTURES, FLEXIBLE, TITLES, ConfigError
+from wzroi.names import ModelName
+from zoo.rates import SERVED
+
+
+class Variant(NamedTuple):
+    """A row of the catalogue: a variant at all its rates. ``names`` maps 1/rho to the name of the network there.
+
+    A flexible variant is one network, which stands there at every rate that it serves.
+    """
+
+    id: str
+    title: str
+    architecture: str
+    stage: str
+    tier: str
+    oracle: bool
+    names: dict[Fraction, str]
+
+    @property
+    def flexible(self) -> bool:
+        """Whether one network serves every rate."""
+        return self.architecture in FLEXIBLE
+
+    def served(self) -> list[tuple[str, list[Fraction]]]:
+        """Each network with the rates at which it stands here, fewest symbols first."""
+        found: dict[str, list[Fraction]] = {}
+        for rate in sorted(self.names, reverse=True):
+            found.setdefault(self.names[rate], []).append(rate)
+        return list(found.items())
+
+    @property
+    def lite(self) -> bool:
+        """Whether it is small enough for live use on a CPU."""
+        return self.tier == "lite"
+
+
+def variants_of(models: Iterable[str]) -> list[Variant]:
+    """Link networks by variant: lite before paper size, ``rec`` before ``task``, in the order architectures grow.
+
+    Names that do not read ``architecture.tag`` with a known architecture are left out.
+    """
+    found: dict[str, Variant] = {}
+    for text in models:
+        try:
+            name = ModelName.parse(text)
+        except ConfigError:
+            continue
+        tier = "lite" if name.lite else "paper"
+        blank = Variant(variant_id(name), variant_title(name), name.architecture, name.stage, tier, name.oracle, {})
+        rates = SERVED if name.rate is None else (Fraction(name.rate),)
+        found.setdefault(blank.id, blank).names.update(dict.fromkeys(rates, text))
+    order = [*ARCHITECTURES, *FLEXIBLE]
+    return sorted(found.values(), key=lambda v: (not v.lite, v.oracle, v.stage, order.index(v.architecture)))
+
+
+def variant_id(name: ModelName) -> str:
+    """A model's name without its rate, e.g. ``deepjscc_wz_roi.task_lite``."""
+    return f"{name.architecture}.{name.stage}" + "_oracle" * name.oracle + "_lite" * name.lite
+
+
+def variant_title(name: ModelName) -> str:
+    """How a variant is printed, e.g. ``DeepJSCC-WZ (rec)``."""
+    notes = [name.stage] + ["oracle ROI"] * name.oracle + ([] if name.lite else ["paper size"])
+    return f"{TITLES[name.architecture]} ({', '.join(notes)})"
+
+
+def is_flexible(model: str) -> bool:
+    """Whether a model's name is a flexible network's."""
+    return model.partition(".")[0] in FLEXIBLE
+
+
+def title_of(model: str) -> str:
+    """How a model's name is printed, rate left out; a name of another pattern as it is."""
+    try:
+        return variant_title(ModelName.parse(model))
+    except ConfigError:
+        return model

@@ -1,0 +1,258 @@
+"""The registry: every checkpoint's files with sha256 and size, its figures at 5 dB, licence and origin, as one table.
+
+A *shelf* is a folder of checkpoints with its registry. The bundled shelf is ``zoo/checkpoints`` with
+``zoo/registry.json``; ``$WZROI_ZOO`` names another folder, with ``registry.json`` inside, to use in its place. A pulled
+Hub repository is a shelf too.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import functools
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wzroi.config import ConfigError, FlexConfig, ModelConfig
+from wzroi.names import ModelName
+from zoo.errors import ZooError
+from zoo.store.checkpoint import FILES, FORMAT, LIMITS, WEIGHTS, NetworkConfig, NetworkKind, parse_json, read_config
+
+REGISTRY = "registry.json"
+PACKAGE = Path(__file__).resolve().parents[1]
+VARIABLE = "WZROI_ZOO"
+
+_NAME = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*\.[a-z0-9]+(?:_[a-z0-9]+)*")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """``sha256`` (hexadecimal) and ``size`` (bytes) of one file."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the registry knows of one checkpoint.
+
+    Attributes:
+        name: ``architecture.tag``. network: ``link`` or ``judge``. config: the network's own fields.
+        judge: the judge that a link network belongs with (its ROI maps and accuracies); ``None`` for judges.
+        files: file name -> sha256 and size, for each of the folder's four files.
+        parameters: number of trained values.
+        metrics: figures on the CIFAR-10 test set: at 5 dB (and 1/16 if flexible) for a link network (``psnr``,
+            ``ssim``, ``accuracy``, each with ``_ci95``), on clean images and side views for a judge; empty before it
+            was evaluated.
+        licence: SPDX identifier of the weights. origin: who made them, with what and from what, in a sentence.
+        training: recipe, seed, commit, validation figures, as the run recorded them.
+    """
+
+    name: str
+    network: NetworkKind
+    config: NetworkConfig
+    judge: str | None
+    files: Mapping[str, FileRecord]
+    parameters: int
+    metrics: Mapping[str, float]
+    licence: str
+    origin: str
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def sha256(self) -> str:
+        """Of ``model.safetensors``."""
+        return self.files[WEIGHTS].sha256
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole folder."""
+        return sum(record.size for record in self.files.values())
+
+    @property
+    def flexible(self) -> bool:
+        """Whether it serves every rate; ``metrics`` are then those at 1/16."""
+        return isinstance(self.config, FlexConfig)
+
+    @property
+    def title(self) -> str:
+        """How figures print it."""
+        try:
+            return ModelName.parse(self.name).title
+        except ConfigError:
+            return self.name
+
+    def to_dict(self) -> dict[str, Any]:
+        """The entry as plain data, as the registry holds it."""
+        files = {name: {"sha256": record.sha256, "size": record.size} for name, record in self.files.items()}
+        return {
+            "network": self.network, "config": self.config.to_dict(), "judge": self.judge, "files": files,
+            "parameters": self.parameters, "metrics": dict(self.metrics), "licence": self.licence,
+            "origin": self.origin, "training": dict(self.training),
+        }
+
+    @classmethod
+    def from_dict(cls, name: str, values: Any, where: str) -> Entry:
+        """Read one entry strictly; raises ZooError naming the field."""
+        where = f"{where}, {name}"
+        expected = {"network", "config", "judge", "files", "parameters", "metrics", "licence", "origin", "training"}
+        if not isinstance(values, dict) or set(values) != expected:
+            raise ZooError(f"{where}: an entry has the fields {', '.join(sorted(expected))}; fetch the registry again")
+        config = read_config(values["network"], values["config"], where)
+        judge = values["judge"]
+        if judge is not None:
+            check_name(judge)
+        if not isinstance(values["metrics"], dict) or not isinstance(values["training"], dict):
+            raise ZooError(f"{where}: metrics and training must be objects; fetch the registry again")
+        if not all(isinstance(values[key], str) for key in ("licence", "origin")):
+            raise ZooError(f"{where}: licence and origin must be text; fetch the registry again")
+        return cls(
+            name, values["network"], config, judge, _read_files(values["files"], where), values["parameters"],
+            values["metrics"], values["licence"], values["origin"], values["training"],
+        )
+
+
+def _read_files(values: Any, where: str) -> dict[str, FileRecord]:
+    if not isinstance(values, dict) or set(values) != set(FILES):
+        raise ZooError(f"{where}: a checkpoint has the files {', '.join(FILES)}; fetch the registry again")
+    for name, record in values.items():
+        good = isinstance(record, dict) and set(record) == {"sha256", "size"}
+        if not good or not isinstance(record["sha256"], str) or not _SHA256.fullmatch(record["sha256"]):
+            raise ZooError(f"{where}: {name} needs a sha256 of 64 hexadecimal digits; fetch the registry again")
+        if type(record["size"]) is not int or not 0 < record["size"] <= LIMITS[name]:
+            raise ZooError(f"{where}: {name} cannot have {str(record['size'])[:24]} bytes (at most {LIMITS[name]})")
+    return {name: FileRecord(record["sha256"], record["size"]) for name, record in values.items()}
+
+
+def check_name(name: object) -> str:
+    """A checkpoint's name, safe to use as a folder; raises ZooError with the pattern otherwise."""
+    if not isinstance(name, str) or len(name) > 100 or not _NAME.fullmatch(name):
+        raise ZooError(
+            f"{str(name)[:60]!r} is not a checkpoint name: it must read architecture.tag in small letters, digits and "
+            "single underscores, e.g. deepjscc_wz_roi.task_r32"
+        )
+    return name
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A folder of checkpoints and its registry.
+
+    Args:
+        folder: holds one folder per checkpoint. registry: the JSON file.
+        boundary: where symbolic links may point (a Hub cache links its files); ``folder`` itself when ``None``.
+        origin: how lists name it: ``bundled``, a folder, or a Hub repository.
+    """
+
+    folder: Path
+    registry: Path
+    boundary: Path | None = None
+    origin: str = "bundled"
+
+    @classmethod
+    def at(cls, folder: Path | str) -> Shelf:
+        """The shelf of a folder: the bundled one for ``zoo/checkpoints``, else one with ``registry.json`` inside."""
+        folder = Path(folder)
+        if folder.resolve() == BUNDLED.folder:
+            return BUNDLED
+        return cls(folder, folder / REGISTRY, origin=str(folder))
+
+    def entries(self) -> dict[str, Entry]:
+        """Every entry by name; empty where there is no registry yet."""
+        try:
+            status = self.registry.stat()
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise ZooError(f"{self.registry} cannot be read ({error.strerror}): check its permissions") from error
+        return dict(_read_registry(self.registry, status.st_mtime_ns, status.st_size, status.st_ino))
+
+    def entry(self, name: str) -> Entry:
+        """One entry; raises ZooError with the nearest names when there is none."""
+        found = self.entries()
+        if name not in found:
+            raise ZooError(unknown_name(name, list(found), self.origin))
+        return found[name]
+
+    def path(self, name: str) -> Path:
+        """The folder of a checkpoint."""
+        return self.folder / check_name(name)
+
+    def whole(self, name: str) -> bool:
+        """Whether every file of a checkpoint is there: of a pulled one, only some may have arrived."""
+        return all((self.path(name) / file).is_file() for file in FILES)
+
+
+BUNDLED = Shelf(PACKAGE / "checkpoints", PACKAGE / REGISTRY)
+"""What this package carries."""
+
+
+def unknown_name(name: str, known: list[str], where: str) -> str:
+    """The sentence for a name that a shelf does not have."""
+    import difflib
+
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else "`python -m zoo list` shows what there is"
+    return f"no checkpoint {name!r} in the zoo ({where}): {hint}"
+
+
+@functools.lru_cache(maxsize=32)
+def _read_registry(path: Path, modified: int, size: int, inode: int) -> dict[str, Entry]:
+    if size > 2**24:
+        raise ZooError(f"{path} is larger than any registry: take it from its source again")
+    return parse_registry(path.read_bytes(), str(path))
+
+
+def parse_registry(blob: bytes, where: str) -> dict[str, Entry]:
+    """A registry's entries by name; raises ZooError naming ``where`` and the field."""
+    values = parse_json(blob, where)
+    if set(values) != {"format", "checkpoints"} or not isinstance(values["checkpoints"], dict):
+        raise ZooError(f"{where} must have the fields format and checkpoints: fetch it again")
+    if values["format"] != FORMAT:
+        given = str(values["format"])[:24]
+        raise ZooError(f"{where} has format {given!r}, this version reads {FORMAT}: update the package")
+    found = values["checkpoints"]
+    return {check_name(name): Entry.from_dict(name, found[name], where) for name in sorted(found)}
+
+
+def registry_text(entries: Mapping[str, Entry]) -> str:
+    """The JSON text of a registry, names in order."""
+    checkpoints = {name: entries[name].to_dict() for name in sorted(entries)}
+    return json.dumps({"format": FORMAT, "checkpoints": checkpoints}, indent=1) + "\n"
+
+
+def default_shelf() -> Shelf:
+    """The shelf in use: ``$WZROI_ZOO`` when set, else the bundled one.
+
+    Raises:
+        ZooError: when ``$WZROI_ZOO`` names a folder without a registry.
+    """
+    named = os.environ.get(VARIABLE)
+    if not named:
+        return BUNDLED
+    shelf = Shelf.at(Path(named).expanduser())
+    if not shelf.registry.is_file():
+        raise ZooError(f"{VARIABLE}={named} has no {REGISTRY}: name a folder made by publish or pull, or unset it")
+    return shelf
+
+
+def select(pattern: str, network: NetworkKind, shelf: Shelf | None = None) -> list[str]:
+    """Names of one kind that match a shell pattern, in the order architectures grow, then by tag."""
+    entries = (shelf or default_shelf()).entries()
+    names = [name for name, entry in entries.items() if entry.network == network]
+    return sorted(fnmatch.filter(names, pattern), key=lambda name: _order(entries[name]))
+
+
+def _order(entry: Entry) -> tuple[int, str, int, str]:
+    architecture, _, tag = entry.name.partition(".")
+    if entry.flexible:
+        return (3, architecture, 0, tag)
+    if not isinstance(entry.config, ModelConfig):
+        return (0, architecture, 0, tag)
+    return (("none", "side", "roi").index(entry.config.guidance), architecture, -entry.config.maps, tag)

@@ -1,0 +1,87 @@
+"""A shelf's files, each equal to its sha256 in the registry, and the networks that they hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from zoo.errors import ZooError
+from zoo.store.checkpoint import (
+    CONFIG,
+    FILES,
+    GOLDEN,
+    WEIGHTS,
+    Description,
+    Network,
+    digest,
+    network_from,
+    read_file,
+)
+from zoo.store.golden import GoldenReport, check_golden
+from zoo.store.registry import Entry, Shelf
+
+
+def pick_device(device: torch.device | str = "auto") -> torch.device:
+    """``auto`` is CUDA, else MPS, else the CPU; raises ZooError for a device that is not there."""
+    if str(device) == "auto":
+        has_mps = torch.backends.mps.is_available()
+        return torch.device("cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.empty(1, device=chosen)
+    except (RuntimeError, AssertionError, ImportError) as error:
+        raise ZooError(f"there is no device {str(device)!r} here: use auto or cpu") from error
+    return chosen
+
+
+_DIGESTS: dict[tuple[str, int, int, int], str] = {}
+"""sha256 by path, modification time, size and inode: a file is hashed once a process while it stays as it is."""
+
+
+def _digest_of(path: Path, blob: bytes) -> str:
+    status = path.stat()
+    key = (str(path), status.st_mtime_ns, status.st_size, status.st_ino)
+    if key not in _DIGESTS or status.st_size != len(blob):
+        _DIGESTS[key] = digest(blob)
+    return _DIGESTS[key]
+
+
+def checked_file(shelf: Shelf, entry: Entry, name: str) -> bytes:
+    """Bytes of one of a checkpoint's files, equal to the registry's sha256 (hashed once a process, while unchanged).
+
+    Raises:
+        ZooError: when the file is missing or is not the published one.
+    """
+    folder = shelf.path(entry.name)
+    blob = read_file(folder, name, boundary=shelf.boundary)
+    found = _digest_of(folder / name, blob)
+    if found != entry.files[name].sha256:
+        raise ZooError(
+            f"{folder / name} is not the published file (its sha256 is {found[:12]}, the registry's "
+            f"{entry.files[name].sha256[:12]}): restore it (git checkout, or pull the checkpoint again)"
+        )
+    return blob
+
+
+def load_from(shelf: Shelf, name: str, device: torch.device | str = "auto") -> Network:
+    """A network of a shelf: files checked against the registry, config against its entry, tensors against config."""
+    entry = shelf.entry(name)
+    folder = shelf.path(name)
+    description = Description.from_json(checked_file(shelf, entry, CONFIG), str(folder / CONFIG))
+    if (description.name, description.config) != (name, entry.config):
+        raise ZooError(f"{folder / CONFIG} describes {description.name}, not the registry's {name}: publish it again")
+    blob = checked_file(shelf, entry, WEIGHTS)
+    return network_from(entry.config, blob, str(folder / WEIGHTS), pick_device(device))
+
+
+def verify_in(shelf: Shelf, name: str, device: torch.device | str = "cpu") -> GoldenReport:
+    """Check every file of a shelf's checkpoint against the registry, then its golden tensors on ``device``.
+
+    Raises:
+        ZooError: for a file that is missing or altered. A golden failure is in the report, not raised.
+    """
+    entry = shelf.entry(name)
+    blobs = {file: checked_file(shelf, entry, file) for file in FILES}
+    network = load_from(shelf, name, device)
+    return check_golden(network, blobs[GOLDEN], str(shelf.path(name) / GOLDEN))
