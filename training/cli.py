@@ -12,6 +12,7 @@ from training.adopt import adopt_command
 from training.baselines import baselines_command
 from training.bench import bench_command
 from training.campaign import campaign_command
+from training.curve import curve_command
 from training.digital import digital_command
 from training.evaluate import evaluate_command
 from training.link5g import link_command
@@ -124,5 +125,6 @@ app.command("baselines")(baselines_command)
 app.command("digital")(digital_command)
 app.command("link")(link_command)
 app.command("study")(study_command)
+app.command("curve")(curve_command)
 app.command("bench")(bench_command)
 app.command("tables")(tables_command)
