@@ -14,6 +14,7 @@ from training.baselines.ldpc import link_command
 from training.evaluation.ablation import study_command
 from training.evaluation.benchmark import bench_command
 from training.evaluation.evaluate import evaluate_command
+from training.evaluation.learning_curve import curve_command
 from training.fit.campaign import campaign_command
 from training.fit.import_checkpoint import adopt_command
 from training.fit.loop import LOG_EVERY, BatchError, ResumeError
@@ -125,5 +126,6 @@ app.command("baselines")(baselines_command)
 app.command("digital")(digital_command)
 app.command("link")(link_command)
 app.command("study")(study_command)
+app.command("curve")(curve_command)
 app.command("bench")(bench_command)
 app.command("tables")(tables_command)

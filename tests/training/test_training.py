@@ -111,9 +111,9 @@ def test_the_fast_recipe_differs_from_the_papers_in_its_schedules_alone() -> Non
     for schedule in (fast.rec, fast.task):
         assert schedule.batch > paper.rec.batch and schedule.final_lr < schedule.lr / 100
         assert 0 < schedule.warmup < total_steps(schedule, 45_000) // 10
-    with pytest.raises(ConfigError, match="the lite tier has no recipe 'fast'; there are: standard"):
+    with pytest.raises(ConfigError, match="the lite tier has no recipe 'fast'; there are: standard, short"):
         tier_of(REC, "fast")
-    with pytest.raises(ConfigError, match="the paper tier has no recipe 'quick'; there are: standard, fast"):
+    with pytest.raises(ConfigError, match="the paper tier has no recipe 'quick'; there are: standard, fast, short"):
         tier_of(ModelName.parse("deepjscc.rec_r16"), "quick")
 
 

@@ -23,6 +23,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from training.fit.optimisers import optimisers_of
 from training.recipes import SAVE_EVERY_S, Schedule
 
 STATE = "state.safetensors"
@@ -95,15 +96,6 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     partial.replace(path)
 
 
-def _optimiser(model: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    vectors = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": schedule.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    if schedule.optimiser == "adam":
-        return torch.optim.Adam(groups, lr=schedule.lr, fused=True)
-    return torch.optim.SGD(groups, lr=schedule.lr, momentum=0.9, nesterov=True)
-
-
 def _laid_out(value: Tensor, parameter: Tensor) -> Tensor:
     """``value`` in the memory order of ``parameter``: a fused optimiser reads both as raw memory, whatever the strides.
 
@@ -113,10 +105,13 @@ def _laid_out(value: Tensor, parameter: Tensor) -> Tensor:
 
 
 class Run:
-    """A training run and how far it has come: model, optimiser, averaged weights, step.
+    """A training run and how far it has come: model, optimisers, averaged weights, step, time spent.
 
     Args:
         mark: what must be equal for a saved state to be resumed (recipe, seed, name), as text.
+
+    Attributes:
+        wall_s, core_s: seconds, and seconds of processor cores, that led to the saved state, over all starts.
     """
 
     def __init__(
@@ -127,31 +122,35 @@ class Run:
         self.steps = total_steps(schedule, task.examples)
         self.share = _share(schedule.batch, task.examples, accelerator)
         self.model = task.model.to(self.device).to(memory_format=torch.channels_last)
-        self.optimiser = _optimiser(self.model, schedule)
+        self.optimisers = optimisers_of(self.model, schedule)
         kept = self.model.state_dict() if schedule.ema else {}
         self.average = {key: value.detach().clone() for key, value in kept.items()}
-        self.step = 0
+        self.step, self.wall_s, self.core_s = 0, 0.0, 0.0
+        self._clock = time.monotonic(), time.process_time()
         if (folder / STATE).exists():
             self._resume()
         self.forward: nn.Module = self.model
 
     def prepare(self, compiled: bool) -> None:
-        """Hand model and optimiser to Accelerate: devices, gradients shared among processes."""
+        """Hand model and optimisers to Accelerate: devices, gradients shared among processes."""
         model = torch.compile(self.model) if compiled else self.model
-        self.forward, self.optimiser = self.accelerator.prepare(model, self.optimiser)
+        self.forward, *self.optimisers = self.accelerator.prepare(model, *self.optimisers)
 
     def advance(self) -> Tensor:
         """Take one step; returns this process's loss, detached."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.rate
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = self.rate * group["scale"]
         indices = batch_indices(self.step, self.schedule.batch, self.task.examples, self.seed).to(self.device)
         generator = step_generator(self.seed, self.step, self.device)
         self.model.train()
         with self._mixed_precision():
             loss = self.task.loss(self.forward, indices, generator, self.share)
-        self.optimiser.zero_grad()
+        for optimiser in self.optimisers:
+            optimiser.zero_grad()
         self.accelerator.backward(loss)
-        self.optimiser.step()
+        for optimiser in self.optimisers:
+            optimiser.step()
         _update_average(self.average, self.model, self.schedule.ema, self.step)
         self.step += 1
         return loss.detach()
@@ -171,9 +170,16 @@ class Run:
         """Replace the state on disk; the main process's work."""
         if not self.accelerator.is_main_process:
             return
-        meta = {"step": str(self.step), "stamp": self.mark}
+        self._take_time()
+        meta = {"step": str(self.step), "stamp": self.mark, "wall_s": f"{self.wall_s}", "core_s": f"{self.core_s}"}
         tensors = self._pack()
         write_atomically(self.folder / STATE, lambda path: save_file(tensors, path, metadata=meta))
+
+    def _take_time(self) -> None:
+        """Add the time since it was last taken."""
+        (wall, core), self._clock = self._clock, (time.monotonic(), time.process_time())
+        self.wall_s += self._clock[0] - wall
+        self.core_s += self._clock[1] - core
 
     def log(self, **values: Any) -> None:
         """Append a line to the log; the main process's work."""
@@ -186,9 +192,11 @@ class Run:
     def _pack(self) -> dict[str, Tensor]:
         tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
         tensors |= {f"average.{k}": v for k, v in self.average.items()}
-        raw = getattr(self.optimiser, "optimizer", self.optimiser)  # Accelerate wraps it
-        for index, state in raw.state_dict()["state"].items():
-            tensors |= {f"optimiser.{index}.{k}": torch.as_tensor(v) for k, v in state.items() if v is not None}
+        for number, wrapped in enumerate(self.optimisers):
+            raw = getattr(wrapped, "optimizer", wrapped)  # Accelerate wraps it
+            for index, state in raw.state_dict()["state"].items():
+                place = f"optimiser.{number}.{index}"
+                tensors |= {f"{place}.{k}": torch.as_tensor(v) for k, v in state.items() if v is not None}
         return {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
 
     def _resume(self) -> None:
@@ -201,16 +209,27 @@ class Run:
         self.model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
         for key in self.average:
             self.average[key].copy_(tensors[f"average.{key}"])
-        self._resume_optimiser({k[10:]: v for k, v in tensors.items() if k.startswith("optimiser.")})
+        for number, optimiser in enumerate(self.optimisers):
+            place = f"optimiser.{number}."
+            _resume_optimiser(optimiser, {k.removeprefix(place): v for k, v in tensors.items() if k.startswith(place)})
         self.step = int(meta["step"])
+        self.wall_s, self.core_s = float(meta["wall_s"]), float(meta["core_s"])
 
-    def _resume_optimiser(self, tensors: dict[str, Tensor]) -> None:
-        parameters = [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
-        states: dict[int, dict[str, Tensor]] = {}
-        for key, value in tensors.items():
-            index, name = key.split(".")
-            states.setdefault(int(index), {})[name] = _laid_out(value, parameters[int(index)])
-        self.optimiser.load_state_dict({"state": states, "param_groups": self.optimiser.state_dict()["param_groups"]})
+
+def _resume_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    states: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        index, name = key.split(".")
+        states.setdefault(int(index), {})[name] = _laid_out(value, parameters[int(index)])
+    optimiser.load_state_dict({"state": states, "param_groups": optimiser.state_dict()["param_groups"]})
+
+
+def time_spent(folder: Path) -> dict[str, float]:
+    """Seconds, and core seconds, that a run's saved state took over all its starts, as its record tells them."""
+    with safe_open(folder / STATE, "pt") as state:
+        meta = state.metadata()
+    return {key: round(float(meta[key]), 3) for key in ("wall_s", "core_s")}
 
 
 def _share(batch: int, examples: int, accelerator: Accelerator) -> slice:

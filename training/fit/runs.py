@@ -6,7 +6,6 @@ import contextlib
 import json
 import platform
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from torch import nn
 from training.fit.flex_task import SNRS, FlexTask
 from training.fit.judge_task import JudgeTask, judge_accuracy
 from training.fit.link_task import LinkTask, start_from
-from training.fit.loop import ResumeError, fit, write_atomically
+from training.fit.loop import ResumeError, fit, time_spent, write_atomically
 from training.fit.synthetic_data import rehearsal_schedule, rehearsal_split
 from training.recipes import FLEX_TIERS, JUDGES, STANDARD, tier_of
 from wzroi.config import ConfigError
@@ -105,7 +104,8 @@ def _finish(folder: Path, model: nn.Module, record: dict[str, Any], accelerator:
         weights = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
         write_atomically(folder / WEIGHTS, lambda path: save_file(weights, path))
         versions = {"commit": code_commit(), "torch": torch.__version__, "python": platform.python_version()}
-        text = json.dumps(record | versions, indent=1) + "\n"
+        device = {"device": accelerator.device.type, "threads": torch.get_num_threads()}
+        text = json.dumps(record | time_spent(folder) | device | versions, indent=1) + "\n"
         write_atomically(folder / RECORD, lambda path: path.write_text(text))
     accelerator.wait_for_everyone()  # the next run of this command may start from this one
 
@@ -147,13 +147,11 @@ def train_judge(
         data = _data(root, rehearse, accelerator)
         recipe = replace(recipe, schedule=rehearsal_schedule(recipe.schedule, rehearse, rehearse_epochs))
         task = JudgeTask(recipe, data["train"], data["validation"])
-        began = time.monotonic()
         stamp = {"name": name, "seed": seed, "recipe": asdict(recipe)} | _rehearsal_mark(rehearse)
         if not fit(task, recipe.schedule, folder, seed=seed, stamp=stamp, accelerator=accelerator, **options):
             return False
         measured = judge_accuracy(task.model, data["validation"], task.pair_source)
-        record = stamp | {"validation": measured, "seconds_last_start": round(time.monotonic() - began)}
-        _finish(folder, task.model, record, accelerator)
+        _finish(folder, task.model, stamp | {"validation": measured}, accelerator)
     return True
 
 
@@ -204,12 +202,10 @@ def train_link(
         stamp = {"name": str(name), "seed": seed, "schedule": asdict(schedule), "config": task.network.config.to_dict()}
         trade_off = tier.trade_off if name.stage == "task" else 0.0
         stamp |= {"snr_db": tier.snr_db, "trade_off": trade_off, "judge": tier.judge} | _rehearsal_mark(rehearse)
-        began = time.monotonic()
         if not fit(task, schedule, folder, seed=seed, stamp=stamp, accelerator=accelerator, **options):
             return False
         measured = task.validate(task.model)
-        record = stamp | {"recipe_name": recipe, "validation": measured}
-        _finish(folder, task.model, record | {"seconds_last_start": round(time.monotonic() - began)}, accelerator)
+        _finish(folder, task.model, stamp | {"recipe_name": recipe, "validation": measured}, accelerator)
     return True
 
 
@@ -249,12 +245,10 @@ def train_flex(
         stamp = {"name": str(name), "seed": seed, "schedule": asdict(schedule), "config": tier.config.to_dict()}
         trade_off = tier.trade_off if is_task else 0.0
         stamp |= {"snr_db": list(SNRS), "trade_off": trade_off, "judge": tier.judge} | _rehearsal_mark(rehearse)
-        began = time.monotonic()
         if not fit(task, schedule, folder, seed=seed, stamp=stamp, accelerator=accelerator, **options):
             return False
         measured = task.validate(task.model)
-        record = stamp | {"validation": measured, "seconds_last_start": round(time.monotonic() - began)}
-        _finish(folder, task.model, record, accelerator)
+        _finish(folder, task.model, stamp | {"validation": measured}, accelerator)
     return True
 
 
