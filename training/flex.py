@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from training.flex_sources import blind_sides, importance_maps
 from training.gaussian import Gaussian
+from training.loop import BEGUN
 from training.recipes import FlexTier
 from training.train import RoiCache
 from wzroi.channel import ChannelState, apply_channel, sample_channel
@@ -82,6 +83,8 @@ class FlexTask:
     ``task`` adds lambda times the cross entropy under the frozen judge. Where there is a map, at the decoder or fed
     back to the encoder, errors are weighted by it.
     """
+
+    progress = BEGUN
 
     def __init__(
         self, tier: FlexTier, train: Images, validation: Images, judge: Judge | None, *, task: bool, store: Path,

@@ -22,7 +22,8 @@ from zoo.errors import ZooError
 from zoo.registry import BUNDLED, Entry, Shelf, check_name, registry_text
 
 RECORDED = ("seed", "commit", "torch", "python", "snr_db", "trade_off", "schedule", "recipe",
-            "recipe_name", "rehearsal", "validation", "wall_s", "core_s", "device", "threads")
+            "recipe_name", "rehearsal", "validation", "received", "wall_s", "core_s",
+            "device", "threads")
 """What of a run's record goes into the registry."""
 
 

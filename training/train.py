@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.loop import write_atomically
+from training.loop import BEGUN, write_atomically
 from training.recipes import Tier, model_config
 from wzroi.channel import sample_channel
 from wzroi.config import ModelName
@@ -75,6 +75,8 @@ class LinkTask:
     The ROI map is the ``side`` one, as at the receiver; an oracle network's is ``source+label``. Maps are kept in the
     folder ``store``.
     """
+
+    progress = BEGUN
 
     def __init__(
         self, name: ModelName, tier: Tier, train: Images, validation: Images, judge: Judge | None, store: Path
