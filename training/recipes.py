@@ -10,6 +10,10 @@ from wzroi.names import ModelName
 SAVE_EVERY_S = 45.0
 """Seconds between checkpoints: what a kill can lose."""
 
+LITE_JUDGE = "resnet_lite.cifar10"
+RECEIVED_JUDGE = "resnet_lite.cifar10_received"
+"""The second judge: as the lite one, but half of what it sees was sent through the lite tier's networks."""
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -21,7 +25,7 @@ class Schedule:
         batch: images a step, over all processes together.
         epochs: passes over the 45,000 training images; may be a fraction.
         lr, final_lr: peak and last learning rate of a cosine after ``warmup`` steps; equal values hold it constant.
-        weight_decay: decoupled for neither; plain L2 on weights of two or more dimensions.
+        weight_decay: plain L2 on weights of two or more dimensions; with ``muon`` decoupled, on convolutions alone.
         adam_lr: with ``muon``, the peak rate of Adam on the other parameters; it follows the same schedule.
         ema: decay of the averaged weights that are kept (0 keeps the raw weights).
         cpu_bf16: mixed precision on a CPU too (on CUDA it always is): 1.8 times the speed for a judge where the
@@ -60,12 +64,27 @@ class Tier:
 
 @dataclass(frozen=True)
 class JudgeRecipe:
-    """How a judge is trained: clean images, and side views for ``side_share`` of each batch."""
+    """How a judge is trained: clean images, and side views for ``side_share`` of each batch.
+
+    Attributes:
+        received_share: pictures of each batch that are shown as the lite tier's finished networks rebuild them
+            (``training.received``), before side views are drawn.
+        sizes: (share of the run, pixels): up to which share pictures are shown at which size; after the last one, and
+            with none, at their own. Small pictures first make a short training of a large judge possible.
+        alternate_flips: each picture is mirrored in every second epoch (Jordan, 2024), not at random.
+    """
 
     config: JudgeConfig
     schedule: Schedule
     side_share: float
     label_smoothing: float
+    received_share: float = 0.0
+    sizes: tuple[tuple[float, int], ...] = ()
+    alternate_flips: bool = False
+
+    def size_at(self, progress: float) -> int:
+        """Side of the pictures, in pixels, after a share ``progress`` of the run."""
+        return next((pixels for until, pixels in self.sizes if progress < until), 32)
 
 
 TIERS: dict[str, Tier] = {
@@ -79,7 +98,7 @@ TIERS: dict[str, Tier] = {
     # Two CPU cores: N = 48, three epochs at a high rate, then two thirds of one with the judge.
     "lite": Tier(
         width=48,
-        judge="resnet_lite.cifar10",
+        judge=LITE_JUDGE,
         rec=Schedule("adam", batch=32, epochs=3, lr=4e-3, final_lr=2e-5, warmup=200),
         task=Schedule("adam", batch=32, epochs=0.7, lr=1e-3, final_lr=1e-5, warmup=50, cpu_bf16=True),
     ),
@@ -105,26 +124,38 @@ FLEX_TIERS: dict[str, FlexTier] = {
     ),
     "lite": FlexTier(
         FlexConfig(width=128, depth=3),
-        judge="resnet_lite.cifar10",
+        judge=LITE_JUDGE,
         rec=Schedule("adam", batch=64, epochs=13, lr=1e-3, final_lr=1e-5, warmup=300, ema=0.998, cpu_bf16=True),
         task=Schedule("adam", batch=64, epochs=1, lr=3e-4, final_lr=1e-5, warmup=50, ema=0.995, cpu_bf16=True),
     ),
 }
 
+RECEIVED_RATES = (16, 32)
+RECEIVED_SNRS = (-5.0, 20.0)
+"""Rates and SNRs in dB of the reconstructions that a judge is trained on; SNRs are drawn evenly."""
+
+_LITE_JUDGE_SCHEDULE = Schedule(
+    "sgd", batch=64, epochs=24, lr=0.1, final_lr=1e-4, warmup=300, weight_decay=5e-4, ema=0.995, cpu_bf16=True
+)
+
 JUDGES: dict[str, JudgeRecipe] = {
+    # Twenty-four passes, the first two thirds on smaller pictures: two and a half hours of two cores with bfloat16.
     "resnet50.cifar10": JudgeRecipe(
         JudgeConfig("resnet50", 64),
-        Schedule("sgd", batch=512, epochs=60, lr=0.4, final_lr=1e-4, warmup=400, weight_decay=5e-4, ema=0.998),
-        side_share=0.35,
-        label_smoothing=0.1,
-    ),
-    "resnet_lite.cifar10": JudgeRecipe(
-        JudgeConfig("resnet_lite", 48),
         Schedule(
-            "sgd", batch=64, epochs=24, lr=0.1, final_lr=1e-4, warmup=300, weight_decay=5e-4, ema=0.995, cpu_bf16=True
+            "muon", batch=256, epochs=24, lr=0.03, final_lr=0.0, warmup=100, weight_decay=0.05, ema=0.99,
+            cpu_bf16=True, adam_lr=2e-3,
         ),
-        side_share=0.2,
+        side_share=0.25,
         label_smoothing=0.1,
+        sizes=((0.33, 16), (0.67, 24)),
+        alternate_flips=True,
+    ),
+    LITE_JUDGE: JudgeRecipe(
+        JudgeConfig("resnet_lite", 48), _LITE_JUDGE_SCHEDULE, side_share=0.2, label_smoothing=0.1
+    ),
+    RECEIVED_JUDGE: JudgeRecipe(
+        JudgeConfig("resnet_lite", 48), _LITE_JUDGE_SCHEDULE, side_share=0.2, label_smoothing=0.1, received_share=0.5
     ),
 }
 

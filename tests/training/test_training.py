@@ -365,13 +365,12 @@ def test_judge_sees_side_views_in_its_share(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_augmentation_flips_and_shifts_whole_pictures() -> None:
-    pixels = rehearsal_split("train", 50).pixels
-    first, again, other = (augment(pixels, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
+    source = as_float(rehearsal_split("train", 50).pixels)
+    first, again, other = (augment(source, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert first.shape == (50, 3, 32, 32)
     assert 0 <= first.min() <= first.max() <= 1
-    source = as_float(pixels)
     inner = slice(8, 24)
     for picture, original in zip(first, source, strict=True):
         candidates = [

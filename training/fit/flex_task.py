@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from training.fit.loop import BEGUN
 from training.fit.roi_cache import RoiCache
 from training.fit.side_augmentation import blind_sides, importance_maps
 from training.gaussian import Gaussian
@@ -82,6 +83,8 @@ class FlexTask:
     ``task`` adds lambda times the cross entropy under the frozen judge. Where there is a map, at the decoder or fed
     back to the encoder, errors are weighted by it.
     """
+
+    progress = BEGUN
 
     def __init__(
         self, tier: FlexTier, train: Images, validation: Images, judge: Judge | None, *, task: bool, store: Path,

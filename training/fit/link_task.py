@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from training.fit.loop import BEGUN
 from training.fit.roi_cache import RoiCache
 from training.recipes import Tier, model_config
 from wzroi.channel import sample_channel
@@ -28,6 +29,8 @@ class LinkTask:
     The ROI map is the ``side`` one, as at the receiver; an oracle network's is ``source+label``. Maps are kept in the
     folder ``store``.
     """
+
+    progress = BEGUN
 
     def __init__(
         self, name: ModelName, tier: Tier, train: Images, validation: Images, judge: Judge | None, store: Path

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from accelerate import Accelerator
@@ -39,11 +39,26 @@ STOP_CHECK = 16
 """With several processes, steps between their agreements on whether to stop."""
 
 
+class Position(NamedTuple):
+    """How far a run is when a step begins: its epoch from 0, and the share of its steps that are done, in [0, 1)."""
+
+    epoch: int
+    share: float
+
+
+BEGUN = Position(0, 0.0)
+"""Before the first step."""
+
+
 class Task(Protocol):
-    """What a run trains: ``loss`` sees the global batch's indices and a generator, and takes its process's share."""
+    """What a run trains: ``loss`` sees the global batch's indices and a generator, and takes its process's share.
+
+    ``progress`` is set before each step.
+    """
 
     model: nn.Module
     examples: int
+    progress: Position
 
     def loss(self, forward: nn.Module, indices: Tensor, generator: torch.Generator, share: slice) -> Tensor: ...
 
@@ -143,6 +158,8 @@ class Run:
                 group["lr"] = self.rate * group["scale"]
         indices = batch_indices(self.step, self.schedule.batch, self.task.examples, self.seed).to(self.device)
         generator = step_generator(self.seed, self.step, self.device)
+        per_epoch = max(self.task.examples // self.schedule.batch, 1)
+        self.task.progress = Position(self.step // per_epoch, self.step / self.steps)
         self.model.train()
         with self._mixed_precision():
             loss = self.task.loss(self.forward, indices, generator, self.share)

@@ -33,19 +33,19 @@ class ConvolutionMuon(torch.optim.Muon):
     The update is the momentum's orthogonal factor, found by five Newton-Schulz steps, times the learning rate.
 
     Args:
-        layers: convolutions, their weights in channels-last order. lr: learning rate.
+        layers: convolutions, their weights in channels-last order. lr: learning rate. weight_decay: decoupled.
 
     Raises:
         ValueError: for a weight that is not in channels-last order: the optimiser would change a copy.
     """
 
-    def __init__(self, layers: list[nn.Conv2d | nn.ConvTranspose2d], lr: float) -> None:
+    def __init__(self, layers: list[nn.Conv2d | nn.ConvTranspose2d], lr: float, weight_decay: float = 0.0) -> None:
         self.layers = layers
         views = [as_matrix(layer.weight.detach(), layer.transposed) for layer in layers]
         for view, layer in zip(views, layers, strict=True):
             if view.data_ptr() != layer.weight.data_ptr():
                 raise ValueError("Muon needs convolutions in channels-last order: model.to(memory_format=...) first")
-        super().__init__(views, lr=lr, weight_decay=0.0, momentum=MUON_MOMENTUM, nesterov=True)
+        super().__init__(views, lr=lr, weight_decay=weight_decay, momentum=MUON_MOMENTUM, nesterov=True)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Take one step with the convolutions' gradients."""
@@ -67,7 +67,8 @@ def optimisers_of(model: nn.Module, schedule: Schedule) -> list[torch.optim.Opti
         matrices = {id(layer.weight) for layer in layers}
         rest = [p for p in model.parameters() if id(p) not in matrices]
         others = torch.optim.Adam(rest, lr=schedule.adam_lr, fused=True)
-        return [_scaled(ConvolutionMuon(layers, schedule.lr), 1.0), _scaled(others, schedule.adam_lr / schedule.lr)]
+        muon = ConvolutionMuon(layers, schedule.lr, schedule.weight_decay)
+        return [_scaled(muon, 1.0), _scaled(others, schedule.adam_lr / schedule.lr)]
     matrices_ = [p for p in model.parameters() if p.ndim > 1]
     vectors = [p for p in model.parameters() if p.ndim <= 1]
     groups = [{"params": matrices_, "weight_decay": schedule.weight_decay}, {"params": vectors, "weight_decay": 0.0}]

@@ -22,7 +22,8 @@ from zoo.store.registry import BUNDLED, Entry, Shelf, check_name, registry_text
 from zoo.store.writing import assemble, write_file, write_folder
 
 RECORDED = ("seed", "commit", "torch", "python", "snr_db", "trade_off", "schedule", "recipe",
-            "recipe_name", "rehearsal", "validation", "wall_s", "core_s", "device", "threads")
+            "recipe_name", "rehearsal", "validation", "received", "wall_s", "core_s",
+            "device", "threads")
 """What of a run's record goes into the registry."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import platform
 import subprocess
@@ -21,12 +22,15 @@ from training.fit.flex_task import SNRS, FlexTask
 from training.fit.judge_task import JudgeTask, judge_accuracy
 from training.fit.link_task import LinkTask, start_from
 from training.fit.loop import ResumeError, fit, time_spent, write_atomically
+from training.fit.reconstructions import Reconstructions, sender_names
+from training.fit.roi_cache import RoiCache
 from training.fit.synthetic_data import rehearsal_schedule, rehearsal_split
-from training.recipes import FLEX_TIERS, JUDGES, STANDARD, tier_of
+from training.recipes import FLEX_TIERS, JUDGES, LITE_JUDGE, STANDARD, model_config, tier_of
 from wzroi.config import ConfigError
 from wzroi.data import Images, Split, load_split
 from wzroi.judge import Judge
 from wzroi.names import ModelName
+from wzroi.networks.deepjscc import WynerZivJSCC
 
 WEIGHTS = "final.safetensors"
 RECORD = "run.json"
@@ -136,7 +140,8 @@ def train_judge(
 
     Raises:
         DataError: when CIFAR-10 is not there. ResumeError: when the folder holds another run.
-        BusyRun: when another process is training it.
+        BusyRun: when another process is training it. MissingRun: when a network whose reconstructions the judge sees
+            has not been trained.
     """
     folder, recipe = runs / name, JUDGES[name]
     accelerator = Accelerator(cpu=cpu)
@@ -146,13 +151,41 @@ def train_judge(
         torch.manual_seed(seed)
         data = _data(root, rehearse, accelerator)
         recipe = replace(recipe, schedule=rehearsal_schedule(recipe.schedule, rehearse, rehearse_epochs))
-        task = JudgeTask(recipe, data["train"], data["validation"])
-        stamp = {"name": name, "seed": seed, "recipe": asdict(recipe)} | _rehearsal_mark(rehearse)
+        received: Reconstructions | None = None
+        shown: dict[str, Any] = {}
+        if recipe.received_share:
+            received, shown = _reconstructions(runs, data["train"], accelerator.device)
+        task = JudgeTask(recipe, data["train"], data["validation"], received)
+        stamp = {"name": name, "seed": seed, "recipe": asdict(recipe)} | shown | _rehearsal_mark(rehearse)
         if not fit(task, recipe.schedule, folder, seed=seed, stamp=stamp, accelerator=accelerator, **options):
             return False
         measured = judge_accuracy(task.model, data["validation"], task.pair_source)
         _finish(folder, task.model, stamp | {"validation": measured}, accelerator)
     return True
+
+
+def _reconstructions(runs: Path, train: Images, device: torch.device) -> tuple[Reconstructions, dict[str, Any]]:
+    """What rebuilds training pictures for a judge, from the lite tier's finished runs, and which weights those are.
+
+    Raises:
+        MissingRun: when a network, or the judge of its ROI maps, has not been trained.
+    """
+    names = sender_names(lite=True)
+    if missing := [str(name) for name in names if not finished(runs / str(name))]:
+        raise MissingRun(
+            f"no finished run of {', '.join(missing)} in {runs}: "
+            f"`python -m training campaign --tier lite --runs {runs}` trains them"
+        )
+    networks, weights = [], {}
+    for name in names:
+        network = WynerZivJSCC(model_config(name))
+        path = runs / str(name) / WEIGHTS
+        network.load_state_dict(load_file(path), strict=True)
+        networks.append(network.to(device).eval().requires_grad_(False).to(memory_format=torch.channels_last))
+        weights[str(name)] = hashlib.sha256(path.read_bytes()).hexdigest()
+    judge = load_judge_run(runs, LITE_JUDGE).to(device)
+    roi = RoiCache.kept(judge, train, oracle=False, store=runs / LITE_JUDGE / "roi")
+    return Reconstructions(networks, roi), {"received": weights}
 
 
 def train_link(
