@@ -52,8 +52,15 @@ class Images(NamedTuple):
 
 
 def default_root() -> Path:
-    """Where CIFAR-10 is looked for: ``$WZROI_DATA``, or ``~/.cache/wzroi``."""
-    return Path(os.environ.get("WZROI_DATA") or Path.home() / ".cache" / "wzroi")
+    """Where CIFAR-10 is looked for: ``$WZROI_DATA``, or ``~/.cache/wzroi``.
+
+    Raises:
+        DataError: for a user without a home folder, unless ``$WZROI_DATA`` names a whole path.
+    """
+    try:
+        return Path(os.environ.get("WZROI_DATA") or "~/.cache/wzroi").expanduser()
+    except RuntimeError as error:
+        raise DataError("there is no home folder: set WZROI_DATA to the folder of CIFAR-10, or set HOME") from error
 
 
 def _read_batch(root: Path, name: str) -> tuple[np.ndarray, list[int]]:

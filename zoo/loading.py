@@ -9,11 +9,10 @@ import torch
 from wzroi.judge import Judge
 from zoo.errors import ZooError
 from zoo.rates import LinkNetwork
-from zoo.store.checkpoint import (
-    NetworkKind,
-)
+from zoo.store.checkpoint import NetworkKind
+from zoo.store.folders import default_shelf
 from zoo.store.golden import GoldenReport
-from zoo.store.registry import Entry, Shelf, default_shelf, select
+from zoo.store.registry import Entry, Shelf, canonical, select
 from zoo.store.verified import load_from, verify_in
 
 
@@ -29,10 +28,19 @@ def list_judges(pattern: str = "*") -> list[str]:
 
 
 def _at_hand(pattern: str, network: NetworkKind) -> list[str]:
-    names = select(pattern, network)
-    for shelf in _pulled():
-        names += [name for name in select(pattern, network, shelf) if name not in names and shelf.whole(name)]
+    shelf = default_shelf()
+    names = [name for name in select(pattern, network, shelf) if shelf.holds(name)]
+    for pulled in _pulled():
+        names += [name for name in select(pattern, network, pulled) if name not in names and pulled.whole(name)]
     return names
+
+
+def list_absent(pattern: str = "*") -> list[str]:
+    """Names that the registry in use lists and whose files are not here: too large for a wheel, and not pulled."""
+    shelf = default_shelf()
+    names = select(pattern, "link", shelf) + select(pattern, "judge", shelf)
+    here = {*list_models(pattern), *list_judges(pattern)}
+    return [name for name in names if name not in here]
 
 
 def _pulled() -> list[Shelf]:
@@ -47,15 +55,20 @@ def _pulled() -> list[Shelf]:
 def find(name: str) -> tuple[Shelf, Entry]:
     """Where a checkpoint lies: the shelf in use, else what was pulled from ``$WZROI_REPO``; nothing is downloaded.
 
+    Case does not count. An entry whose files are nowhere is found in the shelf in use.
+
     Raises:
         ZooError: when it is in neither; the message names the nearest and the command that pulls it.
     """
-    shelf = default_shelf()
-    if name in shelf.entries() or not os.environ.get("WZROI_REPO"):
-        return shelf, shelf.entry(name)
+    shelf, plain = default_shelf(), canonical(name)
+    known = plain in shelf.entries()
+    if known and shelf.holds(plain):
+        return shelf, shelf.entry(plain)
     for pulled in _pulled():
-        if name in pulled.entries() and pulled.whole(name):
-            return pulled, pulled.entry(name)
+        if plain in pulled.entries() and pulled.whole(plain):
+            return pulled, pulled.entry(plain)
+    if known or not os.environ.get("WZROI_REPO"):
+        return shelf, shelf.entry(plain if known else name)
     raise ZooError(f"no checkpoint {name!r} at hand: `python -m zoo pull {name}` fetches it, if $WZROI_REPO has it")
 
 
@@ -70,7 +83,8 @@ def load(name: str, device: torch.device | str = "auto") -> LinkNetwork:
     Raises:
         ZooError: for an unknown name, a judge's name, or a missing or altered file.
     """
-    network = load_from(find(name)[0], name, device)
+    shelf, entry = find(name)
+    network = load_from(shelf, entry.name, device)
     if isinstance(network, Judge):
         raise ZooError(f"{name} is a judge: use zoo.load_judge({name!r})")
     return network
@@ -90,4 +104,5 @@ def verify(name: str, device: torch.device | str = "cpu", shelf: Shelf | None = 
     Raises:
         ZooError: for a file that is missing or altered. A golden failure is in the report, not raised.
     """
-    return verify_in(shelf or find(name)[0], name, device)
+    found, entry = (shelf, shelf.entry(name)) if shelf else find(name)
+    return verify_in(found, entry.name, device)

@@ -19,14 +19,13 @@ from explorer.compute.perturbation import disturbed, read_text
 from wzroi.config import CLASSES
 from wzroi.data import FOLDER, DataError, Images, as_float, default_root, find_root, load_split
 from wzroi.pairs import Pair, make_pair
+from zoo.paths import own_folder
 from zoo.serving.gallery import GALLERY, Scene, SourceError, gallery, gallery_scene, shrink
 
 __all__ = [
     "GALLERY", "MAX_LIVE_PIXELS", "SIZES", "UPLOADS", "Scene", "SourceError", "UploadShelf", "cifar_root",
     "cifar_scene", "cifar_test", "find_scene", "gallery", "gallery_scene", "shrink", "upload_pair", "working_size",
 ]  # fmt: skip
-
-ROOT = Path(__file__).resolve().parents[2]
 
 MAX_LIVE_PIXELS = 160 * 160
 """Most pixels of a pair that is sent anew at every movement of a control."""
@@ -37,7 +36,7 @@ SIZES = (32, 64, 96, 128, 160)
 
 def cifar_root() -> Path | None:
     """The folder that holds the CIFAR-10 test set, or ``None``."""
-    return find_root([default_root(), ROOT / "data", Path("data")])
+    return find_root([default_root(), own_folder("data"), Path("data")])
 
 
 @functools.lru_cache(maxsize=1)

@@ -9,7 +9,7 @@ import streamlit as st
 from explorer.compute.engine import holdings
 from explorer.compute.hub_jobs import HOSTED, OFFER
 from zoo import Entry
-from zoo.store.registry import default_shelf
+from zoo.store.folders import default_shelf
 
 FIELD = "hub_repository"
 
@@ -30,8 +30,9 @@ def sidebar() -> None:
 
 def _at_hand() -> str:
     """How many networks are here, and how many of them were pulled."""
-    held, own = holdings(), default_shelf().entries()
-    pulled = sum(name not in own for name in held.models)
+    held, shelf = holdings(), default_shelf()
+    own = shelf.entries()
+    pulled = sum(name not in own or not shelf.holds(name) for name in held.models)
     count = f"{len(held.models)} link network{'s' * (len(held.models) != 1)}"
     return f"At hand: {count}" + f", {pulled} of them pulled from {OFFER.repo}." * bool(pulled)
 

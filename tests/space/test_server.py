@@ -133,6 +133,13 @@ def test_uploads_are_sent_alone_and_as_a_stereo_pair(client: Client, served: Ser
         assert (told["pair_source"], told["label"]) == (source, None)
 
 
+def test_transmit_and_sweep_need_no_arguments(client: Client) -> None:
+    path, told = client.predict(api_name="/transmit")
+    assert pixels(path).shape == (32, 32, 3) and told["pair"] == "gallery:cifar-0" and told["snr_db"] == 5
+    curves = client.predict(api_name="/sweep")
+    assert list(curves) == [told["model"]] and len(curves[told["model"]]) > 3
+
+
 def test_sweep_rows_agree_with_transmit(client: Client) -> None:
     asked = {"models": [LITE[0], ROI], "snrs": [0, 12.5], "draws": 1}
     curves = client.predict(**ASK, **asked, api_name="/sweep")

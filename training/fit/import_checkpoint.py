@@ -28,8 +28,9 @@ def adopt(name: str, runs: Path) -> bool:
     Raises:
         ZooError: for an unknown name, or a missing or altered file.
     """
-    folder = runs / name
     shelf, entry = find(name)
+    name = entry.name
+    folder = runs / name
     network = load_from(shelf, name, "cpu")
     with run_lock(folder):
         if finished(folder):

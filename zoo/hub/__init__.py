@@ -6,6 +6,7 @@ results files under ``results/``. It is named by an argument or by ``$WZROI_REPO
 revision that it came from, and one that differs is removed again.
 """
 
+from zoo.extras import need_extra
 from zoo.hub.client import api, cache_folder, offline
 from zoo.hub.errors import HubError, explained
 from zoo.hub.pulling import cached_shelves, pull
@@ -32,3 +33,5 @@ __all__ = [
     "push",
     "repository",
 ]
+
+need_extra("hub", "a Hub repository")

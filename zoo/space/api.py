@@ -98,17 +98,18 @@ def _rate_for(models: Sequence[str], rho: str) -> Rate:
 
 @sentences
 def transmit(
-    pair: str, picture: bytes | None, right: bytes | None, size: float, model: str, snr_db: float, channel: str,
-    roi: str, seed: float, rho: str = "",
+    pair: str = "", picture: bytes | None = None, right: bytes | None = None, size: float = 64, model: str = "",
+    snr_db: float = 5.0, channel: str = "awgn", roi: str = "side", seed: float = 0, rho: str = "",
 ) -> tuple[images.Pixels, dict[str, Any]]:
     """Send one pair through one link; returns the reconstruction as PNG and its figures.
 
     Without ``picture`` the gallery's ``pair`` is sent; with ``picture`` alone the receiver holds a crop of it, with
     ``right`` the other camera's picture. ``size`` is the longer side in pixels that uploads are brought down to,
-    ``rho`` the bandwidth ratio of a flexible network, such as 1/24.
+    ``rho`` the bandwidth ratio of a flexible network, such as 1/24. Everything has a default: a call without arguments
+    sends the gallery's first pair (Gradio takes a file that defaults to ``None`` for an optional one).
     """
     scene = scene_from(pair, picture, right, size)
-    name = engine.known_model(model)
+    name = engine.known_model(model or default_model())
     ask = Ask(snr_db, channel, roi, seed, _rate_for([name], rho)).checked()  # type: ignore[arg-type]
     sent = engine.send(scene, name, ask) if engine.is_lite(name) else engine.send_on_gpu(scene, [name], ask)[0]
     figures = {**ask.told(), "pair": scene.key, "pair_source": scene.source, "label": scene.label}
@@ -123,12 +124,14 @@ def _as_list(values: object, what: str) -> list[Any]:
 
 @sentences
 def sweep(
-    pair: str, picture: bytes | None, right: bytes | None, size: float, models: list[str], snrs: list[float],
-    draws: float, channel: str, roi: str, seed: float, rho: str = "",
+    pair: str = "", picture: bytes | None = None, right: bytes | None = None, size: float = 64,
+    models: list[str] | None = None, snrs: list[float] | None = None, draws: float = 8, channel: str = "awgn",
+    roi: str = "side", seed: float = 0, rho: str = "",
 ) -> dict[str, list[dict[str, Any]]]:
     """Curves over SNR of one pair: model -> rows of means and 95 % half widths over ``draws`` channel draws."""
     scene = scene_from(pair, picture, right, size)
-    names, levels = _as_list(models, "models"), _as_list(snrs, "snrs")
+    names = _as_list([default_model()] if models is None else models, "models")
+    levels = _as_list(list(engine.SWEEP_SNRS) if snrs is None else snrs, "snrs")
     engine.check_sweep(scene, names, levels, draws)  # type: ignore[arg-type]
     ask = Ask(levels[0], channel, roi, seed, _rate_for(names, rho)).checked()  # type: ignore[arg-type]
     return engine.sweep(scene, names, levels, int(draws), ask)

@@ -72,10 +72,10 @@ def is_lite(model: str) -> bool:
 
 
 def known_model(model: object) -> str:
-    """A link network's name; raises AskError for any other, with the nearest."""
+    """A link network's name, given in any case; raises AskError for any other, with the nearest."""
     try:
-        if isinstance(model, str) and zoo.describe(model).network == "link":
-            return model
+        if isinstance(model, str) and (entry := zoo.describe(model)).network == "link":
+            return entry.name
     except ZooError as error:
         raise AskError(str(error)) from error
     raise AskError(f"{str(model)[:60]!r} is not the name of a link network: /variants lists them")

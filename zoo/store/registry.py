@@ -1,8 +1,8 @@
 """The registry: every checkpoint's files with sha256 and size, its figures at 5 dB, licence and origin, as one table.
 
 A *shelf* is a folder of checkpoints with its registry. The bundled shelf is ``zoo/checkpoints`` with
-``zoo/registry.json``; ``$WZROI_ZOO`` names another folder, with ``registry.json`` inside, to use in its place. A pulled
-Hub repository is a shelf too.
+``zoo/registry.json``; ``$WZROI_ZOO`` names another folder to use in its place (``zoo.store.folders`` says which kinds
+are taken). A pulled Hub repository is a shelf too.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import fnmatch
 import functools
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,12 +19,10 @@ from typing import Any
 from wzroi.config import ConfigError, FlexConfig, ModelConfig
 from wzroi.names import ModelName
 from zoo.errors import ZooError
+from zoo.paths import PACKAGE
 from zoo.store.checkpoint import FILES, FORMAT, LIMITS, WEIGHTS, NetworkConfig, NetworkKind, parse_json, read_config
 
 REGISTRY = "registry.json"
-PACKAGE = Path(__file__).resolve().parents[1]
-VARIABLE = "WZROI_ZOO"
-
 _NAME = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*\.[a-z0-9]+(?:_[a-z0-9]+)*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -148,12 +145,14 @@ class Shelf:
         folder: holds one folder per checkpoint. registry: the JSON file.
         boundary: where symbolic links may point (a Hub cache links its files); ``folder`` itself when ``None``.
         origin: how lists name it: ``bundled``, a folder, or a Hub repository.
+        loose: folders of checkpoints by name and their entries, of a shelf that has no registry.
     """
 
     folder: Path
     registry: Path
     boundary: Path | None = None
     origin: str = "bundled"
+    loose: Mapping[str, tuple[Path, Entry]] | None = field(default=None, compare=False)
 
     @classmethod
     def at(cls, folder: Path | str) -> Shelf:
@@ -165,6 +164,8 @@ class Shelf:
 
     def entries(self) -> dict[str, Entry]:
         """Every entry by name; empty where there is no registry yet."""
+        if self.loose is not None:
+            return {name: entry for name, (_, entry) in self.loose.items()}
         try:
             status = self.registry.stat()
         except FileNotFoundError:
@@ -182,7 +183,13 @@ class Shelf:
 
     def path(self, name: str) -> Path:
         """The folder of a checkpoint."""
+        if self.loose and name in self.loose:
+            return self.loose[name][0]
         return self.folder / check_name(name)
+
+    def holds(self, name: str) -> bool:
+        """Whether a checkpoint's folder is there: a wheel leaves out the large ones that its registry lists."""
+        return self.path(name).is_dir()
 
     def whole(self, name: str) -> bool:
         """Whether every file of a checkpoint is there: of a pulled one, only some may have arrived."""
@@ -193,13 +200,23 @@ BUNDLED = Shelf(PACKAGE / "checkpoints", PACKAGE / REGISTRY)
 """What this package carries."""
 
 
+def canonical(name: str) -> str:
+    """A name or pattern as checkpoints are called: small letters, underscores (``DeepJSCC-WZ`` is ``deepjscc_wz``)."""
+    plain = name.strip().lower()
+    return plain if "[" in plain else plain.replace("-", "_")  # a pattern's [1-3] keeps its range
+
+
 def unknown_name(name: str, known: list[str], where: str) -> str:
-    """The sentence for a name that a shelf does not have."""
+    """The sentence for a name that a shelf does not have: the tags of an architecture, or the nearest names."""
     import difflib
 
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    plain = canonical(name)
+    start = f"no checkpoint {name[:80]!r} in the zoo ({where})"
+    if tags := [other for other in known if other.split(".")[0] == plain.rstrip(".*")]:
+        return f"{start}: a name has a tag, and {plain.rstrip('.*')} has {', '.join(t.split('.')[1] for t in tags)}"
+    near = difflib.get_close_matches(plain, known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else "`python -m zoo list` shows what there is"
-    return f"no checkpoint {name!r} in the zoo ({where}): {hint}"
+    return f"{start}: {hint}"
 
 
 @functools.lru_cache(maxsize=32)
@@ -227,26 +244,11 @@ def registry_text(entries: Mapping[str, Entry]) -> str:
     return json.dumps({"format": FORMAT, "checkpoints": checkpoints}, indent=1) + "\n"
 
 
-def default_shelf() -> Shelf:
-    """The shelf in use: ``$WZROI_ZOO`` when set, else the bundled one.
-
-    Raises:
-        ZooError: when ``$WZROI_ZOO`` names a folder without a registry.
-    """
-    named = os.environ.get(VARIABLE)
-    if not named:
-        return BUNDLED
-    shelf = Shelf.at(Path(named).expanduser())
-    if not shelf.registry.is_file():
-        raise ZooError(f"{VARIABLE}={named} has no {REGISTRY}: name a folder made by publish or pull, or unset it")
-    return shelf
-
-
-def select(pattern: str, network: NetworkKind, shelf: Shelf | None = None) -> list[str]:
-    """Names of one kind that match a shell pattern, in the order architectures grow, then by tag."""
-    entries = (shelf or default_shelf()).entries()
+def select(pattern: str, network: NetworkKind, shelf: Shelf) -> list[str]:
+    """Names of one kind that match a shell pattern (in any case), in the order architectures grow, then by tag."""
+    entries = shelf.entries()
     names = [name for name, entry in entries.items() if entry.network == network]
-    return sorted(fnmatch.filter(names, pattern), key=lambda name: _order(entries[name]))
+    return sorted(fnmatch.filter(names, canonical(pattern)), key=lambda name: _order(entries[name]))
 
 
 def _order(entry: Entry) -> tuple[int, str, int, str]:

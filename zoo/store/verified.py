@@ -47,6 +47,14 @@ def _digest_of(path: Path, blob: bytes) -> str:
     return _DIGESTS[key]
 
 
+def absent(name: str) -> str:
+    """The sentence for a checkpoint that a registry lists and whose files are not here."""
+    return (
+        f"{name} is in the registry, but its files are not here (large networks are no part of the package): fetch "
+        f"them with `python -m zoo pull {name} --repo USER/NAME` and set WZROI_REPO=USER/NAME, or use a checkout"
+    )
+
+
 def checked_file(shelf: Shelf, entry: Entry, name: str) -> bytes:
     """Bytes of one of a checkpoint's files, equal to the registry's sha256 (hashed once a process, while unchanged).
 
@@ -54,6 +62,8 @@ def checked_file(shelf: Shelf, entry: Entry, name: str) -> bytes:
         ZooError: when the file is missing or is not the published one.
     """
     folder = shelf.path(entry.name)
+    if not folder.is_dir():
+        raise ZooError(absent(entry.name))
     blob = read_file(folder, name, boundary=shelf.boundary)
     found = _digest_of(folder / name, blob)
     if found != entry.files[name].sha256:

@@ -1,0 +1,45 @@
+"""What ``st.App`` is made of: Streamlit finds an application only where a script calls ``st.App`` itself (``app.py``).
+
+Served as one ASGI application: Streamlit's pages (``explorer/server/main.py``), and beside them a stateless route that
+answers a moved slider in milliseconds (``explorer/server/routes.py``). Pages are rows of ``explorer/navigation.py``.
+Nothing here imports torch: that takes two seconds, in which a page already loads
+(``explorer/server/background_tasks.py``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from explorer.lazy_import import share_processors
+from explorer.server.background_tasks import attend
+from explorer.server.routes import routes
+from explorer.server.tcp_nodelay import send_at_once
+
+SCRIPT = Path(__file__).resolve().with_name("main.py")
+"""The script of each visit."""
+
+
+@contextlib.asynccontextmanager
+async def lifespan(_: st.App) -> AsyncIterator[None]:
+    send_at_once()
+    threading.Thread(target=attend, name="attend", daemon=True).start()
+    yield
+
+
+def sentence(_: Exception) -> bool:
+    """Show a sentence in place of a traceback; Streamlit logs the traceback."""
+    st.error("Something went wrong on this page. Reload it; if it stays, the explorer's terminal says more.")
+    return True
+
+
+def options() -> dict[str, Any]:
+    """The arguments of ``st.App`` after the script; bounds the threads that compute."""
+    share_processors()
+    base = st.config.get_option("server.baseUrlPath")
+    return {"routes": routes(base), "lifespan": lifespan, "on_script_error": sentence}
