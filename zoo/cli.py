@@ -36,6 +36,9 @@ SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".b
             ".tiff": "TIFF"}  # fmt: skip
 """Ending of a written picture -> Pillow's name of its format."""
 
+SAVED_AS: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
+"""Pillow's options by format: only a JPEG loses something."""
+
 DEFAULT_MODELS = ("deepjscc_wz_roi.task_r16", "deepjscc_wz_roi.task_r16_lite")
 Names = Annotated[list[str] | None, typer.Argument(help="Names or patterns, e.g. 'deepjscc_wz*' (default: all).")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -247,12 +250,12 @@ def check_out(out: Path, inputs: Sequence[Path]) -> None:
 
 
 def encoded(pixels: Pixels, suffix: str) -> bytes:
-    """A picture's bytes in the format of a file's ending; without loss but for JPEG."""
-    if suffix.lower() == ".png":
+    """A picture's bytes in the format of a file's ending."""
+    kind = SUFFIXES[suffix.lower()]
+    if kind == "PNG":
         return png_bytes(pixels)
     buffer = io.BytesIO()
-    options: dict[str, Any] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}.get(SUFFIXES[suffix.lower()], {})
-    Image.fromarray(pixels).save(buffer, SUFFIXES[suffix.lower()], **options)
+    Image.fromarray(pixels).save(buffer, kind, **SAVED_AS.get(kind, {}))
     return buffer.getvalue()
 
 
