@@ -1,8 +1,9 @@
 """The WZ-ROI explorer: ``streamlit run app.py``.
 
-Served as one ASGI application: Streamlit's pages (``explorer/main.py``), and beside them a stateless route that answers
-a moved slider in milliseconds (``explorer/server/routes.py``). Pages are rows of ``explorer/navigation.py``. Nothing
-here imports torch: that takes two seconds, in which a page already loads (``explorer/server/background_tasks.py``).
+Served as one ASGI application: Streamlit's pages (``explorer/server/main.py``), and beside them a stateless route that
+answers a moved slider in milliseconds (``explorer/server/routes.py``). Pages are rows of ``explorer/navigation.py``.
+Nothing here imports torch: that takes two seconds, in which a page already loads
+(``explorer/server/background_tasks.py``).
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from collections.abc import AsyncIterator
 
 import streamlit as st
 
+from explorer.lazy_import import share_processors
 from explorer.navigation import PAGES
 from explorer.server.background_tasks import attend
-from explorer.server.lazy_import import share_processors
 from explorer.server.routes import routes
 from explorer.server.tcp_nodelay import send_at_once
 
@@ -37,7 +38,7 @@ def sentence(_: Exception) -> bool:
 
 share_processors()
 app = st.App(
-    "explorer/main.py",
+    "explorer/server/main.py",
     routes=routes(st.config.get_option("server.baseUrlPath")),
     lifespan=lifespan,
     on_script_error=sentence,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from explorer.server import lazy_import
+from explorer import lazy_import
 
 
 class Page(NamedTuple):

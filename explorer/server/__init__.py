@@ -1,1 +1,1 @@
-"""The server's own routes, and what goes on beside its start."""
+"""What the server runs: the script of each visit, its own routes, and tasks beside them."""

@@ -7,7 +7,7 @@ import ctypes
 import gc
 import time
 
-from explorer.server.lazy_import import load
+from explorer.lazy_import import load
 
 TRIM_SECONDS = 10.0
 

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from explorer.server import lazy_import
+from explorer import lazy_import
 
 WAYS = ("frame", "roi")
 

@@ -40,7 +40,7 @@ def test_freed_memory_is_given_back() -> None:
 
 @pytest.mark.parametrize(("told", "expected"), [("3", "3"), ("", str(max(1, (os.cpu_count() or 2) // 2)))])
 def test_half_of_the_processors_compute_unless_told(told: str, expected: str) -> None:
-    lines = "import os; from explorer.server.lazy_import import share_processors as share; share()"
+    lines = "import os; from explorer.lazy_import import share_processors as share; share()"
     lines += "; print(os.environ['OMP_NUM_THREADS'])"
     ran = subprocess.run([sys.executable, "-c", lines], cwd=ROOT, capture_output=True, text=True, check=True,
                          env=os.environ | {"OMP_NUM_THREADS": told})

@@ -32,9 +32,8 @@ from explorer.compute.stereo import feature_bytes
 from explorer.export import frame as takeaway
 from explorer.export import image as poster
 from explorer.navigation import PAGES
-from explorer.pages import compare
 from explorer.server import api, routes
-from explorer.ui import cifar_picker, published_curves, state, upload_picker
+from explorer.ui import cifar_picker, published_curves, state, upload_picker, visit
 from explorer.ui.component import ORIGIN_LABELS, bench_data
 from tests.support.shared import ROOT, pictures
 from wzroi import images as pixels
@@ -47,7 +46,7 @@ from wzroi.roi import ORIGINS, roi_map
 from zoo.image_io import PictureError
 from zoo.results import plots
 
-SCRIPT = str(ROOT / "explorer" / "main.py")
+SCRIPT = str(ROOT / "explorer" / "server" / "main.py")
 FOUR = [f"{name}.rec_r16_lite" for name in ("deepjscc", "deepjscc_wz", "deepjscc_wz_sft", "deepjscc_wz_roi")]
 CAT = "gallery:cifar-0"
 
@@ -145,7 +144,7 @@ def test_the_default_is_the_four_architectures() -> None:
 
 def test_the_component_reports_do_not_undo_a_choice_made_beside_it() -> None:
     variants = engine.catalogue()
-    here = compare.Visit(state.default_view(variants))
+    here = visit.Visit(state.default_view(variants))
     here.show("cifar:5")
     old = here.view.to_data() | {"pair": "gallery:cifar-3", "snr": 7.0, "version": 0}
     here.adopt(old, variants)
@@ -269,9 +268,9 @@ def test_uploads_are_bounded_and_end_with_the_visit() -> None:
 def test_a_visit_that_ends_takes_its_uploads_along(monkeypatch: pytest.MonkeyPatch) -> None:
     key = upload_picker.keep([uploaded(photograph(40, 40))], 32)
     session = SessionState()
-    monkeypatch.setattr(compare.st, "session_state", session)
-    monkeypatch.setattr(compare.st, "query_params", SimpleNamespace(to_dict=dict))
-    compare.visit(engine.catalogue()).uploads.append(key)
+    monkeypatch.setattr(visit.st, "session_state", session)
+    monkeypatch.setattr(visit.st, "query_params", SimpleNamespace(to_dict=dict))
+    visit.visit(engine.catalogue()).uploads.append(key)
     gc.collect()
     assert pair_sources.find_scene(key)
     session.clear()
@@ -642,7 +641,7 @@ def test_every_page_draws() -> None:
 
 
 def test_the_sweep_shows_committed_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(published_curves.results, "RESULTS", tmp_path)
+    monkeypatch.setattr(published_curves.files, "RESULTS", tmp_path)
     variants = engine.catalogue()
     view = state.default_view(variants)
     assert published_curves.curves_of(view, variants)[0] == []

@@ -54,7 +54,7 @@ def idle() -> bool:
 
 
 def shown() -> AppTest:
-    return AppTest.from_file(str(ROOT / "explorer" / "main.py"), default_timeout=60).run()
+    return AppTest.from_file(str(ROOT / "explorer" / "server" / "main.py"), default_timeout=60).run()
 
 
 def words(page: AppTest) -> str:

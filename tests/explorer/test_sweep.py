@@ -30,7 +30,7 @@ from wzroi.pairs import CropPair
 from wzroi.roi import roi_map
 from zoo.errors import ZooError
 
-SCRIPT = str(ROOT / "explorer" / "main.py")
+SCRIPT = str(ROOT / "explorer" / "server" / "main.py")
 FOUR = [f"{name}.rec_r16_lite" for name in ("deepjscc", "deepjscc_wz", "deepjscc_wz_sft", "deepjscc_wz_roi")]
 CAT = "gallery:cifar-0"
 

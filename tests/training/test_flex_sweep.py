@@ -12,7 +12,6 @@ from filelock import FileLock
 
 from tests.support.shared import pictures, random_judge
 from tests.support.zoo_runs import JUDGE, small_flex, write_flex_run, write_judge_run
-from training.evaluation import flex_sweep
 from training.evaluation.evaluate import evaluate_all
 from training.evaluation.flex_sweep import FEW_SNRS, FlexSweep, merged, parts_of, plan_at, take_parts
 from training.evaluation.measurement import Measurement
@@ -193,7 +192,7 @@ def test_the_command_writes_one_file_for_all_rates(
     def never(*_: object) -> bool:
         raise AssertionError("measured again")
 
-    monkeypatch.setattr(flex_sweep, "take_parts", never)
+    monkeypatch.setattr("training.evaluation.evaluate.take_parts", never)
     assert evaluate_all([NAME], runs, cifar10, out=out, plan=plan, rates=(16, 12)) == []
     with pytest.raises(AssertionError, match="measured again"):
         evaluate_all([NAME], runs, cifar10, out=out, plan=plan, rates=(16,))

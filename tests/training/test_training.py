@@ -22,8 +22,7 @@ from typer.testing import CliRunner
 
 from tests.support.shared import ROOT
 from training.cli import app
-from training.fit import link_task as train
-from training.fit import loop
+from training.fit import loop, roi_cache
 from training.fit.judge_task import JudgeTask, augment, whiten
 from training.fit.link_task import LinkTask
 from training.fit.loop import BatchError, ResumeError, batch_indices, fit, learning_rate, total_steps, write_atomically
@@ -184,7 +183,7 @@ def test_maps_are_computed_once_and_kept(runs: Path, monkeypatch: pytest.MonkeyP
     assert torch.equal(first.maps, fresh.maps)
     torch.testing.assert_close(first[torch.arange(20)], expected, atol=1e-3, rtol=0)
     assert not torch.equal(RoiCache.kept(judge, images, oracle=True, store=runs / "roi").maps, first.maps)
-    monkeypatch.setattr(train, "gradcam", lambda *_: pytest.fail("computed again"))
+    monkeypatch.setattr(roi_cache, "gradcam", lambda *_: pytest.fail("computed again"))
     assert torch.equal(RoiCache.kept(judge, images, oracle=False, store=runs / "roi").maps, first.maps)
     with torch.no_grad():
         judge.head.weight.neg_()

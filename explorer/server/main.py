@@ -1,4 +1,7 @@
-"""The script that Streamlit runs for each visitor and each rerun; what is heavy comes through ``lazy_import``, once."""
+"""The script that Streamlit runs for each visitor and each rerun; what is heavy comes through ``lazy_import``, once.
+
+It lies apart from ``explorer/pages``: Streamlit takes a folder of that name beside its script for pages of its own.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,15 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-ROOT = str(Path(__file__).resolve().parent.parent)
+ROOT = str(Path(__file__).resolve().parents[2])
 ICON = f"{ROOT}/assets/icon.png"
 if ROOT not in sys.path:  # run by another command than `streamlit run app.py`
     sys.path.insert(0, ROOT)
 
 import streamlit as st  # noqa: E402
 
+from explorer import lazy_import  # noqa: E402
 from explorer.navigation import PAGES, Page  # noqa: E402
-from explorer.server import lazy_import  # noqa: E402
 
 ZooError = lazy_import.load("zoo").ZooError
 
