@@ -65,7 +65,7 @@ def prepare(
     model: WynerZivJSCC | FlexJSCC, pair: Pair, roi: Tensor | None = None, judge: Judge | None = None
 ) -> Transmission:
     """Everything that does not depend on the channel; raises ValueError when a needed ROI map is missing."""
-    context = model.look(pair.side, roi, pair.placement)
+    context = model.encode_side(pair.side, roi, pair.placement)
     return Transmission(pair, model.encode(pair.source, pair.placement), context, source_weight(judge, pair))
 
 
@@ -85,9 +85,9 @@ def finish(
 def decode(
     model: WynerZivJSCC | FlexJSCC, received: Tensor, context: SideContext | FlexContext, channel: ChannelState
 ) -> Tensor:
-    """Received symbols to the reconstruction, whichever the network; ``context`` is from its own ``look``."""
+    """Received symbols to the reconstruction, whichever the network; ``context`` is from its own ``encode_side``."""
     if isinstance(model, FlexJSCC):
-        assert isinstance(context, FlexContext)  # its own look() made it
+        assert isinstance(context, FlexContext)  # its own encode_side() made it
         return model.decode(received, context, channel)
     assert isinstance(context, SideContext)
     return model.decode(received, context, channel)

@@ -64,13 +64,13 @@ def test_the_transform_starts_as_the_klt(many: Tensor) -> None:
     start_transform(transform, gaussian)
     windows = as_float(many).flatten(1)[:, None]
     with torch.no_grad():
-        found = transform.analyse(windows, held=False)[:, 0]
+        found = transform.analyse(windows, known_crop=False)[:, 0]
         assert torch.allclose(found[:, :50].square().mean(0), torch.ones(50), atol=0.05)
-        back = transform.synthesise(transform.analyse(windows, held=True), held=True)[:, 0]
-        known = (windows - transform.mean) * transform.held_mask
+        back = transform.synthesise(transform.analyse(windows, known_crop=True), known_crop=True)[:, 0]
+        known = (windows - transform.mean) * transform.crop_mask
         whole = back + transform.complete(known)[:, 0] + known[:, 0] + transform.mean
     error = (whole - windows[:, 0]).square().mean()
-    left = gaussian.unknown.values[transform.held_roots.numel() :].sum() / gaussian.size
+    left = gaussian.unknown.values[transform.known_crop_roots.numel() :].sum() / gaussian.size
     into, out = reduced_regression(gaussian, 192)
     full = gaussian.given.regression
     lost = full - (into @ out).T
@@ -134,10 +134,10 @@ def test_a_part_that_is_switched_off_comes_back(task: FlexTask) -> None:
     pair = make_pair(pictures(2))._replace(placement=None)  # blind, so that every part takes part
     channel = sample_channel("awgn", 15.0, 2, network.num_symbols(32, 32, 1 / 16), generator=seeded())
     with torch.no_grad():  # an untrained network's last layers are zero: nothing would change without them
-        for refiner in (network.first, network.second):
+        for refiner in (network.refiner1, network.refiner2):
             torch.nn.init.normal_(refiner.leave.weight, std=0.02)
-        assert network.second.pull is not None
-        network.second.pull.bias.fill_(0.5)
+        assert network.refiner2.residual_gain is not None
+        network.refiner2.residual_gain.bias.fill_(0.5)
     before = send(network, pair, channel)
     for part in PARTS:
         with switched_off(network, part):

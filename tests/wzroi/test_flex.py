@@ -82,7 +82,7 @@ def test_rates_out_of_range_are_refused(model: FlexJSCC, images: Tensor) -> None
             model.num_symbols(32, 32, rho)
     wide = torch.rand(1, 3, 32, 64, generator=seeded())
     odd = sample_channel("awgn", 5.0, 1, 193, generator=seeded())
-    with pytest.raises(ValueError, match="do not suit 2 windows"):
+    with pytest.raises(ValueError, match="do not fit 2 windows"):
         model(wide, wide, odd)
 
 
@@ -128,18 +128,18 @@ def test_information_flow(
     channel = sample_channel("awgn", 5.0, 3, 192, generator=seeded())
     side, other = CropPair().side_of(images), CropPair().side_of(images.flip(0))
     received = apply_channel(model.modulate(model.encode(images, placement), channel, placement), channel)
-    first = model.decode(received, model.look(side, None, placement), channel)
-    again = model.decode(received, model.look(side, None, placement), channel)
+    first = model.decode(received, model.encode_side(side, None, placement), channel)
+    again = model.decode(received, model.encode_side(side, None, placement), channel)
     assert torch.equal(first, again)  # nothing but these moves it: the source is not an argument
-    assert not torch.allclose(first, model.decode(received, model.look(other, None, placement), channel), atol=1e-3)
+    assert not torch.allclose(first, model.decode(received, model.encode_side(other, None, placement), channel), atol=1e-3)
     roi = torch.rand(3, 1, 32, 32, generator=seeded())
-    assert not torch.allclose(first, model.decode(received, model.look(side, roi, placement), channel), atol=1e-5)
-    zero = model.decode(received, model.look(side, roi, placement, strength=0.0), channel)
+    assert not torch.allclose(first, model.decode(received, model.encode_side(side, roi, placement), channel), atol=1e-5)
+    zero = model.decode(received, model.encode_side(side, roi, placement, strength=0.0), channel)
     assert torch.allclose(first, zero, atol=1e-5)
-    with pytest.raises(ValueError, match="from 0 to 1"):
-        model.look(side, roi, placement, strength=1.5)
+    with pytest.raises(ValueError, match=r"must lie in \[0, 1\]"):
+        model.encode_side(side, roi, placement, strength=1.5)
     with pytest.raises(ValueError, match="roi must be"):
-        model.look(side, roi[..., :16, :16], placement)
+        model.encode_side(side, roi[..., :16, :16], placement)
 
 
 def test_what_is_known_is_copied(model: FlexJSCC, images: Tensor) -> None:
@@ -218,3 +218,14 @@ def test_impossible_configurations_are_refused(values: dict[str, float]) -> None
     fields = SMALL.to_dict() | values
     with pytest.raises(ConfigError, match=next(iter(values))):
         FlexConfig.from_dict(fields)
+
+
+def test_checkpoints_keep_the_published_tensor_names(model: FlexJSCC) -> None:
+    state = model.state_dict()
+    assert {"first.norm.weight", "second.pull.weight", "transform.open_basis", "transform.held_roots"} <= set(state)
+    assert not any("refiner" in key or "crop" in key or "residual" in key for key in state)
+    other = FlexJSCC(model.config)
+    other.load_state_dict(state, strict=True)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
+    with pytest.raises(RuntimeError, match="transform"):
+        other.load_state_dict({key: value for key, value in state.items() if key != "transform.held_basis"})

@@ -77,15 +77,15 @@ def switched_off(model: FlexJSCC, part: str) -> Iterator[None]:
             stack.enter_context(mock.patch.object(owner, name, value))
 
         if part == "pull":
-            second = model.second.forward
-            replace(model.second, "forward", lambda d, r, c, m, k, a: second(d, r, c, m, k, torch.zeros_like(a)))
+            second = model.refiner2.forward
+            replace(model.refiner2, "forward", lambda d, r, c, m, k, a: second(d, r, c, m, k, torch.zeros_like(a)))
         if part == "second":
-            replace(model.second, "forward", lambda draft, *_: draft)
+            replace(model.refiner2, "forward", lambda draft, *_: draft)
         if part == "refiners":
-            replace(model.first, "forward", _copied)
-            replace(model.second, "forward", lambda draft, *_: draft)
+            replace(model.refiner1, "forward", _copied)
+            replace(model.refiner2, "forward", lambda draft, *_: draft)
         if part == "copy":
-            for refiner in (model.first, model.second):
+            for refiner in (model.refiner1, model.refiner2):
                 replace(refiner, "forward", _without_copy(refiner.forward))
         if part == "alignment":
             replace(model.alignment, "forward", lambda _, side, __: (side, valid_pixels(side)))
@@ -121,7 +121,7 @@ def send(
     """Reconstruction of a pair, with what ``run_link`` has no control for: strength and feedback."""
     place = pair.placement
     symbols = model.modulate(model.encode(pair.source, place, importance), channel, place)
-    context = model.look(pair.side, roi, place, strength, importance)
+    context = model.encode_side(pair.side, roi, place, strength, importance)
     return model.decode(apply_channel(symbols, channel), context, channel)
 
 

@@ -69,7 +69,7 @@ def multiply_adds(config: LinkConfig, size: int = 32) -> int:
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
         model.encoder(image)
-        model.decode(symbols, model.look(image, roi))
+        model.decode(symbols, model.encode_side(image, roi))
     return counter.get_total_flops() // 2
 
 
@@ -135,7 +135,7 @@ class Bench:
         """One architecture: milliseconds of each stage at batch 1, images/s of the whole link at batch 64."""
         model, pair = self.models.get(name) or self.network(name, RATE), self.pair(1)
         channel, roi, place = self.channel(model, 1), roi_map(self.judge, pair), pair.placement
-        latent, context = model.encode(pair.source, place), model.look(pair.side, roi, place)
+        latent, context = model.encode(pair.source, place), model.encode_side(pair.side, roi, place)
         symbols = model.modulate(latent, channel, place)
         received = apply_channel(symbols, channel)
         many, wide = self.pair(64), self.channel(model, 64)
@@ -147,7 +147,7 @@ class Bench:
             "encode_ms": self.time(lambda: model.modulate(model.encode(pair.source, place), channel, place)),
             "channel_ms": self.time(lambda: apply_channel(symbols, channel)),
             "roi_ms": self.time(lambda: roi_map(self.judge, pair)) if model.config.uses_roi else 0.0,
-            "side_ms": self.time(lambda: model.look(pair.side, roi, place)) if name != "deepjscc" else 0.0,
+            "side_ms": self.time(lambda: model.encode_side(pair.side, roi, place)) if name != "deepjscc" else 0.0,
             "decode_ms": self.time(lambda: decode(model, received, context, channel)),
             "judge_ms": self.time(lambda: self.judge(pair.source)), "images_per_s": 64e3 / whole,
         }

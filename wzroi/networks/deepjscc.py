@@ -48,7 +48,7 @@ class WynerZivJSCC(nn.Module):
         """Reconstruction ``[B, 3, H, W]`` in [0, 1] of ``source``; ``roi`` is M, ``[B, 1, H, W]``."""
         symbols = self.modulate(self.encode(source, placement), channel, placement)
         received = apply_channel(symbols, channel)
-        context = self.look(side, roi, placement)
+        context = self.encode_side(side, roi, placement)
         return self.decode(received, context, channel)
 
     def num_symbols(self, height: int, width: int, rho: float | None = None) -> int:
@@ -74,7 +74,7 @@ class WynerZivJSCC(nn.Module):
         """The symbols for a channel: as they are, for the paper's encoder does not adapt to it."""
         return symbols
 
-    def look(self, side: Tensor, roi: Tensor | None = None, placement: Placement | None = None) -> SideContext:
+    def encode_side(self, side: Tensor, roi: Tensor | None = None, placement: Placement | None = None) -> SideContext:
         """What the receiver computes from ``x_side`` and the ROI map before anything arrives.
 
         Args:
