@@ -21,7 +21,7 @@ from zoo.image_io import read_picture
 from zoo.loading import describe, list_judges, list_models, load, load_judge, verify
 from zoo.rates import check_rate, parse_rho, rates_of, rho_text, symbols_at
 from zoo.space.deploy import space_command
-from zoo.store.registry import Entry, default_shelf, unknown_name
+from zoo.store.registry import Entry, default_store, unknown_name
 from zoo.store.writing import write_file
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Trained networks by name.")
@@ -260,13 +260,13 @@ def push_command(
 
 
 def _local(patterns: list[str] | None) -> list[str] | None:
-    """Names of the shelf in use that match: what was pulled from elsewhere is not pushed again."""
+    """Names of the store in use that match: what was pulled from elsewhere is not pushed again."""
     if patterns is None:
         return None
-    entries = default_shelf().entries()
+    entries = default_store().entries()
     for pattern in patterns:
         if not fnmatch.filter(entries, pattern):
-            raise ZooError(unknown_name(pattern, list(entries), default_shelf().origin))
+            raise ZooError(unknown_name(pattern, list(entries), default_store().origin))
     return [name for name in entries if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
 
 

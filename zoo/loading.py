@@ -1,4 +1,4 @@
-"""Networks by name: of the shelf in use, or pulled from the Hub; strict, every file checked against its sha256."""
+"""Networks by name: of the store in use, or pulled from the Hub; strict, every file checked against its sha256."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from zoo.store.checkpoint import (
     NetworkKind,
 )
 from zoo.store.golden import GoldenReport
-from zoo.store.registry import Entry, Shelf, default_shelf, select
+from zoo.store.registry import CheckpointStore, Entry, default_store, select
 from zoo.store.verified import load_from, verify_in
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """Names of the link networks at hand that match a shell pattern, e.g. ``deepjscc_wz*``: of the shelf in use, then
+    """Names of the link networks at hand that match a shell pattern, e.g. ``deepjscc_wz*``: of the store in use, then
     those that were pulled from ``$WZROI_REPO``."""
     return _at_hand(pattern, "link")
 
@@ -30,29 +30,29 @@ def list_judges(pattern: str = "*") -> list[str]:
 
 def _at_hand(pattern: str, network: NetworkKind) -> list[str]:
     names = select(pattern, network)
-    for shelf in _pulled():
-        names += [name for name in select(pattern, network, shelf) if name not in names and shelf.whole(name)]
+    for store in _pulled():
+        names += [name for name in select(pattern, network, store) if name not in names and store.whole(name)]
     return names
 
 
-def _pulled() -> list[Shelf]:
+def _pulled() -> list[CheckpointStore]:
     """What was pulled from ``$WZROI_REPO``, the newest commit first; the Hub's client is imported only then."""
     if not os.environ.get("WZROI_REPO"):
         return []
-    from zoo.hub import cached_shelves
+    from zoo.hub import cached_stores
 
-    return cached_shelves()
+    return cached_stores()
 
 
-def find(name: str) -> tuple[Shelf, Entry]:
-    """Where a checkpoint lies: the shelf in use, else what was pulled from ``$WZROI_REPO``; nothing is downloaded.
+def find(name: str) -> tuple[CheckpointStore, Entry]:
+    """Where a checkpoint lies: the store in use, else what was pulled from ``$WZROI_REPO``; nothing is downloaded.
 
     Raises:
         ZooError: when it is in neither; the message names the nearest and the command that pulls it.
     """
-    shelf = default_shelf()
-    if name in shelf.entries() or not os.environ.get("WZROI_REPO"):
-        return shelf, shelf.entry(name)
+    store = default_store()
+    if name in store.entries() or not os.environ.get("WZROI_REPO"):
+        return store, store.entry(name)
     for pulled in _pulled():
         if name in pulled.entries() and pulled.whole(name):
             return pulled, pulled.entry(name)
@@ -84,10 +84,10 @@ def load_judge(name: str, device: torch.device | str = "auto") -> Judge:
     return network
 
 
-def verify(name: str, device: torch.device | str = "cpu", shelf: Shelf | None = None) -> GoldenReport:
+def verify(name: str, device: torch.device | str = "cpu", store: CheckpointStore | None = None) -> GoldenReport:
     """Check every file of a checkpoint against the registry, then its golden tensors on ``device``.
 
     Raises:
         ZooError: for a file that is missing or altered. A golden failure is in the report, not raised.
     """
-    return verify_in(shelf or find(name)[0], name, device)
+    return verify_in(store or find(name)[0], name, device)

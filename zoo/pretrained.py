@@ -20,7 +20,7 @@ from wzroi.networks.deepjscc import WynerZivJSCC
 from wzroi.networks.flex import FlexJSCC
 from zoo.errors import ZooError
 from zoo.store.checkpoint import CONFIG, WEIGHTS, Description, Network, digest, network_from, read_file
-from zoo.store.registry import REGISTRY, Entry, Shelf, check_name, registry_text
+from zoo.store.registry import REGISTRY, CheckpointStore, Entry, check_name, registry_text
 from zoo.store.verified import load_from, pick_device
 from zoo.store.writing import assemble, write_folder
 
@@ -80,7 +80,7 @@ def from_pretrained(
     if folder.is_dir():
         chosen = check_name(name)
         if (folder / REGISTRY).is_file():
-            return load_from(Shelf.at(folder), chosen, device)
+            return load_from(CheckpointStore.at(folder), chosen, device)
         return _load_folder(folder / chosen, chosen, device)
     return _load_repository(str(repo_or_dir), check_name(name), revision, device)
 
@@ -99,9 +99,9 @@ def _load_repository(repo: str, name: str, revision: str | None, device: torch.d
     from zoo import hub
 
     hub.pull(name, repo, revision)
-    for shelf in hub.cached_shelves(repo, revision):
-        if name in shelf.entries() and shelf.whole(name):
-            return load_from(shelf, name, device)
+    for store in hub.cached_stores(repo, revision):
+        if name in store.entries() and store.whole(name):
+            return load_from(store, name, device)
     raise ZooError(f"{name} of {repo} vanished from the cache while it was read: pull it again")
 
 
@@ -115,10 +115,10 @@ def push_to_hub(
     chosen = check_name(name or _default_name(model, Path()))
     entry, files = _pack(model, chosen, judge)
     with tempfile.TemporaryDirectory() as scratch:
-        shelf = Shelf.at(scratch)
-        write_folder(shelf.path(chosen), files)
-        shelf.registry.write_text(registry_text({chosen: entry}))
-        return push(repo, [chosen], shelf=shelf, results=None, token=token, private=private, unevaluated=True)
+        store = CheckpointStore.at(scratch)
+        write_folder(store.path(chosen), files)
+        store.registry.write_text(registry_text({chosen: entry}))
+        return push(repo, [chosen], store=store, results=None, token=token, private=private, unevaluated=True)
 
 
 for _class in (WynerZivJSCC, FlexJSCC, Judge):

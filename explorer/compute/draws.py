@@ -15,7 +15,7 @@ from explorer.compute.engine import ENGINE
 from wzroi.channel import ChannelState, sample_channel
 from wzroi.link import LinkReport, Transmission, finish
 from zoo.rates import DEFAULT, symbols_at
-from zoo.serving.gallery import Scene
+from zoo.serving.gallery import PairEntry
 
 DRAW_PIXELS = 64 * 1024
 """Pixels decoded in one batch, over all draws."""
@@ -70,7 +70,7 @@ def believing(state: ChannelState, believed_db: float | None) -> ChannelState:
 
 
 def reports(
-    scene: Scene, model: str, channel: str, snr_db: float, seed: int, count: int, roi: str = "side",
+    entry: PairEntry, model: str, channel: str, snr_db: float, seed: int, count: int, roi: str = "side",
     believed_db: float | None = None, rate: Fraction = DEFAULT,
 ) -> Iterator[tuple[LinkReport, ChannelState]]:
     """Send one pair ``count`` times with independent noise and gains, batch by batch, with the true channel state.
@@ -79,21 +79,21 @@ def reports(
 
     The caller holds one of the engine's slots.
     """
-    network, ready = ENGINE.model(model), ENGINE.transmission(scene, model, roi, seed)
+    network, ready = ENGINE.model(model), ENGINE.transmission(entry, model, roi, seed)
     generator = torch.Generator().manual_seed(seed)
-    symbols = symbols_at(network, *scene.size, rate)
-    for size in batches(count, *scene.size):
+    symbols = symbols_at(network, *entry.size, rate)
+    for size in batches(count, *entry.size):
         state = sample_channel(channel, snr_db, size, symbols, generator=generator, device=ENGINE.device)
         yield finish(network, repeated(ready, size), believing(state, believed_db)), state
 
 
 def draw(
-    scene: Scene, model: str, channel: str, snr_db: float, seed: int, count: int, roi: str = "side",
+    entry: PairEntry, model: str, channel: str, snr_db: float, seed: int, count: int, roi: str = "side",
     believed_db: float | None = None, rate: Fraction = DEFAULT,
 ) -> Draws:
     """Pictures and symbols of many draws, the first as the Compare page shows it. Raises BusyError."""
     with ENGINE.slot():
-        pairs = list(reports(scene, model, channel, snr_db, seed, count, roi, believed_db, rate))
+        pairs = list(reports(entry, model, channel, snr_db, seed, count, roi, believed_db, rate))
     found = [report for report, _ in pairs]
     noise = sum(float((state.noise.abs().square().mean(dim=1) * state.noise_power).sum()) for _, state in pairs)
     sent = found[0].symbols[0]

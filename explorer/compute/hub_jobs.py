@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
-from explorer.compute.engine import ENGINE, forget_holdings, holdings
+from explorer.compute.engine import ENGINE, forget_zoo_index, zoo_index
 from zoo import Entry, hub
 from zoo.errors import ZooError
 
@@ -79,7 +79,7 @@ class Job:
             self.message = f"The Hub could not be used ({type(error).__name__}: {str(error)[:160]}): try again."
 
 
-class Offer:
+class HubCatalogue:
     """What the repository in use offers: its networks by name, ``None`` before it answered."""
 
     def __init__(self) -> None:
@@ -114,12 +114,12 @@ class Offer:
         self.entries, self._job, self._message = None, None, ""
         os.environ[hub.VARIABLE] = named
         ENGINE.forget()
-        forget_holdings()
+        forget_zoo_index()
         if named:
-            self.look()
+            self.refresh()
 
-    def look(self) -> None:
-        """Ask the repository what it holds."""
+    def refresh(self) -> None:
+        """Ask the repository which networks it holds."""
 
         def work(job: Job) -> None:
             found = hub.hub_entries()
@@ -130,8 +130,8 @@ class Offer:
 
     def missing(self) -> list[Entry]:
         """Link networks that the repository has and this machine has not."""
-        held = holdings().models
-        return [entry for name, entry in (self.entries or {}).items() if entry.network == "link" and name not in held]
+        present = zoo_index().models
+        return [entry for name, entry in (self.entries or {}).items() if entry.network == "link" and name not in present]
 
     def pull(self, name: str) -> None:
         """Fetch a network and the judge that it belongs with."""
@@ -141,7 +141,7 @@ class Offer:
 
         def work(job: Job) -> None:
             hub.pull(name, progress=job.note)
-            forget_holdings()
+            forget_zoo_index()
 
         self._begin(lambda: Job(work, name, sum(entry.size for entry in wanted)))
 
@@ -159,5 +159,5 @@ class Offer:
                 self._job.start()
 
 
-OFFER = Offer()
-"""The one offer of the process."""
+HUB_CATALOGUE = HubCatalogue()
+"""The one catalogue of the process."""

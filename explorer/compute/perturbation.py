@@ -1,7 +1,7 @@
 """A side image that is not what the networks were trained with: moved, resized, blurred, noisy, swapped or removed.
 
 A pair's key carries what is done to its side image behind a ``#``: ``gallery:cifar-0#dx=3,blur=1.5``. So the frame
-route, every page and the exported Python lines treat a disturbed pair as any other.
+route, every page and the exported Python lines treat a perturbed pair as any other.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from wzroi.pairs import CropPair, Pair, pair_source
-from zoo.serving.gallery import Scene, SourceError, gallery, gallery_scene, shrink
+from zoo.serving.gallery import PairEntry, SourceError, gallery, gallery_entry, shrink
 
 NOISE_SEED = 0
 """The noise laid over the side image is always the same; the channel's has a seed of its own."""
 
 
-class Knob(NamedTuple):
+class Parameter(NamedTuple):
     """A control: its range, step and rest position, digits shown and unit, and a sentence."""
 
     label: str
@@ -35,15 +35,15 @@ class Knob(NamedTuple):
     tip: str
 
 
-KNOBS = {
-    "dx": Knob("Move right", -20, 20, 1, 0, 0, " px", "The crop's column in x_side (eq. 4) in 32nds of the width, "
+PARAMETERS = {
+    "dx": Parameter("Move right", -20, 20, 1, 0, 0, " px", "The crop's column in x_side (eq. 4) in 32nds of the width, "
                "pixels at 32x32: at rest 0; the crop comes from column 12."),
-    "dy": Knob("Move down", -20, 20, 1, 0, 0, " px", "The crop's row in x_side (eq. 4) in 32nds of the height, pixels "
+    "dy": Parameter("Move down", -20, 20, 1, 0, 0, " px", "The crop's row in x_side (eq. 4) in 32nds of the height, pixels "
                "at 32x32: at rest 0; the crop comes from row 12."),
-    "scale": Knob("Resize", 0.25, 2, 0.05, 1, 2, "x", "The crop's size in x_side (eq. 4), its top-left corner kept."),
-    "blur": Knob("Blur", 0, 4, 0.1, 0, 1, " px", "Standard deviation of a Gaussian blur of x_side (eq. 4), pixels at "
+    "scale": Parameter("Resize", 0.25, 2, 0.05, 1, 2, "x", "The crop's size in x_side (eq. 4), its top-left corner kept."),
+    "blur": Parameter("Blur", 0, 4, 0.1, 0, 1, " px", "Standard deviation of a Gaussian blur of x_side (eq. 4), pixels at "
                  "32x32."),
-    "noise": Knob("Noise", 0, 0.5, 0.01, 0, 2, "", "Standard deviation of normal noise added to x_side (eq. 4), of the "
+    "noise": Parameter("Noise", 0, 0.5, 0.01, 0, 2, "", "Standard deviation of normal noise added to x_side (eq. 4), of the "
                   "range from 0 to 1; the result is clipped."),
 }
 """Name -> control, in the order of the page."""
@@ -52,7 +52,7 @@ OTHER_TIP = "Another picture's crop in place of x's own: x_side (eq. 4) then tel
 REMOVED_TIP = "x_side (eq. 4) all zero: the receiver holds nothing."
 
 
-class Disturbance(NamedTuple):
+class Perturbation(NamedTuple):
     """What is done to the side image, in this order: swap, resize, blur, noise, move; or removal of all of it.
 
     Attributes:
@@ -79,17 +79,17 @@ class Disturbance(NamedTuple):
         """For people: what is done."""
         if self.removed:
             return "removed"
-        parts = [f"{KNOBS[key].label.lower()} {getattr(self, key):.{KNOBS[key].digits}f}{KNOBS[key].unit}"
-                 for key in KNOBS if getattr(self, key) != KNOBS[key].rest]
+        parts = [f"{PARAMETERS[key].label.lower()} {getattr(self, key):.{PARAMETERS[key].digits}f}{PARAMETERS[key].unit}"
+                 for key in PARAMETERS if getattr(self, key) != PARAMETERS[key].rest]
         swapped = [f"swapped with {gallery()[self.other].title}"] if self.other else []
-        return ", ".join(swapped + parts) or "undisturbed"
+        return ", ".join(swapped + parts) or "unchanged"
 
     def on(self, key: str) -> str:
-        """The key of a pair so disturbed; ``key`` may carry a disturbance, which is replaced."""
+        """The key of a pair so perturbed; ``key`` may carry a perturbation, which is replaced."""
         return plain(key) + (f"#{self.text}" if self.text else "")
 
 
-REST = Disturbance()
+REST = Perturbation()
 
 
 def plain(key: str) -> str:
@@ -98,7 +98,7 @@ def plain(key: str) -> str:
 
 
 def read(name: str, text: str) -> Any:
-    """One value of a disturbance; raises ValueError saying what it must be."""
+    """One value of a perturbation; raises ValueError saying what it must be."""
     if name == "other":
         if text and text not in gallery():
             raise ValueError(f"one of {', '.join(gallery())}")
@@ -107,36 +107,36 @@ def read(name: str, text: str) -> Any:
         if text not in ("0", "1"):
             raise ValueError("0 or 1")
         return int(text)
-    knob = KNOBS[name]
-    message = f"a number from {knob.low:g} to {knob.high:g}"
+    parameter = PARAMETERS[name]
+    message = f"a number from {parameter.low:g} to {parameter.high:g}"
     try:
         value = float(text)
     except ValueError:
         raise ValueError(message) from None
-    if not (math.isfinite(value) and knob.low <= value <= knob.high):
+    if not (math.isfinite(value) and parameter.low <= value <= parameter.high):
         raise ValueError(message)
     return round(value, 2) + 0.0
 
 
-def read_text(text: str) -> Disturbance:
-    """The disturbance in a key; raises SourceError naming the first value that is no good."""
+def read_text(text: str) -> Perturbation:
+    """The perturbation in a key; raises SourceError naming the first value that is no good."""
     found: dict[str, Any] = {}
     for part in text.split(",") if text else []:
         name, _, value = part.partition("=")
-        if name not in Disturbance._fields:
+        if name not in Perturbation._fields:
             raise SourceError(f"{name[:20]!r} is nothing that can be done to a side image: there are "
-                              f"{', '.join(Disturbance._fields)}")
+                              f"{', '.join(Perturbation._fields)}")
         try:
             found[name] = read(name, value)
         except ValueError as error:
             raise SourceError(f"{name}={value[:20]} must be {error}") from error
-    return Disturbance(**found)
+    return Perturbation(**found)
 
 
-def read_query(query: Mapping[str, str]) -> tuple[Disturbance, list[str]]:
-    """The disturbance in URL parameters, and a sentence for each value that is replaced by its rest."""
+def read_query(query: Mapping[str, str]) -> tuple[Perturbation, list[str]]:
+    """The perturbation in URL parameters, and a sentence for each value that is replaced by its rest."""
     found, notices = REST, []
-    for name in Disturbance._fields:
+    for name in Perturbation._fields:
         if name not in query:
             continue
         try:
@@ -147,9 +147,9 @@ def read_query(query: Mapping[str, str]) -> tuple[Disturbance, list[str]]:
     return found, notices
 
 
-def read_report(report: Mapping[str, Any], present: Disturbance) -> Disturbance:
-    """The disturbance that the page's component reports; what is no good keeps its present value."""
-    texts = {name: str(report[name]) for name in Disturbance._fields if name in report}
+def read_report(report: Mapping[str, Any], present: Perturbation) -> Perturbation:
+    """The perturbation that the page's component reports; what is no good keeps its present value."""
+    texts = {name: str(report[name]) for name in Perturbation._fields if name in report}
     for name, text in texts.items():
         try:
             present = present._replace(**{name: read(name, text)})
@@ -158,43 +158,43 @@ def read_report(report: Mapping[str, Any], present: Disturbance) -> Disturbance:
     return present
 
 
-def to_query(what: Disturbance) -> dict[str, str]:
+def to_query(what: Perturbation) -> dict[str, str]:
     """What is not at rest, as URL parameters."""
     return dict(part.split("=") for part in what.text.split(",")) if what.text else {}
 
 
-def disturbed(scene: Scene, what: Disturbance) -> Scene:
-    """The scene with another side image; the source and its label stay."""
+def perturbed(entry: PairEntry, what: Perturbation) -> PairEntry:
+    """The entry with another side image; the source and its label stay."""
     if what == REST:
-        return scene
-    pair = scene.pair
-    return replace(scene, key=what.on(scene.key), pair=Pair(pair.source, side_of(scene, what), pair.label))
+        return entry
+    pair = entry.pair
+    return replace(entry, key=what.on(entry.key), pair=Pair(pair.source, side_of(entry, what), pair.label))
 
 
-def side_of(scene: Scene, what: Disturbance) -> Tensor:
-    """The disturbed side image ``[1, 3, H, W]`` in [0, 1]."""
-    side = torch.zeros_like(scene.pair.side)
+def side_of(entry: PairEntry, what: Perturbation) -> Tensor:
+    """The perturbed side image ``[1, 3, H, W]`` in [0, 1]."""
+    side = torch.zeros_like(entry.pair.side)
     if what.removed:
         return side
-    height, width = scene.size
-    patch = worn(patch_of(scene, what.other), what, width)
+    height, width = entry.size
+    patch = degrade(patch_of(entry, what.other), what, width)
     place(side, patch, round(what.dy * height / 32), round(what.dx * width / 32))
     return side
 
 
-def patch_of(scene: Scene, other: str) -> Tensor:
+def patch_of(entry: PairEntry, other: str) -> Tensor:
     """What of the side image is picture, ``[1, 3, h, w]``: the crop, or a stereo pair's whole other view."""
-    side, maker = scene.pair.side, pair_source(scene.source)
+    side, maker = entry.pair.side, pair_source(entry.source)
     if other:
-        donor = shrink(gallery_scene(other).pair.source, *scene.size)
+        donor = shrink(gallery_entry(other).pair.source, *entry.size)
         side = maker.side_of(donor) if isinstance(maker, CropPair) else donor
     if not isinstance(maker, CropPair):
         return side
-    _, _, rows, columns = maker.box(*scene.size)
+    _, _, rows, columns = maker.box(*entry.size)
     return side[..., :rows, :columns]
 
 
-def worn(patch: Tensor, what: Disturbance, width: int) -> Tensor:
+def degrade(patch: Tensor, what: Perturbation, width: int) -> Tensor:
     """A patch resized, blurred and with noise; ``width`` is that of the image, in pixels."""
     if what.scale != 1:
         size = [max(1, round(length * what.scale)) for length in patch.shape[-2:]]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from explorer.compute.engine import ENGINE, Ask
-from explorer.compute.perturbation import KNOBS, Disturbance
+from explorer.compute.engine import ENGINE, Request
+from explorer.compute.perturbation import PARAMETERS, Perturbation
 from zoo.results.figures import VARIANT_COLOURS
 
 if TYPE_CHECKING:
@@ -23,30 +23,30 @@ class Line(NamedTuple):
     values: dict[str, list[float]]
 
 
-def stops(knob: str, present: float) -> list[float]:
+def stops(parameter: str, present: float) -> list[float]:
     """Values of a control from one end to the other, more of them about its rest, and the present one."""
-    row = KNOBS[knob]
+    row = PARAMETERS[parameter]
     even = [row.low + (row.high - row.low) * place / (POINTS - 1) for place in range(POINTS)]
     near = [row.rest + row.step * place for place in (-2, -1, 0, 1, 2)]
     values = {round(value, 2) + 0.0 for value in even + near if row.low <= value <= row.high}
     return sorted(values | {present})
 
 
-def along(ask: Ask, what: Disturbance, knob: str) -> tuple[list[float], list[Line]]:
+def along(request: Request, what: Perturbation, parameter: str) -> tuple[list[float], list[Line]]:
     """The control's values, and a line a variant and for paste. Raises what ``Engine.frame`` raises."""
-    xs = stops(knob, getattr(what, knob))
+    xs = stops(parameter, getattr(what, parameter))
     lines: dict[str, Line] = {}
     for x in xs:
-        frame = ENGINE.frame(ask._replace(pair=what._replace(**{knob: float(x)}).on(ask.pair)))
-        for card in [*frame.cards, *([frame.paste] if frame.paste else [])]:
-            control = card is frame.paste
-            line = lines.setdefault(card.title, Line(card.title, control, {metric: [] for metric in METRICS}))
+        frame = ENGINE.frame(request._replace(pair=what._replace(**{parameter: float(x)}).on(request.pair)))
+        for result in [*frame.results, *([frame.paste] if frame.paste else [])]:
+            control = result is frame.paste
+            line = lines.setdefault(result.title, Line(result.title, control, {metric: [] for metric in METRICS}))
             for metric in METRICS:
-                line.values[metric].append(getattr(card, metric))
+                line.values[metric].append(getattr(result, metric))
     return xs, list(lines.values())
 
 
-def draw(xs: list[float], lines: list[Line], knob: str, present: float, metric: str) -> Figure:
+def draw(xs: list[float], lines: list[Line], parameter: str, present: float, metric: str) -> Figure:
     """The lines of one metric; dotted: the control at rest, and where it stands now."""
     import plotly.graph_objects as go
 
@@ -55,7 +55,7 @@ def draw(xs: list[float], lines: list[Line], knob: str, present: float, metric: 
         style = {"color": VARIANT_COLOURS[place % len(VARIANT_COLOURS)], "dash": "dash" if line.control else "solid"}
         figure.add_scatter(x=xs, y=line.values[metric], name=line.title, mode="lines+markers", line=style,
                            hovertemplate="%{y:.3f}")
-    row = KNOBS[knob]
+    row = PARAMETERS[parameter]
     figure.add_vline(x=row.rest, line={"dash": "dot", "width": 1, "color": "#888888"}, annotation_text="as trained")
     if present != row.rest:
         figure.add_vline(x=present, line={"dash": "dot", "width": 1, "color": "#d55e00"}, annotation_text="now",

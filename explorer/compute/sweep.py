@@ -20,13 +20,13 @@ from torch import Tensor
 
 from explorer.compute.draws import reports
 from explorer.compute.engine import ENGINE, BusyError
-from explorer.compute.pair_sources import find_scene
+from explorer.compute.pair_sources import find_entry
 from wzroi.link import measure
 from wzroi.pairs import pair_source
 from zoo.errors import ZooError
 from zoo.rates import DEFAULT
-from zoo.serving.gallery import Scene
-from zoo.serving.request import AskError
+from zoo.serving.gallery import PairEntry
+from zoo.serving.request import RequestError
 from zoo.serving.variants import title_of
 
 MAX_RUNNING = 2
@@ -107,27 +107,27 @@ def _point(title: str, step: Step, parts: Sequence[Measured]) -> Point:
 
 
 @torch.no_grad()
-def _right(scene: Scene, model: str, pictures: Tensor) -> Tensor | None:
+def _right(entry: PairEntry, model: str, pictures: Tensor) -> Tensor | None:
     judge = ENGINE.judge_of(model)
-    if judge is None or scene.label is None:
+    if judge is None or entry.label is None:
         return None
-    return ENGINE.judge(judge)(pictures).argmax(dim=1) == scene.label
+    return ENGINE.judge(judge)(pictures).argmax(dim=1) == entry.label
 
 
-def points_of(plan: Plan, scene: Scene, step: Step) -> list[Point]:
+def points_of(plan: Plan, entry: PairEntry, step: Step) -> list[Point]:
     """The network's point and, for a DeepJSCC of a crop pair, that of the paste control. Needs a slot."""
-    weight = ENGINE.transmission(scene, step.model, plan.roi, plan.seed).weight
-    pair = scene.pair.to(ENGINE.device)
+    weight = ENGINE.transmission(entry, step.model, plan.roi, plan.seed).weight
+    pair = entry.pair.to(ENGINE.device)
     own, pasted = [], []
-    sent = (scene, step.model, plan.channel, step.snr_db, plan.seed, plan.draws, plan.roi)
+    sent = (entry, step.model, plan.channel, step.snr_db, plan.seed, plan.draws, plan.roi)
     for report, _ in reports(*sent, rate=step.rate):
         picture = report.reconstruction
-        own.append(Measured(report.psnr, report.ssim, report.roi_psnr, _right(scene, step.model, picture)))
-        if step.model.startswith("deepjscc.") and scene.source == "crop":
+        own.append(Measured(report.psnr, report.ssim, report.roi_psnr, _right(entry, step.model, picture)))
+        if step.model.startswith("deepjscc.") and entry.source == "crop":
             copied = pair_source("crop").paste(picture, pair.side)
             source = pair._replace(source=pair.source.expand_as(copied))
             values = measure(copied, source, None if weight is None else weight.expand(len(copied), -1, -1, -1))
-            pasted.append(Measured(*values, _right(scene, step.model, copied)))
+            pasted.append(Measured(*values, _right(entry, step.model, copied)))
     found = [_point(step.title, step, own)]
     return found + ([_point(step.title + PASTE, step, pasted)] if pasted else [])
 
@@ -146,7 +146,7 @@ class Sweep:
         self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
 
     def start(self) -> Sweep:
-        """Load the networks, then begin. Raises ZooError or AskError when the plan cannot be done."""
+        """Load the networks, then begin. Raises ZooError or RequestError when the plan cannot be done."""
         for name in {step.model for step in self.plan.steps}:
             ENGINE.model(name)
         self._thread.start()
@@ -178,13 +178,13 @@ class Sweep:
 
     def _run(self) -> None:
         try:
-            scene = find_scene(self.plan.pair)
+            entry = find_entry(self.plan.pair)
             if self._turn():
                 try:
-                    self._steps(scene)
+                    self._steps(entry)
                 finally:
                     _TURNS.release()
-        except (AskError, ZooError, OSError, ValueError) as error:
+        except (RequestError, ZooError, OSError, ValueError) as error:
             self.message = str(error)
         except Exception:  # a fault becomes a sentence; the traceback goes to the terminal
             self.message = "this sweep could not be computed: change a control, or reload the page"
@@ -197,13 +197,13 @@ class Sweep:
                 return True
         return False
 
-    def _steps(self, scene: Scene) -> None:
+    def _steps(self, entry: PairEntry) -> None:
         start = time.monotonic()
         for step in self.plan.steps:
             while not self._given_up():
                 try:
                     with ENGINE.slot():
-                        self.points += points_of(self.plan, scene, step)
+                        self.points += points_of(self.plan, entry, step)
                     break
                 except BusyError:
                     continue

@@ -13,7 +13,7 @@ import streamlit as st
 import torch
 
 import wzroi
-from explorer.compute.engine import ENGINE, Ask, AskError, BusyError, Card, Frame, Variant, holdings
+from explorer.compute.engine import ENGINE, BusyError, Frame, Request, RequestError, Variant, VariantResult, zoo_index
 from explorer.export.image import png
 from explorer.export.snippet import python_lines
 from explorer.ui.state import View
@@ -21,28 +21,28 @@ from wzroi.config import CLASSES
 from zoo.errors import ZooError
 
 
-def row_of(card: Card, control: str) -> dict[str, Any]:
-    """A card's numbers as one row."""
-    entry = holdings().models.get(card.model)
-    chances = dict(zip(CLASSES, card.probabilities or [], strict=False))
+def row_of(result: VariantResult, control: str) -> dict[str, Any]:
+    """The numbers of one result as one row."""
+    entry = zoo_index().models.get(result.model)
+    chances = dict(zip(CLASSES, result.probabilities or [], strict=False))
     return {
-        "model": card.model, "control": control, "symbols": card.symbols, "psnr_db": card.psnr, "ssim": card.ssim,
-        "roi_psnr_db": card.roi_psnr, "weights_sha256": entry.sha256 if entry else None,
+        "model": result.model, "control": control, "symbols": result.symbols, "psnr_db": result.psnr, "ssim": result.ssim,
+        "roi_psnr_db": result.roi_psnr, "weights_sha256": entry.sha256 if entry else None,
         **{f"p_{name}": chances.get(name) for name in CLASSES},
     }
 
 
 def rows_of(frame: Frame) -> list[dict[str, Any]]:
     """All rows of a frame: variants, then the paste control."""
-    return [row_of(card, "") for card in frame.cards] + ([row_of(frame.paste, "paste")] if frame.paste else [])
+    return [row_of(result, "") for result in frame.results] + ([row_of(frame.paste, "paste")] if frame.paste else [])
 
 
 def as_json(frame: Frame) -> str:
     """A frame's numbers with all that decides them, seeds and versions."""
-    scene = frame.scene
+    entry = frame.entry
     return json.dumps({
-        "setting": frame.ask.told(), "title": scene.title, "size": scene.size, "label": scene.label,
-        "pair_source": scene.source, "judge": frame.judge, "rows": rows_of(frame),
+        "setting": frame.request.to_dict(), "title": entry.title, "size": entry.size, "label": entry.label,
+        "pair_source": entry.source, "judge": frame.judge, "rows": rows_of(frame),
         "side_only": frame.side_only, "clean": frame.clean, **made_on(),
     }, indent=1)  # fmt: skip
 
@@ -55,7 +55,7 @@ def made_on() -> dict[str, Any]:
 
 def as_csv(frame: Frame) -> str:
     """A frame's rows as CSV, the setting in front of each."""
-    setting = {key: value for key, value in frame.ask.told().items() if key != "models"}
+    setting = {key: value for key, value in frame.request.to_dict().items() if key != "models"}
     return csv_text([setting | row for row in rows_of(frame)], list(setting))
 
 
@@ -68,9 +68,9 @@ def csv_text(rows: list[dict[str, Any]], columns: list[str]) -> str:
     return stream.getvalue()
 
 
-def judges_of(ask: Ask) -> dict[str, str]:
+def judges_of(request: Request) -> dict[str, str]:
     """The judge of each network, for those that have one."""
-    found = {model: ENGINE.judge_of(model) for model in ask.models}
+    found = {model: ENGINE.judge_of(model) for model in request.models}
     return {model: judge for model, judge in found.items() if judge}
 
 
@@ -88,16 +88,16 @@ def take_away(view: View, variants: list[Variant]) -> None:
     if not wanted("link, picture, numbers", "take_away"):
         return
     try:
-        frame = ENGINE.frame(view.ask(variants))
-    except (AskError, BusyError, ZooError, OSError) as error:
+        frame = ENGINE.frame(view.request(variants))
+    except (RequestError, BusyError, ZooError, OSError) as error:
         st.caption(str(error))
         return
     st.caption("The address of this page is a link to this view. Uploaded pictures are not part of it.")
     downloads(frame, view)
     try:
-        st.code(python_lines(frame, judges_of(frame.ask), str(ENGINE.device)), language="python", wrap_lines=True)
+        st.code(python_lines(frame, judges_of(frame.request), str(ENGINE.device)), language="python", wrap_lines=True)
         st.caption("Run at the project's root, the lines print the numbers shown above, to the last digit.")
-    except AskError as error:
+    except RequestError as error:
         st.caption(f"{str(error)[:1].upper()}{str(error)[1:]}.")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from explorer.compute.engine import ENGINE, holdings
+from explorer.compute.engine import ENGINE, zoo_index
 from explorer.ui.layout import header, no_networks
 from wzroi.config import JudgeConfig
 from zoo.rates import rates_of, rho_text
@@ -60,7 +60,7 @@ CITE = """@inproceedings{tian_joint_roi,
 def table() -> list[dict[str, object]]:
     """The zoo's link networks as rows."""
     rows = []
-    for name, entry in holdings().models.items():
+    for name, entry in zoo_index().models.items():
         if isinstance(entry.config, JudgeConfig):
             continue
         rates = rates_of(entry.config)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from explorer.compute.draws import DRAW_PIXELS, Draws, draw
-from explorer.compute.engine import SNR_RANGE, Variant, catalogue, holdings
-from explorer.compute.pair_sources import Scene, find_scene
+from explorer.compute.engine import SNR_RANGE, Variant, catalogue, zoo_index
+from explorer.compute.pair_sources import PairEntry, find_entry
 from explorer.ui import channel_plots
 from explorer.ui.channel_plots import Level, mismatch_figure, peak_to_average_db, power_figure
 from explorer.ui.component import CHANNEL_NAMES, TIPS
@@ -46,10 +46,10 @@ class Setting(NamedTuple):
     believed: float | None
     rate: Fraction = DEFAULT
 
-    def draws(self, scene: Scene) -> Draws:
+    def draws(self, entry: PairEntry) -> Draws:
         """Send the pair."""
         return draw(
-            scene, self.model, self.channel, self.snr_db, self.seed, self.count, self.roi, self.believed, self.rate
+            entry, self.model, self.channel, self.snr_db, self.seed, self.count, self.roi, self.believed, self.rate
         )
 
 
@@ -61,16 +61,16 @@ def page() -> None:
         no_networks()
         return
     view = present_view(variants)
-    scene = find_scene(view.pair)
+    entry = find_entry(view.pair)
     setting = controls(view, variants)
-    show(scene, setting, setting.draws(scene))
-    unexpected(scene, setting)
+    show(entry, setting, setting.draws(entry))
+    unexpected(entry, setting)
 
 
 def controls(view: View, variants: list[Variant]) -> Setting:
     """The widgets; the picture, the ROI map's origin and the seed are the Compare page's."""
     models = list(dict.fromkeys(name for variant in variants for name in variant.names.values()))
-    first = view.ask(variants).models
+    first = view.request(variants).models
     columns = st.columns(5, vertical_alignment="bottom")
     model = columns[0].selectbox("Network", models, index=models.index(first[0]) if first else 0, help=TIPS["variants"])
     kind = columns[1].selectbox("Channel", list(CHANNELS), format_func=CHANNEL_NAMES.get, help=TIPS["channel"],
@@ -91,10 +91,10 @@ def spread_map(pictures: Tensor) -> images.Pixels:
     return images.error_map(spread, torch.zeros_like(spread))
 
 
-def show(scene: Scene, setting: Setting, draws: Draws) -> None:
+def show(entry: PairEntry, setting: Setting, draws: Draws) -> None:
     """Pictures, numbers and plots of many draws."""
     st.caption(
-        f"{scene.title} · k = {len(draws.sent):,} complex symbols · mean power {draws.power:.3f}, peak "
+        f"{entry.title} · k = {len(draws.sent):,} complex symbols · mean power {draws.power:.3f}, peak "
         f"{peak_to_average_db(draws.sent):.1f} dB above it · SNR measured over {setting.count} draws "
         f"{draws.snr_db:.2f} dB · PSNR {float(draws.psnr.mean()):.2f} ± "
         f"{float(draws.psnr.std(unbiased=False)):.2f} dB (standard deviation) · seed {setting.seed}"
@@ -104,49 +104,49 @@ def show(scene: Scene, setting: Setting, draws: Draws) -> None:
         figure = channel_plots.constellation_figure(draws.sent, draws.received)
         st.plotly_chart(figure, key="constellation", config=PLAIN)
     with pictures:
-        show_pictures(scene, draws)
+        show_pictures(entry, draws)
     left, right = st.columns(2)
     left.plotly_chart(power_figure(draws.sent), key="power", config=PLAIN)
     if setting.count > 1:
         right.plotly_chart(channel_plots.histogram_figure(draws.psnr.tolist(), "PSNR, dB"), key="psnr", config=PLAIN)
 
 
-def show_pictures(scene: Scene, draws: Draws) -> None:
+def show_pictures(entry: PairEntry, draws: Draws) -> None:
     """What was sent, the first draw, the mean over all, and how far the draws lie apart."""
-    factor = max(1, 160 // scene.size[1])
-    shown = {"Sent": images.to_pixels(scene.pair.source[0]), "First draw": images.to_pixels(draws.pictures[0]),
+    factor = max(1, 160 // entry.size[1])
+    shown = {"Sent": images.to_pixels(entry.pair.source[0]), "First draw": images.to_pixels(draws.pictures[0]),
              "Mean of the draws": images.to_pixels(draws.pictures.mean(dim=0)),
              f"Spread of a pixel, 0 to {round(255 * images.ERROR_SCALE)} grey levels": spread_map(draws.pictures)}
     side_by_side = st.container(horizontal=True)
     for name, pixels in shown.items():
-        show_picture(side_by_side, images.enlarge(pixels, factor), name, factor * scene.size[1])
+        show_picture(side_by_side, images.enlarge(pixels, factor), name, factor * entry.size[1])
 
 
 def trained_at(model: str) -> float | None:
     """The SNR that a network was trained at, dB, where its entry says so."""
-    entry = holdings().models.get(model)
+    entry = zoo_index().models.get(model)
     value = (entry.training or {}).get("snr_db") if entry else None
     return float(value) if isinstance(value, int | float) else None
 
 
-def levels(scene: Scene, setting: Setting) -> list[Level]:
+def levels(entry: PairEntry, setting: Setting) -> list[Level]:
     """PSNR over the channel's SNR with a receiver as the setting says."""
-    height, width = scene.size
+    height, width = entry.size
     few = max(1, min(MISMATCH_DRAWS, DRAW_PIXELS // (height * width)))
     found = []
     for snr in MISMATCH_SNRS:
-        psnr = setting._replace(snr_db=float(snr), count=few).draws(scene).psnr
+        psnr = setting._replace(snr_db=float(snr), count=few).draws(entry).psnr
         found.append(Level(float(snr), float(psnr.mean()), float(psnr.std(unbiased=False))))
     return found
 
 
-def unexpected(scene: Scene, setting: Setting) -> None:
+def unexpected(entry: PairEntry, setting: Setting) -> None:
     """SNR mismatch: a channel other than that of training, and a receiver that takes its SNR for another."""
     if not st.toggle("SNR mismatch", key="mismatch", help=TIPS["mismatch"]):
         return
-    curves = {"receiver knows the SNR": levels(scene, setting._replace(believed=None))}
+    curves = {"receiver knows the SNR": levels(entry, setting._replace(believed=None))}
     if setting.believed is not None:
-        curves[f"receiver takes it for {setting.believed:g} dB"] = levels(scene, setting)
+        curves[f"receiver takes it for {setting.believed:g} dB"] = levels(entry, setting)
     trained = trained_at(setting.model)
     st.plotly_chart(mismatch_figure(curves, trained, setting.snr_db), key="mismatch_plot", config=PLAIN)
     st.caption(f"Mean over draws, bars ± one standard deviation. {of_the_snr(setting.model, trained)}")

@@ -33,13 +33,13 @@ def live(here: Visit, variants: list[Variant]) -> None:
     """The component and the sweep below it; a settled control reruns this part alone."""
     showing = st.session_state.source == "gallery"
     data = bench_data(here.view, variants, here.version, base_path(), showing)
-    told = BENCH(key="bench", data=data, on_view_change=lambda: None)
-    if told.view:
-        here.adopt(told.view, variants)
+    reported = BENCH(key="bench", data=data, on_view_change=lambda: None)
+    if reported.view:
+        here.adopt(reported.view, variants)
     query = here.view.to_query()
     if query != st.query_params.to_dict():
         st.query_params.from_dict(query)
-    here.pictured = here.pictured or bool(told.view)
+    here.pictured = here.pictured or bool(reported.view)
     if here.pictured:  # the plotting library holds a browser up for half a second: the first picture comes before it
         sweep(here.view, variants)
         take_away(here.view, variants)

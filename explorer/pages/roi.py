@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.compute.engine import Ask, AskError, BusyError, Variant, catalogue, holdings
+from explorer.compute.engine import BusyError, Request, RequestError, Variant, catalogue, zoo_index
 from explorer.compute.roi_comparison import Comparison, compare
 from explorer.export import roi
 from explorer.ui import tables
@@ -37,7 +37,7 @@ START = "0" * 16 + "00333300" * 4 + "0" * 16
 """What is painted at first: the middle."""
 
 HEADINGS = ("ROI map", "PSNR", "to zeros", "SSIM", "ROI-PSNR", "error in M", "error outside", "Judge says")
-FAULTS = (AskError, BusyError, ZooError, OSError)
+FAULTS = (RequestError, BusyError, ZooError, OSError)
 
 
 class Choice:
@@ -52,13 +52,13 @@ class Choice:
             self.network = report["network"]
         try:
             self.grid = check(str(report.get("grid", "")))
-        except AskError:
+        except RequestError:
             return
 
 
 def guided(variants: list[Variant]) -> list[Variant]:
     """The variants that take an ROI map."""
-    models = holdings().models
+    models = zoo_index().models
     configs = {v.id: [models[name].config for name in v.names.values() if name in models] for v in variants}
     return [v for v in variants if any(not isinstance(c, JudgeConfig) and c.uses_roi for c in configs[v.id])]
 
@@ -67,17 +67,17 @@ def begun(networks: list[Variant]) -> Choice:
     """This visit's choice, begun from the link it was opened with; what is wrong with that is told."""
     if "roi_choice" in st.session_state and st.session_state.roi_choice.network in [one.id for one in networks]:
         return st.session_state.roi_choice
-    query, told = st.query_params.to_dict(), []
+    query, found = st.query_params.to_dict(), []
     network, grid = query.get("network", networks[0].id), query.get("grid", START)
     if network not in [one.id for one in networks]:
-        told.append(f"The link says network={network[:40]}; there are {', '.join(one.id for one in networks)}.")
+        found.append(f"The link says network={network[:40]}; there are {', '.join(one.id for one in networks)}.")
         network = networks[0].id
     try:
         check(grid)
-    except AskError as error:
-        told.append(f"The link's grid is no good: {error}.")
+    except RequestError as error:
+        found.append(f"The link's grid is no good: {error}.")
         grid = START
-    st.session_state.notices = st.session_state.get("notices", []) + told
+    st.session_state.notices = st.session_state.get("notices", []) + found
     st.session_state.roi_choice = Choice(network, grid)
     return st.session_state.roi_choice
 
@@ -99,7 +99,7 @@ def page() -> None:
 
 
 def roi_data(choice: Choice, networks: list[Variant]) -> dict[str, Any]:
-    """What the component is told of this page alone."""
+    """What the component is reported of this page alone."""
     return {
         "state": {"network": choice.network, "grid": choice.grid}, "origins": LABELS, "hint": HINT,
         "networks": [one._asdict() | {"names": {str(k): n for k, n in one.names.items()}} for one in networks],
@@ -119,10 +119,10 @@ def live(here: Visit, variants: list[Variant], networks: list[Variant]) -> None:
     network = next(one for one in networks if one.id == choice.network)
     view = at_rate(here.view, network)
     data = bench_data(view, variants, here.version, base_path(), st.session_state.source == "gallery")
-    told = BENCH(key="roi_bench", data=data | {"roi": roi_data(choice, networks)}, on_view_change=lambda: None)
-    if told.view:
-        here.adopt(told.view, variants)
-        choice.adopt(told.view, networks)
+    reported = BENCH(key="roi_bench", data=data | {"roi": roi_data(choice, networks)}, on_view_change=lambda: None)
+    if reported.view:
+        here.adopt(reported.view, variants)
+        choice.adopt(reported.view, networks)
     network = next(one for one in networks if one.id == choice.network)
     view = at_rate(here.view, network)
     query = view.to_query() | {"network": choice.network, "grid": choice.grid}
@@ -136,11 +136,11 @@ def live(here: Visit, variants: list[Variant], networks: list[Variant]) -> None:
 def settled(view: View, model: str, grid: str) -> None:
     """The table of all numbers, and what is taken away."""
     try:
-        done = compare(Ask(view.pair, (model,), view.snr, view.channel, PREFIX + grid, view.seed, view.rate))
+        done = compare(Request(view.pair, (model,), view.snr, view.channel, PREFIX + grid, view.seed, view.rate))
     except FAULTS as error:
         st.caption(str(error))
         return
-    caption = f"{done.scene.title}, {done.found[0].card.title}, {view.snr:g} dB, seed {view.seed}"
+    caption = f"{done.entry.title}, {done.found[0].result.title}, {view.snr:g} dB, seed {view.seed}"
     tables.draw(caption, HEADINGS, rows_of(done), words=(7,))
     st.caption("Error in M: squared error weighted by M (moved onto x), against that of the zeros map; outside: by "
                "1 - M; – where zeros leaves no error, as in a crop that is known. The oracles `source` and "
@@ -155,8 +155,8 @@ def rows_of(done: Comparison) -> list[tuple[str, ...]]:
         return "–" if value is None else f"{100 * value:+.1f} %"
 
     rows = []
-    for name, _, _, card, change in done.found:
-        weighted = "–" if card.roi_psnr is None else f"{card.roi_psnr:.2f} dB"
-        rows.append((LABELS[name], f"{card.psnr:.2f} dB", f"{change.psnr:+.2f} dB", f"{card.ssim:.3f}", weighted,
-                     part(change.inside), part(change.outside), verdict(card)))
+    for name, _, _, result, change in done.found:
+        weighted = "–" if result.roi_psnr is None else f"{result.roi_psnr:.2f} dB"
+        rows.append((LABELS[name], f"{result.psnr:.2f} dB", f"{change.psnr:+.2f} dB", f"{result.ssim:.3f}", weighted,
+                     part(change.inside), part(change.outside), verdict(result)))
     return rows

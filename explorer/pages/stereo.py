@@ -9,8 +9,8 @@ from typing import NamedTuple
 import streamlit as st
 from torch import Tensor
 
-from explorer.compute.engine import ENGINE, SNR_RANGE, BusyError, catalogue, holdings
-from explorer.compute.pair_sources import gallery_scene, shrink, upload_pair, working_size
+from explorer.compute.engine import ENGINE, SNR_RANGE, BusyError, catalogue, zoo_index
+from explorer.compute.pair_sources import gallery_entry, shrink, upload_pair, working_size
 from explorer.compute.stereo import TILE, Cost, cost, disparity, disparity_map, needed_bytes, send
 from explorer.ui.component import CHANNEL_NAMES, TIPS
 from explorer.ui.layout import choose_rate, header, no_networks, show_picture
@@ -67,10 +67,10 @@ def choose() -> Chosen | None:
 
 def bundled(longer: int) -> Chosen:
     """The motorcycle of scikit-image."""
-    scene = gallery_scene("motorcycle", full_size=True)
-    size = working_size(*scene.size, longer)
-    small = shrink(scene.pair.source, *size), shrink(scene.pair.side, *size)
-    return Chosen(make_pair(small[0], None, "stereo", small[1]), scene.title, ("motorcycle", longer))
+    entry = gallery_entry("motorcycle", full_size=True)
+    size = working_size(*entry.size, longer)
+    small = shrink(entry.pair.source, *size), shrink(entry.pair.side, *size)
+    return Chosen(make_pair(small[0], None, "stereo", small[1]), entry.title, ("motorcycle", longer))
 
 
 def uploaded(longer: int) -> Chosen | None:
@@ -101,7 +101,7 @@ def page() -> None:
     if chosen is None:
         return
     columns = st.columns(4, vertical_alignment="bottom")
-    models = sorted(holdings().models, key=lambda name: not is_flexible(name))
+    models = sorted(zoo_index().models, key=lambda name: not is_flexible(name))
     model = columns[0].selectbox("Network", models, key="stereo_model", help=TIPS["variants"])
     channel = columns[1].selectbox("Channel", list(CHANNELS), format_func=CHANNEL_NAMES.get, help=TIPS["channel"])
     snr = columns[2].slider("SNR, dB", *SNR_RANGE, value=5.0, step=0.5, help=TIPS["snr"], key="stereo_snr")
@@ -143,8 +143,8 @@ def transmit(chosen: Chosen, model: str, channel: str, snr: float, way: str, rat
                  "send it as tiles.")
         return
     try:
-        told = cost_of(pair, model, tiled, rate)
-        st.caption(f"{chosen.title}, {width}x{height}: about {told.seconds:.1f} s and {told.size / 2**20:.0f} MiB of "
+        expected = cost_of(pair, model, tiled, rate)
+        st.caption(f"{chosen.title}, {width}x{height}: about {expected.seconds:.1f} s and {expected.size / 2**20:.0f} MiB of "
                    f"feature maps, {ENGINE.hardware()}.")
         if st.button("Send", type="primary", icon=":material/send:"):
             with ENGINE.slot(), st.spinner("Sending"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from explorer.compute.engine import SNR_RANGE, Variant, catalogue
-from explorer.compute.pair_sources import find_scene
+from explorer.compute.pair_sources import find_entry
 from explorer.compute.sweep import Plan, Sweep, rate_steps, snr_steps, to_csv
 from explorer.ui import sweep_plot
 from explorer.ui.component import CHANNEL_NAMES, ORIGIN_LABELS, TIPS
@@ -13,7 +13,7 @@ from explorer.ui.layout import header, no_networks, present_view
 from explorer.ui.state import View
 from wzroi.channel import CHANNELS
 from zoo.rates import rho_text
-from zoo.serving.gallery import Scene
+from zoo.serving.gallery import PairEntry
 
 AXES = {"snr": "Over SNR", "rate": "Over bandwidth ratio"}
 METRICS = {"psnr": "PSNR", "psnr_of_mean_mse": "PSNR of mean MSE", "ssim": "SSIM", "roi_psnr": "ROI-PSNR",
@@ -54,14 +54,14 @@ def page() -> None:
         no_networks()
         return
     view = present_view(variants)
-    scene = find_scene(view.pair)
+    entry = find_entry(view.pair)
     plan = controls(view, variants)
     if not plan.steps:
         st.info(f"Choose at least one network; at ρ = {rho_text(view.rate)} the zoo has none of those chosen.")
         return
     metric = st.segmented_control("Metric", list(METRICS), default="psnr", format_func=METRICS.get, required=True,
                                   key="sweep_metric", label_visibility="collapsed") or "psnr"
-    sweep = sweep_of(plan, scene)
+    sweep = sweep_of(plan, entry)
     if sweep and sweep.running:
         watch(metric)
     else:
@@ -87,14 +87,14 @@ def controls(view: View, variants: list[Variant]) -> Plan:
     return plan_of(view, [v for v in variants if v.id in chosen][:MOST], axis, channel, draws, step)
 
 
-def sweep_of(plan: Plan, scene: Scene) -> Sweep | None:
+def sweep_of(plan: Plan, entry: PairEntry) -> Sweep | None:
     """The visit's sweep of this plan, begun when there is none; ``None`` for a large picture before the button."""
     present: Sweep | None = st.session_state.get("sweep")
     if present and present.plan == plan:
         return present
     if present:
         present.cancel()
-    height, width = scene.size
+    height, width = entry.size
     if height * width > LARGE and st.session_state.get("sweep_asked") != plan:
         return None
     return begin(plan)
@@ -153,14 +153,14 @@ def show(sweep: Sweep, metric: str) -> None:
     figure = sweep_plot.draw(sweep, metric, curves + limits)
     st.plotly_chart(figure, key="sweep_live", config={"displaylogo": False})
     st.caption(note(plan, metric, bool(curves), bool(limits)))
-    if metric == "accuracy" and find_scene(plan.pair).label is None:
+    if metric == "accuracy" and find_entry(plan.pair).label is None:
         st.caption("This picture has no true class among the ten, so there is no accuracy of its own.")
 
 
 def note(plan: Plan, metric: str, curves: bool, limits: bool) -> str:
     """What the figure shows, at which setting, and what is missing."""
     where = "" if plan.axis == "snr" else f" at {plan.steps[0].snr_db:g} dB"
-    parts = [f"{find_scene(plan.pair).title}{where}, {CHANNEL_NAMES[plan.channel]}, ROI {ORIGIN_LABELS[plan.roi]}, "
+    parts = [f"{find_entry(plan.pair).title}{where}, {CHANNEL_NAMES[plan.channel]}, ROI {ORIGIN_LABELS[plan.roi]}, "
              f"seed {plan.seed}, {plan.draws} draws a point" + ("; bars are ± one standard deviation over the draws."
                                                                if metric == "psnr" and plan.draws > 1 else ".")]
     parts.append("Test-set curves: 10,000 images, AWGN, 95 % bars." if curves else

@@ -39,7 +39,7 @@ def warm_up() -> None:
     engine, state = load("explorer.compute.engine"), load("explorer.ui.state")
     with contextlib.suppress(engine.ZooError, OSError):  # the page itself says what is wrong with the zoo
         variants = engine.catalogue()
-        engine.ENGINE.warm_up(state.default_view(variants).ask(variants))
+        engine.ENGINE.warm_up(state.default_view(variants).request(variants))
     gc.collect()
     gc.freeze()
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.compute.engine import CLASS_NAMES, ENGINE, MAX_SEED, MAX_VARIANTS, SNR_RANGE, Variant, holdings
-from explorer.compute.pair_sources import gallery, gallery_scene, shrink
+from explorer.compute.engine import CLASS_NAMES, ENGINE, MAX_SEED, MAX_VARIANTS, SNR_RANGE, Variant, zoo_index
+from explorer.compute.pair_sources import gallery, gallery_entry, shrink
 from explorer.ui.state import View
 from wzroi import images
 from wzroi.channel import CHANNELS
@@ -59,7 +59,7 @@ def asset(*names: str) -> str:
 
 def shapes() -> dict[str, dict[str, int]]:
     """Sizes for the signal chain: c maps and N filters of each network; window and coefficients of a flexible one."""
-    configs = {name: entry.config for name, entry in holdings().models.items()}
+    configs = {name: entry.config for name, entry in zoo_index().models.items()}
     found = {name: {"maps": config.maps, "width": config.width} for name, config in configs.items()
              if isinstance(config, ModelConfig)}
     flexible = {"window": FlexConfig.WINDOW, "values": 64 * FlexConfig.MAX_MAPS}
@@ -68,7 +68,7 @@ def shapes() -> dict[str, dict[str, int]]:
 
 def square(identifier: str) -> images.Pixels:
     """A gallery picture's middle square as a thumbnail."""
-    source = gallery_scene(identifier).pair.source
+    source = gallery_entry(identifier).pair.source
     height, width = source.shape[-2:]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2

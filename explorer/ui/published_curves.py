@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import streamlit as st
 
-from explorer.compute.engine import ENGINE, AskError, BusyError, Variant
+from explorer.compute.engine import ENGINE, BusyError, RequestError, Variant
 from explorer.compute.pair_sources import SourceError
 from explorer.ui.state import View
 from zoo.errors import ZooError
@@ -42,10 +42,10 @@ def present_of(view: View, variants: list[Variant], metric: str) -> dict[str, fl
     if metric == "accuracy":
         return {}
     try:
-        frame = ENGINE.frame(view.ask(variants))
-    except (AskError, BusyError, SourceError, ZooError, OSError):
+        frame = ENGINE.frame(view.request(variants))
+    except (RequestError, BusyError, SourceError, ZooError, OSError):
         return {}
-    values = {card.title: getattr(card, metric) for card in frame.cards}
+    values = {result.title: getattr(result, metric) for result in frame.results}
     return {title: value for title, value in values.items() if value is not None}
 
 

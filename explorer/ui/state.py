@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-from explorer.compute.engine import MAX_SEED, MAX_VARIANTS, SNR_RANGE, Ask, Variant
+from explorer.compute.engine import MAX_SEED, MAX_VARIANTS, SNR_RANGE, Request, Variant
 from explorer.compute.pair_sources import gallery
 from wzroi.channel import CHANNELS
 from wzroi.roi import ORIGINS
@@ -22,7 +22,7 @@ class View:
     """Everything that a link reproduces.
 
     Attributes:
-        pair: a scene's key. variants: ids of the catalogue. rate: 1/rho, 16 or 96/5. snr: dB. channel, roi: names.
+        pair: an entry's key. variants: ids of the catalogue. rate: 1/rho, 16 or 96/5. snr: dB. channel, roi: names.
         seed: of the noise. opacity: of the ROI overlay, per cent. overlay, errors: what is shown.
     """
 
@@ -50,10 +50,10 @@ class View:
         """As the page's component takes it."""
         return asdict(self) | {"variants": list(self.variants), "rate": str(self.rate)}
 
-    def ask(self, variants: Sequence[Variant]) -> Ask:
+    def request(self, variants: Sequence[Variant]) -> Request:
         """The frame that this view shows."""
         names = tuple(v.names[self.rate] for v in variants if v.id in self.variants and self.rate in v.names)
-        return Ask(self.pair, tuple(dict.fromkeys(names)), self.snr, self.channel, self.roi, self.seed, self.rate)
+        return Request(self.pair, tuple(dict.fromkeys(names)), self.snr, self.channel, self.roi, self.seed, self.rate)
 
 
 def default_view(variants: Sequence[Variant]) -> View:

@@ -55,9 +55,9 @@ def visit(variants: list[Variant]) -> Visit:
 
 def notices() -> None:
     """What was wrong with the link, once, until it is read."""
-    told = st.session_state.get("notices", [])
-    if told:
-        st.warning("\n\n".join(told), icon=":material/link_off:")
+    present = st.session_state.get("notices", [])
+    if present:
+        st.warning("\n\n".join(present), icon=":material/link_off:")
         st.button("Understood", on_click=lambda: st.session_state.update(notices=[]))
 
 

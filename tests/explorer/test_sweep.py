@@ -39,9 +39,9 @@ CAT = "gallery:cifar-0"
 def in_use(explorer_zoo: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The fixture zoo behind the explorer."""
     monkeypatch.setenv("WZROI_ZOO", str(explorer_zoo))
-    engine.forget_holdings()
+    engine.forget_zoo_index()
     yield
-    engine.forget_holdings()
+    engine.forget_zoo_index()
 
 
 def plan(**changes: object) -> sweeps.Plan:
@@ -92,7 +92,7 @@ def test_power_figures_are_of_the_symbols() -> None:
 def test_a_sweep_is_what_run_link_gives_and_its_paste_control() -> None:
     sweep = ended(sweeps.Sweep(plan(draws=1)).start())
     assert (sweep.done, sweep.message, sweep.cancelled) == (4, "", False)
-    pair, judge = pair_sources.find_scene(CAT).pair, zoo.load_judge("resnet_lite.cifar10", "cpu")
+    pair, judge = pair_sources.find_entry(CAT).pair, zoo.load_judge("resnet_lite.cifar10", "cpu")
     for model, snr in ((FOUR[0], 10.0), (FOUR[3], 0.0)):
         network = zoo.load(model, "cpu")
         channel = sample_channel("awgn", snr, 1, 192, generator=torch.Generator().manual_seed(3))
@@ -110,8 +110,8 @@ def test_a_sweep_is_what_run_link_gives_and_its_paste_control() -> None:
 
 def test_draws_are_averaged() -> None:
     step = plan().steps[0]
-    many = sweeps.points_of(plan(draws=40), pair_sources.find_scene(CAT), step)[0]
-    sent = draws.draw(pair_sources.find_scene(CAT), step.model, "awgn", step.snr_db, 3, 40)
+    many = sweeps.points_of(plan(draws=40), pair_sources.find_entry(CAT), step)[0]
+    sent = draws.draw(pair_sources.find_entry(CAT), step.model, "awgn", step.snr_db, 3, 40)
     assert many.psnr == pytest.approx(float(sent.psnr.double().mean()), abs=1e-4)
     assert many.psnr_std == pytest.approx(float(sent.psnr.double().std(unbiased=False)), abs=1e-4)
     assert many.psnr_std > 0 and many.psnr_of_mean_mse < many.psnr
@@ -243,10 +243,10 @@ def test_the_channel_page_shows_a_mismatch() -> None:
     app.selectbox[2].set_value("takes it for -5 dB").run()
     assert not app.exception and not app.error
     assert any("PSNR" in caption.value and "seed 0" in caption.value for caption in app.caption)
-    scene, view = pair_sources.find_scene(CAT), state.default_view(engine.catalogue())
+    entry, view = pair_sources.find_entry(CAT), state.default_view(engine.catalogue())
     setting = channel_page.Setting(FOUR[0], "rayleigh", 20.0, 16, view.seed, "side", None)
-    right, wrong = (one.draws(scene).received for one in (setting, setting._replace(believed=-5.0)))
-    sent = setting.draws(scene).sent
+    right, wrong = (one.draws(entry).received for one in (setting, setting._replace(believed=-5.0)))
+    sent = setting.draws(entry).sent
     assert (wrong - sent).abs().square().mean() > (right - sent).abs().square().mean()
 
 
@@ -289,8 +289,8 @@ def test_the_disparity_of_a_moved_picture_is_the_movement(width: int) -> None:
 
 
 def test_the_near_motorcycle_is_moved_further_than_the_wall() -> None:
-    scene = pair_sources.gallery_scene("motorcycle", full_size=True)
-    found = stereo.disparity(scene.pair)
+    entry = pair_sources.gallery_entry("motorcycle", full_size=True)
+    found = stereo.disparity(entry.pair)
     assert float(found[200:350, 200:450].nanmedian()) > 1.3 * float(found[50:150, 550:700].nanmedian())
 
 

@@ -24,9 +24,9 @@ from tests.support.space_server import LITE, PAPER, running_space, small_zoo
 from tests.support.zoo_runs import JUDGE
 from wzroi import images, make_pair, roi_map, run_link, sample_channel
 from zoo.image_io import read_picture
-from zoo.serving.gallery import gallery, gallery_scene
+from zoo.serving.gallery import gallery, gallery_entry
 from zoo.space.deploy import assemble
-from zoo.store.registry import REGISTRY, Shelf
+from zoo.store.registry import REGISTRY, CheckpointStore
 from zoo.store.verified import load_from
 
 if TYPE_CHECKING:
@@ -43,9 +43,9 @@ class Served:
     def __init__(self, address: str, process: int, folder: Path, log: Path) -> None:
         self.address, self.process, self.folder, self.log = address, process, folder, log
 
-    def shelf(self) -> Shelf:
+    def store(self) -> CheckpointStore:
         """The zoo inside the folder."""
-        return Shelf(self.folder / "zoo" / "checkpoints", self.folder / "zoo" / REGISTRY)
+        return CheckpointStore(self.folder / "zoo" / "checkpoints", self.folder / "zoo" / REGISTRY)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_the_endpoints_are_the_four_named_ones(client: Client) -> None:
 def test_the_folder_serves_its_own_zoo_and_gallery(client: Client, served: Served) -> None:
     rows = client.predict(api_name="/variants")
     assert sorted(row["model"] for row in rows) == sorted([*LITE, PAPER])
-    entries = served.shelf().entries()
+    entries = served.store().entries()
     assert {row["model"]: row["sha256"] for row in rows} == {name: entries[name].sha256 for name in [*LITE, PAPER]}
     assert [row["pair"] for row in client.predict(api_name="/pairs")] == list(gallery())
 
@@ -100,8 +100,8 @@ def test_transmit_gives_the_pixels_and_numbers_of_run_link(
     client: Client, served: Served, model: str, channel: str, roi: str
 ) -> None:
     path, told = client.predict(**ASK | {"channel": channel, "roi": roi}, model=model, snr_db=3, api_name="/transmit")
-    network, judge = load_from(served.shelf(), model, "cpu"), load_from(served.shelf(), JUDGE, "cpu")
-    pair = gallery_scene("cifar-7").pair
+    network, judge = load_from(served.store(), model, "cpu"), load_from(served.store(), JUDGE, "cpu")
+    pair = gallery_entry("cifar-7").pair
     generator = torch.Generator().manual_seed(4)
     state = sample_channel(channel, 3.0, 1, network.num_symbols(32, 32), generator=generator)  # type: ignore[union-attr]
     report = run_link(network, pair, state, roi_map(judge, pair, roi), judge)  # type: ignore[arg-type]
@@ -119,7 +119,7 @@ def test_uploads_are_sent_alone_and_as_a_stereo_pair(client: Client, served: Ser
 
     left, right = noise_png(tmp_path, 96, 64, "l.png"), noise_png(tmp_path, 64, 96, "r.png")
     Image.open(right).transpose(Image.Transpose.ROTATE_90).save(right)
-    network, judge = load_from(served.shelf(), ROI, "cpu"), load_from(served.shelf(), JUDGE, "cpu")
+    network, judge = load_from(served.store(), ROI, "cpu"), load_from(served.store(), JUDGE, "cpu")
     for other, source in ((None, "crop"), (right, "stereo")):
         given = {"picture": handle_file(left), "right": None if other is None else handle_file(other), "size": 64}
         _, told = client.predict(**ASK | given, model=ROI, snr_db=5, api_name="/transmit")

@@ -40,7 +40,7 @@ from training.fit.runs import RECORD, WEIGHTS, finished, rec_twin, run_lock
 from training.fit.stop_signal import STOPPED
 from wzroi.config import ConfigError
 from wzroi.names import ModelName
-from zoo.store.registry import Shelf
+from zoo.store.registry import CheckpointStore
 from zoo.store.verified import load_from
 
 PRETENDER = """
@@ -350,4 +350,4 @@ def test_the_papers_campaign_in_miniature(tmp_path: Path) -> None:
     for name in names:
         entry = publish(runs / name, tmp_path / "zoo")
         assert entry.parameters > 5_000_000 and not entry.metrics
-        assert load_from(Shelf.at(tmp_path / "zoo"), name, "cpu") is not None
+        assert load_from(CheckpointStore.at(tmp_path / "zoo"), name, "cpu") is not None

@@ -114,7 +114,8 @@ def test_forward_is_encode_send_look_decode(architecture: str, pair: Pair) -> No
     model, roi = small_model(architecture), roi_for(pair.source)
     channel = channel_for(model, pair.source)
     received = apply_channel(model.encode(pair.source), channel)
-    assert torch.equal(model(pair.source, pair.side, channel, roi), model.decode(received, model.encode_side(pair.side, roi)))
+    context = model.encode_side(pair.side, roi)
+    assert torch.equal(model(pair.source, pair.side, channel, roi), model.decode(received, context))
 
 
 def test_source_reaches_the_output_only_through_the_symbols(architecture: str, pair: Pair) -> None:

@@ -18,7 +18,7 @@ from wzroi.networks.alignment import Alignment, valid_pixels
 from wzroi.networks.block_transform import COEFFICIENTS, allocate, from_windows, to_windows
 from wzroi.networks.flex import FlexJSCC, effective_snr_db
 from wzroi.pairs import CropPair, Pair, Placement, make_pair
-from zoo.serving.gallery import gallery_scene
+from zoo.serving.gallery import gallery_entry
 from zoo.store.golden import colour_fields
 
 SMALL = FlexConfig(width=32, depth=1)
@@ -131,9 +131,11 @@ def test_information_flow(
     first = model.decode(received, model.encode_side(side, None, placement), channel)
     again = model.decode(received, model.encode_side(side, None, placement), channel)
     assert torch.equal(first, again)  # nothing but these moves it: the source is not an argument
-    assert not torch.allclose(first, model.decode(received, model.encode_side(other, None, placement), channel), atol=1e-3)
+    moved = model.decode(received, model.encode_side(other, None, placement), channel)
+    assert not torch.allclose(first, moved, atol=1e-3)
     roi = torch.rand(3, 1, 32, 32, generator=seeded())
-    assert not torch.allclose(first, model.decode(received, model.encode_side(side, roi, placement), channel), atol=1e-5)
+    guided = model.decode(received, model.encode_side(side, roi, placement), channel)
+    assert not torch.allclose(first, guided, atol=1e-5)
     zero = model.decode(received, model.encode_side(side, roi, placement, strength=0.0), channel)
     assert torch.allclose(first, zero, atol=1e-5)
     with pytest.raises(ValueError, match=r"must lie in \[0, 1\]"):
@@ -164,7 +166,7 @@ def test_feedback_spends_power_where_it_counts(model: FlexJSCC, images: Tensor) 
 def test_feedback_and_a_known_crop_agree() -> None:
     """The crop is completed as the encoder weighed it: the trained network's error beside it stays small."""
     network = zoo.load("wz_roi_flex.rec_lite", "cpu")
-    source = torch.cat([gallery_scene(f"cifar-{number}").pair.source for number in range(3)])
+    source = torch.cat([gallery_entry(f"cifar-{number}").pair.source for number in range(3)])
     pair, upper = make_pair(source), torch.zeros(3, 1, 32, 32)
     upper[..., :16, :] = 1
     channel = sample_channel("awgn", 20.0, 3, 384, generator=seeded())

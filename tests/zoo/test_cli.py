@@ -24,10 +24,10 @@ NAMES = ["deepjscc.rec_r16_lite", "deepjscc_wz_roi.task_r16_lite"]
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("cli")
-    publish(write_judge_run(base / "runs"), base / "shelf")
+    publish(write_judge_run(base / "runs"), base / "store")
     for name in NAMES:
-        publish(write_link_run(base / "runs", name), base / "shelf")
-    return base / "shelf"
+        publish(write_link_run(base / "runs", name), base / "store")
+    return base / "store"
 
 
 @pytest.fixture

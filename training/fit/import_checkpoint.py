@@ -29,8 +29,8 @@ def adopt(name: str, runs: Path) -> bool:
         ZooError: for an unknown name, or a missing or altered file.
     """
     folder = runs / name
-    shelf, entry = find(name)
-    network = load_from(shelf, name, "cpu")
+    store, entry = find(name)
+    network = load_from(store, name, "cpu")
     with run_lock(folder):
         if finished(folder):
             return False

@@ -22,7 +22,8 @@ PLANES = 8
 class Block(nn.Module):
     """Attention within 8x8 tokens, a gated perceptron, and a 3x3 depthwise convolution across the windows' borders.
 
-    Every part is modulated by the condition and initialised to zero (adaptive layer normalisation, Peebles and Xie, 2023).
+    Every part is modulated by the condition and initialised to zero (adaptive layer normalisation, Peebles and Xie,
+    2023).
     Shape: tokens ``[B, H/4, W/4, D]`` to the same.
     """
 

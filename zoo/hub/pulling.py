@@ -1,4 +1,4 @@
-"""Pulling by name into the Hub's own cache, every file checked; and what was pulled, as shelves."""
+"""Pulling by name into the Hub's own cache, every file checked; and what was pulled, as stores."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pathlib import Path
 from zoo.errors import ZooError
 from zoo.hub.client import cache_folder
 from zoo.hub.errors import HubError
-from zoo.hub.remote import Progress, Remote, fetch, look, read_registry
+from zoo.hub.remote import Progress, Remote, fetch, inspect, read_registry
 from zoo.hub.repositories import Repository, repository
 from zoo.store.checkpoint import FILES, LIMITS, digest
-from zoo.store.registry import REGISTRY, Entry, Shelf, unknown_name
+from zoo.store.registry import REGISTRY, CheckpointStore, Entry, unknown_name
 
 WORKERS = 4
 
 
-def cached_shelves(repo: str | None = None, revision: str | None = None) -> list[Shelf]:
+def cached_stores(repo: str | None = None, revision: str | None = None) -> list[CheckpointStore]:
     """Shelves of a repository's pulled commits, the named revision's first; the network is not touched.
 
     A pinned revision gives that one alone; ``main`` is followed by the commits pulled before.
@@ -31,11 +31,11 @@ def cached_shelves(repo: str | None = None, revision: str | None = None) -> list
     snapshots = storage / "snapshots"
     others = snapshots.iterdir() if where.revision == "main" and snapshots.is_dir() else []
     older = sorted((p for p in others if p.name != commit), key=lambda p: p.stat().st_mtime, reverse=True)
-    return [_shelf(folder, where) for folder in [snapshots / commit, *older] if (folder / REGISTRY).is_file()]
+    return [_store(folder, where) for folder in [snapshots / commit, *older] if (folder / REGISTRY).is_file()]
 
 
-def _shelf(folder: Path, where: Repository) -> Shelf:
-    return Shelf(folder, folder / REGISTRY, boundary=cache_folder(), origin=where.id)
+def _store(folder: Path, where: Repository) -> CheckpointStore:
+    return CheckpointStore(folder, folder / REGISTRY, boundary=cache_folder(), origin=where.id)
 
 
 def pull(
@@ -63,7 +63,7 @@ def pull(
     where = repository(repo, revision)
     wanted = [patterns] if isinstance(patterns, str) else list(patterns)
     try:
-        remote = look(where)
+        remote = inspect(where)
     except HubError:
         if names := _all_cached(wanted, where):
             return names
@@ -74,10 +74,10 @@ def pull(
     names = _with_judges(_matching(wanted, entries, where.id), entries)
     for name in names:
         _check_announced(entries[name], remote, where.id)
-    shelf = _shelf(snapshot, where)
+    store = _store(snapshot, where)
     jobs = [(entries[name], file) for name in names for file in FILES]
     with ThreadPoolExecutor(WORKERS) as pool:
-        futures = [pool.submit(_pull_file, where, shelf, entry, file, remote.commit, _locked(progress))
+        futures = [pool.submit(_pull_file, where, store, entry, file, remote.commit, _locked(progress))
                    for entry, file in jobs]  # fmt: skip
         try:
             for future in futures:
@@ -126,7 +126,7 @@ def _check_announced(entry: Entry, remote: Remote, where: str) -> None:
 
 
 def _pull_file(
-    where: Repository, shelf: Shelf, entry: Entry, file: str, commit: str, progress: Progress | None
+    where: Repository, store: CheckpointStore, entry: Entry, file: str, commit: str, progress: Progress | None
 ) -> None:
     path = fetch(where, f"{entry.name}/{file}", commit, progress)
     if path.stat().st_size <= LIMITS[file] and digest(path.read_bytes()) == entry.files[file].sha256:
@@ -147,12 +147,12 @@ def _forget(pointer: Path) -> None:
 
 def _all_cached(patterns: Sequence[str], where: Repository) -> list[str]:
     """The names of ``patterns`` when every one of them is wholly in the cache, else an empty list."""
-    for shelf in cached_shelves(where.id, where.revision):
-        entries = shelf.entries()
+    for store in cached_stores(where.id, where.revision):
+        entries = store.entries()
         try:
             names = _with_judges(_matching(patterns, entries, where.id), entries)
         except ZooError:
             continue
-        if all(shelf.whole(name) for name in names):
+        if all(store.whole(name) for name in names):
             return names
     return []

@@ -47,7 +47,7 @@ class Remote:
     files: dict[str, RemoteFile]
 
 
-def look(repo: Repository, token: str | None = None) -> Remote:
+def inspect(repo: Repository, token: str | None = None) -> Remote:
     """The commit of a revision and its files: one request, no retries, at most ``TIMEOUT_S`` for each step."""
     if offline():
         raise HubError(f"HF_HUB_OFFLINE is set: {repo.id} is not asked; unset it to pull")
@@ -104,4 +104,4 @@ def hub_entries(repo: str | None = None, revision: str | None = None) -> dict[st
         HubError: without network, repository or rights. ZooError: for a registry that is none.
     """
     where = repository(repo, revision)
-    return read_registry(where, look(where), where.revision)[0]
+    return read_registry(where, inspect(where), where.revision)[0]

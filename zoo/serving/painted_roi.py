@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from wzroi.roi import upscale
-from zoo.serving.request import AskError
+from zoo.serving.request import RequestError
 
 SIDE = 8
 """Cells each way: the lite judge's Grad-CAM is as coarse at 32x32."""
@@ -24,9 +24,9 @@ def is_painted(origin: str) -> bool:
 
 
 def check(digits: str) -> str:
-    """The digits of a grid, row by row; raises AskError saying what they must be."""
+    """The digits of a grid, row by row; raises RequestError saying what they must be."""
     if len(digits) != SIDE * SIDE or not set(digits) <= set("0123"):
-        raise AskError(f"a painted map is {SIDE * SIDE} digits from 0 to {LEVELS}, row by row of a {SIDE}x{SIDE} grid, "
+        raise RequestError(f"a painted map is {SIDE * SIDE} digits from 0 to {LEVELS}, row by row of a {SIDE}x{SIDE} grid, "
                        f"not {digits[:20]!r}")
     return digits
 

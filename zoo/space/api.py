@@ -13,11 +13,11 @@ from wzroi import images
 from wzroi.config import JudgeConfig
 from zoo.errors import ZooError
 from zoo.rates import DEFAULT, Rate, check_rate, parse_rho, rho_text
-from zoo.serving.gallery import Scene, gallery, gallery_scene
-from zoo.serving.request import AskError
+from zoo.serving.gallery import PairEntry, gallery, gallery_entry
+from zoo.serving.request import RequestError
 from zoo.space import engine
-from zoo.space.engine import Ask
-from zoo.space.uploads import upload_scene
+from zoo.space.engine import Request
+from zoo.space.uploads import upload_entry
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -27,24 +27,24 @@ def sentences(function: Callable[P, Result]) -> Callable[P, Result]:
     """Turn the project's own errors into the sentence that a visitor reads."""
 
     @functools.wraps(function)
-    def told(*args: P.args, **kwargs: P.kwargs) -> Result:
+    def answered(*args: P.args, **kwargs: P.kwargs) -> Result:
         try:
             return function(*args, **kwargs)
         except (ValueError, ZooError) as error:
             raise gr.Error(str(error), print_exception=False) from error
 
-    return told
+    return answered
 
 
-def scene_from(pair: str | None, picture: bytes | None, right: bytes | None, size: float | None) -> Scene:
+def entry_from(pair: str | None, picture: bytes | None, right: bytes | None, size: float | None) -> PairEntry:
     """The visitor's picture (or left and right one) where one is given, else the gallery's pair."""
     if picture:
         if size is None or size != int(size):
-            raise AskError(f"the working size must be a whole number of pixels, not {size}")
-        return upload_scene(picture, right or None, int(size))
+            raise RequestError(f"the working size must be a whole number of pixels, not {size}")
+        return upload_entry(picture, right or None, int(size))
     if picture is not None or right:
-        raise AskError("the picture to send is missing or empty: give one picture, or a left and a right one")
-    return gallery_scene(str(pair or next(iter(gallery()))))
+        raise RequestError("the picture to send is missing or empty: give one picture, or a left and a right one")
+    return gallery_entry(str(pair or next(iter(gallery()))))
 
 
 def default_model() -> str:
@@ -107,17 +107,17 @@ def transmit(
     ``right`` the other camera's picture. ``size`` is the longer side in pixels that uploads are brought down to,
     ``rho`` the bandwidth ratio of a flexible network, such as 1/24.
     """
-    scene = scene_from(pair, picture, right, size)
+    entry = entry_from(pair, picture, right, size)
     name = engine.known_model(model)
-    ask = Ask(snr_db, channel, roi, seed, _rate_for([name], rho)).checked()  # type: ignore[arg-type]
-    sent = engine.send(scene, name, ask) if engine.is_lite(name) else engine.send_on_gpu(scene, [name], ask)[0]
-    figures = {**ask.told(), "pair": scene.key, "pair_source": scene.source, "label": scene.label}
+    request = Request(snr_db, channel, roi, seed, _rate_for([name], rho)).checked()  # type: ignore[arg-type]
+    sent = engine.send(entry, name, request) if engine.is_lite(name) else engine.send_on_gpu(entry, [name], request)[0]
+    figures = {**request.to_dict(), "pair": entry.key, "pair_source": entry.source, "label": entry.label}
     return images.to_pixels(sent.report.reconstruction[0]), {**engine.numbers(sent), **figures}
 
 
 def _as_list(values: object, what: str) -> list[Any]:
     if not isinstance(values, list):
-        raise AskError(f"{what} must be a list, e.g. {'[0, 5, 10]' if what == 'snrs' else [default_model()]}")
+        raise RequestError(f"{what} must be a list, e.g. {'[0, 5, 10]' if what == 'snrs' else [default_model()]}")
     return values
 
 
@@ -127,11 +127,11 @@ def sweep(
     draws: float, channel: str, roi: str, seed: float, rho: str = "",
 ) -> dict[str, list[dict[str, Any]]]:
     """Curves over SNR of one pair: model -> rows of means and 95 % half widths over ``draws`` channel draws."""
-    scene = scene_from(pair, picture, right, size)
+    entry = entry_from(pair, picture, right, size)
     names, levels = _as_list(models, "models"), _as_list(snrs, "snrs")
-    engine.check_sweep(scene, names, levels, draws)  # type: ignore[arg-type]
-    ask = Ask(levels[0], channel, roi, seed, _rate_for(names, rho)).checked()  # type: ignore[arg-type]
-    return engine.sweep(scene, names, levels, int(draws), ask)
+    engine.check_sweep(entry, names, levels, draws)  # type: ignore[arg-type]
+    request = Request(levels[0], channel, roi, seed, _rate_for(names, rho)).checked()  # type: ignore[arg-type]
+    return engine.sweep(entry, names, levels, int(draws), request)
 
 
 def _pair_inputs() -> list[gr.components.Component]:
@@ -143,7 +143,7 @@ def _pair_inputs() -> list[gr.components.Component]:
     ]
 
 
-def _ask_inputs() -> list[gr.components.Component]:
+def _request_inputs() -> list[gr.components.Component]:
     return [
         gr.Textbox("awgn", label="Channel"), gr.Textbox("side", label="ROI origin"), gr.Number(0, label="Seed"),
         gr.Textbox("", label="Bandwidth ratio of a flexible network, e.g. 1/24 (empty: 1/16)"),
@@ -157,13 +157,13 @@ def add_endpoints(limit: int) -> None:
     known = engine.variants()
     first = default_model() if known else ""
     with gr.Group(visible=False):
-        sent = [*_pair_inputs(), gr.Textbox(first, label="Model"), gr.Number(5.0, label="SNR, dB"), *_ask_inputs()]
+        sent = [*_pair_inputs(), gr.Textbox(first, label="Model"), gr.Number(5.0, label="SNR, dB"), *_request_inputs()]
         answer: Sequence[gr.components.Component] = [gr.Image(format="png", label="Reconstruction"), gr.JSON()]
         gr.Button().click(
             transmit, sent, answer, api_name="transmit", concurrency_limit=limit, concurrency_id="live",
         )  # fmt: skip
         lists = [gr.JSON([first], label="Models"), gr.JSON(list(engine.SWEEP_SNRS), label="SNRs, dB"), gr.Number(8)]
         gr.Button().click(
-            sweep, [*_pair_inputs(), *lists, *_ask_inputs()], gr.JSON(), api_name="sweep", concurrency_limit=1,
+            sweep, [*_pair_inputs(), *lists, *_request_inputs()], gr.JSON(), api_name="sweep", concurrency_limit=1,
             concurrency_id="sweep",
         )  # fmt: skip

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from wzroi import images
 from wzroi.config import CLASSES
-from zoo.serving.gallery import Scene, gallery, gallery_scene, on_source, shrink
-from zoo.space.engine import Sent, looks
+from zoo.serving.gallery import PairEntry, gallery, gallery_entry, on_source, shrink
+from zoo.space.engine import Sent, judge_views
 
 CSS = """
 .wz { display: grid; grid-template-columns: repeat(auto-fill, minmax(148px, 1fr)); gap: 12px; }
@@ -77,39 +77,39 @@ def figure(title: str, picture: Tensor, figures: str, bars: str = "", roi: Tenso
     )
 
 
-def sent_card(scene: Scene, sent: Sent, origin: str) -> str:
+def sent_card(entry: PairEntry, sent: Sent, origin: str) -> str:
     """A reconstruction's card."""
     report = sent.report
     figures = [f"<strong>{report.psnr.item():.2f} dB</strong> PSNR", f"SSIM {report.ssim.item():.3f}"]
     if report.roi_psnr is not None and bool(report.roi_psnr.isfinite()):
         figures.append(f"ROI-PSNR {report.roi_psnr.item():.2f} dB")
-    bars = "" if report.logits is None else classes(report.logits.softmax(dim=1)[0].tolist(), scene.label)
-    roi = None if sent.roi is None else on_source(scene, sent.roi, origin)[0]
+    bars = "" if report.logits is None else classes(report.logits.softmax(dim=1)[0].tolist(), entry.label)
+    roi = None if sent.roi is None else on_source(entry, sent.roi, origin)[0]
     return figure(sent.title, report.reconstruction[0], "<br>".join(figures), bars, roi, "over")
 
 
-def pair_cards(scene: Scene, sent: Sent, origin: str) -> list[str]:
+def pair_cards(entry: PairEntry, sent: Sent, origin: str) -> list[str]:
     """Cards of x and of x_side with the map M, each with what the judge makes of it."""
-    seen = looks(scene, sent.model)
-    clean, side = ("", "") if seen is None else (classes(chances, scene.label) for chances in seen)
-    height, width = scene.size
+    seen = judge_views(entry, sent.model)
+    clean, side = ("", "") if seen is None else (classes(chances, entry.label) for chances in seen)
+    height, width = entry.size
     on_x = origin.startswith("source")
     sized = f"sent: {width} x {height}, {sent.symbols} symbols"
     held = "held by the receiver; the map M lies over it" if not on_x else "held by the receiver"
     roi = None if sent.roi is None else sent.roi[0]
     return [
-        figure("x, at the camera", scene.pair.source[0], sized, clean, roi if on_x else None),
-        figure("x_side, at the receiver", scene.pair.side[0], held, side, None if on_x else roi),
+        figure("x, at the camera", entry.pair.source[0], sized, clean, roi if on_x else None),
+        figure("x_side, at the receiver", entry.pair.side[0], held, side, None if on_x else roi),
     ]
 
 
-def strip(scene: Scene, sents: Sequence[Sent], control: Sent | None, origin: str) -> str:
+def strip(entry: PairEntry, sents: Sequence[Sent], control: Sent | None, origin: str) -> str:
     """The whole row: the pair, every variant, the control."""
     if not sents:
         return '<div class="wz">Choose at least one variant.</div>'
-    cards = pair_cards(scene, sents[0], origin) + [sent_card(scene, sent, origin) for sent in sents]
+    cards = pair_cards(entry, sents[0], origin) + [sent_card(entry, sent, origin) for sent in sents]
     if control is not None:
-        cards.append(sent_card(scene, control, origin))
+        cards.append(sent_card(entry, control, origin))
     return f'<div class="wz">{"".join(cards)}</div>'
 
 
@@ -123,7 +123,7 @@ def thumbnails(chosen: str) -> str:
     """The gallery as buttons, each with its pair's identifier."""
     buttons = []
     for key, item in gallery().items():
-        picture, name = data_uri(small(gallery_scene(key).pair.source[0])), html.escape(item.title)
+        picture, name = data_uri(small(gallery_entry(key).pair.source[0])), html.escape(item.title)
         pressed = str(key == chosen).lower()
         buttons.append(
             f'<button type="button" data-pair="{html.escape(key)}" title="{name}" aria-pressed="{pressed}">'

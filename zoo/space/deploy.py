@@ -18,7 +18,7 @@ import typer
 from zoo.errors import ZooError
 from zoo.store.card import LICENCE, read_results, with_front_matter
 from zoo.store.checkpoint import FILES
-from zoo.store.registry import REGISTRY, Entry, default_shelf, registry_text
+from zoo.store.registry import REGISTRY, Entry, default_store, registry_text
 from zoo.store.verified import checked_file
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,7 +86,7 @@ def chosen_entries(patterns: Sequence[str]) -> list[Entry]:
     Raises:
         ZooError: when a pattern matches nothing.
     """
-    entries = default_shelf().entries()
+    entries = default_store().entries()
     chosen: dict[str, Entry] = {}
     for pattern in patterns:
         found = {name: entry for name, entry in entries.items() if fnmatch(name, pattern)}
@@ -204,10 +204,10 @@ def _fill(fresh: Path, kind: Kind, repo: str, entries: Sequence[Entry], checkpoi
     """Write every file of the demo below ``fresh``; returns their bytes."""
     for source, place in _copies(kind):
         _put(fresh / place, source.read_bytes())
-    shelf = default_shelf()
+    store = default_store()
     for entry in entries:
         for file in FILES:
-            _put(fresh / "zoo" / "checkpoints" / entry.name / file, checked_file(shelf, entry, file))
+            _put(fresh / "zoo" / "checkpoints" / entry.name / file, checked_file(store, entry, file))
         _put_results(fresh, entry.name)
     texts = _texts(kind, repo, [entry.name for entry in entries if entry.network == "link"], checkpoints)
     texts[f"zoo/{REGISTRY}"] = registry_text({entry.name: entry for entry in entries})

@@ -15,13 +15,13 @@ from wzroi.channel import CHANNELS
 from zoo.rates import DEFAULT, rho_text
 from zoo.results import plots
 from zoo.results.files import results
-from zoo.serving.gallery import Scene, gallery
-from zoo.serving.request import MAX_SEED, SNR_RANGE, AskError
+from zoo.serving.gallery import PairEntry, gallery
+from zoo.serving.request import MAX_SEED, SNR_RANGE, RequestError
 from zoo.serving.variants import Variant
 from zoo.space import cards, engine
-from zoo.space.api import add_endpoints, scene_from, sentences
+from zoo.space.api import add_endpoints, entry_from, sentences
 from zoo.space.device import hardware
-from zoo.space.engine import SWEEP_SNRS, Ask, Sent
+from zoo.space.engine import SWEEP_SNRS, Request, Sent
 from zoo.space.uploads import SIZES
 
 LIVE_LIMIT = 2
@@ -140,25 +140,25 @@ def rate_at(position: float) -> Fraction:
 class Setting(NamedTuple):
     """What the controls say, checked: the pair, how to send it, 1/rho."""
 
-    scene: Scene
-    ask: Ask
+    entry: PairEntry
+    request: Request
     rate: Fraction
 
 
 def setting(now: Values) -> Setting:
-    """Read the controls' values; raises PictureError or AskError with a sentence for the visitor."""
+    """Read the controls' values; raises PictureError or RequestError with a sentence for the visitor."""
     seed = -1 if now.seed is None else now.seed
-    ask = Ask(now.snr, now.channel, now.roi, seed, rate_at(now.rate)).checked()
-    return Setting(scene_from(now.pair, now.picture, now.right, now.size), ask, rate_at(now.rate))
+    request = Request(now.snr, now.channel, now.roi, seed, rate_at(now.rate)).checked()
+    return Setting(entry_from(now.pair, now.picture, now.right, now.size), request, rate_at(now.rate))
 
 
-def _control(scene: Scene, sents: Sequence[Sent]) -> Sent | None:
+def _control(entry: PairEntry, sents: Sequence[Sent]) -> Sent | None:
     base = next((sent for sent in sents if sent.model.startswith("deepjscc.")), None)
-    return None if base is None else engine.paste(scene, base)
+    return None if base is None else engine.paste(entry, base)
 
 
-def _picture(which: str, scene: Scene, sents: Mapping[str, Sent]) -> images.Pixels | None:
-    fixed = {"x": scene.pair.source[0], "x_side": scene.pair.side[0]}
+def _picture(which: str, entry: PairEntry, sents: Mapping[str, Sent]) -> images.Pixels | None:
+    fixed = {"x": entry.pair.source[0], "x_side": entry.pair.side[0]}
     if which not in fixed and which not in sents:
         return None
     return cards.enlarged(fixed[which] if which in fixed else sents[which].report.reconstruction[0])
@@ -168,26 +168,26 @@ def _picture(which: str, scene: Scene, sents: Mapping[str, Sent]) -> images.Pixe
 def show(*values: Any) -> tuple[str, Any]:
     """One answer to the controls: the row of cards, and the two pictures to compare."""
     now = Values(*values)
-    scene, ask, rate = setting(now)
+    entry, request, rate = setting(now)
     wanted = {*now.chosen, now.before, now.after}
     names = {v.id: v.names[rate] for v in engine.variants() if v.id in wanted and rate in v.names}
-    sents = {key: engine.send(scene, name, ask) for key, name in names.items()}
+    sents = {key: engine.send(entry, name, request) for key, name in names.items()}
     shown = [sent for key, sent in sents.items() if key in now.chosen]
-    before, after = _picture(now.before, scene, sents), _picture(now.after, scene, sents)
+    before, after = _picture(now.before, entry, sents), _picture(now.after, entry, sents)
     pair = None if before is None or after is None else (before, after)
-    return cards.strip(scene, shown, _control(scene, shown), ask.roi), pair
+    return cards.strip(entry, shown, _control(entry, shown), request.roi), pair
 
 
 @sentences
 def show_sweep(metric: str, *values: Any) -> Any:
     """Curves over SNR of the present picture, with a 95 % interval over the channel's draws."""
     now = Values(*values)
-    scene, ask, rate = setting(now)
+    entry, request, rate = setting(now)
     models = chosen_models(now.chosen, rate)
-    engine.check_sweep(scene, models, SWEEP_SNRS, DRAWS)
-    rows = engine.sweep(scene, models, list(SWEEP_SNRS), DRAWS, ask)
+    engine.check_sweep(entry, models, SWEEP_SNRS, DRAWS)
+    rows = engine.sweep(entry, models, list(SWEEP_SNRS), DRAWS, request)
     curves = [plots.Curve(engine.title_of(model), rows[model]) for model in models]
-    return plots.sweep_figure(curves, METRICS[metric], snr_db=ask.snr_db)
+    return plots.sweep_figure(curves, METRICS[metric], snr_db=request.snr_db)
 
 
 @sentences
@@ -198,18 +198,18 @@ def show_published(metric: str, *values: Any) -> Any:
     measured = {model: results(model, RESULTS, rate) for model in chosen_models(now.chosen, rate)}
     curves = [plots.Curve(engine.title_of(model), found.rows) for model, found in measured.items() if found]
     if not curves:
-        raise AskError("no results on the test set travel with these variants: choose others, or sweep this picture")
+        raise RequestError("no results on the test set travel with these variants: choose others, or sweep this picture")
     return plots.sweep_figure(curves, METRICS[metric], snr_db=now.snr)
 
 
 @sentences
 def show_paper(*values: Any) -> str:
     """The present picture through every paper-size network of the present rate."""
-    scene, ask, rate = setting(Values(*values))
+    entry, request, rate = setting(Values(*values))
     models = chosen_models([v.id for v in engine.variants() if not v.lite], rate)
     if not models:
-        raise AskError(f"no paper-size network has the bandwidth ratio {rho_text(rate)}: move the bandwidth ratio")
-    return cards.strip(scene, engine.send_on_gpu(scene, models, ask), None, ask.roi)
+        raise RequestError(f"no paper-size network has the bandwidth ratio {rho_text(rate)}: move the bandwidth ratio")
+    return cards.strip(entry, engine.send_on_gpu(entry, models, request), None, request.roi)
 
 
 def pick(event: gr.EventData) -> tuple[str, None, None]:

@@ -9,8 +9,8 @@ import hashlib
 
 from zoo.image_io import read_pictures
 from zoo.serving.cache import Recent
-from zoo.serving.gallery import Scene, scene_of
-from zoo.serving.request import AskError
+from zoo.serving.gallery import PairEntry, entry_of
+from zoo.serving.request import RequestError
 
 SIZES = (32, 64, 96, 128)
 """Working sizes of an upload, its longer side in pixels: what a shared CPU sends again at every movement."""
@@ -22,21 +22,21 @@ MAX_BYTES = 16 * 2**20
 _UPLOADS = Recent(32)
 
 
-def upload_scene(left: bytes, right: bytes | None, longer: int) -> Scene:
+def upload_entry(left: bytes, right: bytes | None, longer: int) -> PairEntry:
     """A pair from one or two files; the longer side is brought down to ``longer`` pixels, one of ``SIZES``.
 
     Raises:
         PictureError: a file that is no usable picture, or a left and a right one of different sizes.
-        AskError: another working size.
+        RequestError: another working size.
     """
     if longer not in SIZES:
-        raise AskError(f"the working size must be one of {', '.join(map(str, SIZES))} pixels, not {str(longer)[:20]}")
+        raise RequestError(f"the working size must be one of {', '.join(map(str, SIZES))} pixels, not {str(longer)[:20]}")
     blobs = [left] if right is None else [left, right]
     names = ["the picture"] if right is None else ["the left picture", "the right picture"]
     digest = "-".join(hashlib.sha256(blob).hexdigest()[:32] for blob in blobs)
 
-    def decode() -> Scene:
+    def decode() -> PairEntry:
         pictures = read_pictures(blobs, names, longer)
-        return scene_of(f"upload:{longer}-{digest}", "Your picture" + "s" * (len(blobs) - 1), pictures)
+        return entry_of(f"upload:{longer}-{digest}", "Your picture" + "s" * (len(blobs) - 1), pictures)
 
     return _UPLOADS.get((longer, digest), decode)

@@ -1,8 +1,8 @@
 """The registry: every checkpoint's files with sha256 and size, its figures at 5 dB, licence and origin, as one table.
 
-A *shelf* is a folder of checkpoints with its registry. The bundled shelf is ``zoo/checkpoints`` with
+A *store* is a folder of checkpoints with its registry. The bundled store is ``zoo/checkpoints`` with
 ``zoo/registry.json``; ``$WZROI_ZOO`` names another folder, with ``registry.json`` inside, to use in its place. A pulled
-Hub repository is a shelf too.
+Hub repository is a store too.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def check_name(name: object) -> str:
 
 
 @dataclass(frozen=True)
-class Shelf:
+class CheckpointStore:
     """A folder of checkpoints and its registry.
 
     Args:
@@ -156,8 +156,8 @@ class Shelf:
     origin: str = "bundled"
 
     @classmethod
-    def at(cls, folder: Path | str) -> Shelf:
-        """The shelf of a folder: the bundled one for ``zoo/checkpoints``, else one with ``registry.json`` inside."""
+    def at(cls, folder: Path | str) -> CheckpointStore:
+        """The store of a folder: the bundled one for ``zoo/checkpoints``, else one with ``registry.json`` inside."""
         folder = Path(folder)
         if folder.resolve() == BUNDLED.folder:
             return BUNDLED
@@ -189,12 +189,12 @@ class Shelf:
         return all((self.path(name) / file).is_file() for file in FILES)
 
 
-BUNDLED = Shelf(PACKAGE / "checkpoints", PACKAGE / REGISTRY)
+BUNDLED = CheckpointStore(PACKAGE / "checkpoints", PACKAGE / REGISTRY)
 """What this package carries."""
 
 
 def unknown_name(name: str, known: list[str], where: str) -> str:
-    """The sentence for a name that a shelf does not have."""
+    """The sentence for a name that a store does not have."""
     import difflib
 
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
@@ -227,8 +227,8 @@ def registry_text(entries: Mapping[str, Entry]) -> str:
     return json.dumps({"format": FORMAT, "checkpoints": checkpoints}, indent=1) + "\n"
 
 
-def default_shelf() -> Shelf:
-    """The shelf in use: ``$WZROI_ZOO`` when set, else the bundled one.
+def default_store() -> CheckpointStore:
+    """The store in use: ``$WZROI_ZOO`` when set, else the bundled one.
 
     Raises:
         ZooError: when ``$WZROI_ZOO`` names a folder without a registry.
@@ -236,15 +236,15 @@ def default_shelf() -> Shelf:
     named = os.environ.get(VARIABLE)
     if not named:
         return BUNDLED
-    shelf = Shelf.at(Path(named).expanduser())
-    if not shelf.registry.is_file():
+    store = CheckpointStore.at(Path(named).expanduser())
+    if not store.registry.is_file():
         raise ZooError(f"{VARIABLE}={named} has no {REGISTRY}: name a folder made by publish or pull, or unset it")
-    return shelf
+    return store
 
 
-def select(pattern: str, network: NetworkKind, shelf: Shelf | None = None) -> list[str]:
+def select(pattern: str, network: NetworkKind, store: CheckpointStore | None = None) -> list[str]:
     """Names of one kind that match a shell pattern, in the order architectures grow, then by tag."""
-    entries = (shelf or default_shelf()).entries()
+    entries = (store or default_store()).entries()
     names = [name for name, entry in entries.items() if entry.network == network]
     return sorted(fnmatch.filter(names, pattern), key=lambda name: _order(entries[name]))
 

@@ -1,4 +1,4 @@
-"""A shelf's files, each equal to its sha256 in the registry, and the networks that they hold."""
+"""A store's files, each equal to its sha256 in the registry, and the networks that they hold."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from zoo.store.checkpoint import (
     read_file,
 )
 from zoo.store.golden import GoldenReport, check_golden
-from zoo.store.registry import Entry, Shelf
+from zoo.store.registry import CheckpointStore, Entry
 
 
 def pick_device(device: torch.device | str = "auto") -> torch.device:
@@ -47,14 +47,14 @@ def _digest_of(path: Path, blob: bytes) -> str:
     return _DIGESTS[key]
 
 
-def checked_file(shelf: Shelf, entry: Entry, name: str) -> bytes:
+def checked_file(store: CheckpointStore, entry: Entry, name: str) -> bytes:
     """Bytes of one of a checkpoint's files, equal to the registry's sha256 (hashed once a process, while unchanged).
 
     Raises:
         ZooError: when the file is missing or is not the published one.
     """
-    folder = shelf.path(entry.name)
-    blob = read_file(folder, name, boundary=shelf.boundary)
+    folder = store.path(entry.name)
+    blob = read_file(folder, name, boundary=store.boundary)
     found = _digest_of(folder / name, blob)
     if found != entry.files[name].sha256:
         raise ZooError(
@@ -64,24 +64,24 @@ def checked_file(shelf: Shelf, entry: Entry, name: str) -> bytes:
     return blob
 
 
-def load_from(shelf: Shelf, name: str, device: torch.device | str = "auto") -> Network:
-    """A network of a shelf: files checked against the registry, config against its entry, tensors against config."""
-    entry = shelf.entry(name)
-    folder = shelf.path(name)
-    description = Description.from_json(checked_file(shelf, entry, CONFIG), str(folder / CONFIG))
+def load_from(store: CheckpointStore, name: str, device: torch.device | str = "auto") -> Network:
+    """A network of a store: files checked against the registry, config against its entry, tensors against config."""
+    entry = store.entry(name)
+    folder = store.path(name)
+    description = Description.from_json(checked_file(store, entry, CONFIG), str(folder / CONFIG))
     if (description.name, description.config) != (name, entry.config):
         raise ZooError(f"{folder / CONFIG} describes {description.name}, not the registry's {name}: publish it again")
-    blob = checked_file(shelf, entry, WEIGHTS)
+    blob = checked_file(store, entry, WEIGHTS)
     return network_from(entry.config, blob, str(folder / WEIGHTS), pick_device(device))
 
 
-def verify_in(shelf: Shelf, name: str, device: torch.device | str = "cpu") -> GoldenReport:
-    """Check every file of a shelf's checkpoint against the registry, then its golden tensors on ``device``.
+def verify_in(store: CheckpointStore, name: str, device: torch.device | str = "cpu") -> GoldenReport:
+    """Check every file of a store's checkpoint against the registry, then its golden tensors on ``device``.
 
     Raises:
         ZooError: for a file that is missing or altered. A golden failure is in the report, not raised.
     """
-    entry = shelf.entry(name)
-    blobs = {file: checked_file(shelf, entry, file) for file in FILES}
-    network = load_from(shelf, name, device)
-    return check_golden(network, blobs[GOLDEN], str(shelf.path(name) / GOLDEN))
+    entry = store.entry(name)
+    blobs = {file: checked_file(store, entry, file) for file in FILES}
+    network = load_from(store, name, device)
+    return check_golden(network, blobs[GOLDEN], str(store.path(name) / GOLDEN))

@@ -1,4 +1,4 @@
-// The live part of the Compare page, and of the Side information page: there with controls that disturb x_side.
+// The live part of the Compare page, and of the Side information page: there with controls that perturb x_side.
 
 const STAGES = { rec: "Trained to reconstruct (rec)", task: "Trained for the judge too (task)" };
 
@@ -82,7 +82,7 @@ class Bench extends Live {
     this.removed = removed;
     const button = (name, values) => make("button", { type: "button", onclick: () => this.move(values) }, name);
     box.replaceChildren(
-      ...crop.knobs.map(({ key, label, low, high, step, tip }) => this.slider(key, label, low, high, step, tip, () => this.move({ [key]: Number(this[key].input.value) }))),
+      ...crop.parameters.map(({ key, label, low, high, step, tip }) => this.slider(key, label, low, high, step, tip, () => this.move({ [key]: Number(this[key].input.value) }))),
       this.choice("other", "Swap with", crop.others, crop.tips.other),
       make("div", { class: "inline wide" }, make("label", { class: "chip", title: crop.tips.removed }, removed, "Remove it"),
         ...crop.presets.map(({ name, values }) => button(name, { ...crop.rest, ...values }))));
@@ -91,7 +91,7 @@ class Bench extends Live {
   syncCrop() {
     const { crop } = this.data, { state } = this;
     if (!crop) return;
-    for (const { key, digits, unit } of crop.knobs) {
+    for (const { key, digits, unit } of crop.parameters) {
       const text = `${state[key].toFixed(digits)}${unit}`;
       this[key].input.value = state[key];
       this[key].input.disabled = Boolean(state.removed);
@@ -182,7 +182,7 @@ class Bench extends Live {
     this.paintStill(side.box.canvas, 1, pairKey);
     this.paintStill(clean.box.layer, 3, mapKey);
     this.paintStill(side.box.layer, 2, mapKey);
-    side.small.textContent = frame.ask.pair.includes("#") ? "disturbed" : frame.pair_source === "crop" ? "a moved crop, 39 % of x" : "the other camera";
+    side.small.textContent = frame.ask.pair.includes("#") ? "perturbed" : frame.pair_source === "crop" ? "a moved crop, 39 % of x" : "the other camera";
     this.fillClasses(clean.classes, frame.clean, frame.label);
     this.fillClasses(side.classes, frame.side_only, frame.label);
   }

@@ -66,7 +66,7 @@ def test_a_dragged_crop_changes_what_leans_on_it(open_page: Callable[..., Page])
     page.get_by_role("checkbox", name="Remove it").check()
     assert "removed=1" in shown(page)["pair"]
     assert page.get_by_role("slider", name="Noise").is_disabled()
-    page.get_by_role("button", name="Undisturbed").click()
+    page.get_by_role("button", name="Original").click()
     assert shown(page)["pair"] == "gallery:cifar-0"
     assert card(page, 1) == leaning
     close(page, HARMLESS)

@@ -147,9 +147,9 @@ def test_an_altered_file_is_found_and_never_kept(
 
 def test_somebody_else_pushed_meanwhile(base: Path, server: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
     push_zoo(base)
-    stale = hub.look(hub.repository())
+    stale = hub.inspect(hub.repository())
     zoo.push_to_hub(zoo.load(ROI, device="cpu"), REPO, "deepjscc_wz_roi.mine")
-    monkeypatch.setattr("zoo.hub.pushing.look", lambda *args: stale)
+    monkeypatch.setattr("zoo.hub.pushing.inspect", lambda *args: stale)
     with pytest.raises(hub.HubError, match="changed meanwhile: run the command again"):
         zoo.push_to_hub(zoo.load(ROI, device="cpu"), REPO, "deepjscc_wz_roi.other")
 

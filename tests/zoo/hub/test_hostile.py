@@ -83,8 +83,8 @@ def test_files_larger_than_any_checkpoint_are_not_fetched(elsewhere: Path, serve
 def test_a_link_out_of_the_cache_is_not_followed(elsewhere: Path, server: LoopbackHub, tmp_path: Path) -> None:
     """The Hub's cache is made of links, which is why links are allowed there: but only within it."""
     zoo.pull(ROI)
-    (shelf,) = hub.cached_shelves()
-    pointer = shelf.path(ROI) / "model.safetensors"
+    (store,) = hub.cached_stores()
+    pointer = store.path(ROI) / "model.safetensors"
     outside = tmp_path / "outside"
     outside.write_bytes(pointer.read_bytes())
     pointer.unlink()
