@@ -16,7 +16,7 @@ import streamlit as st
 
 from explorer.lazy_import import share_processors
 from explorer.navigation import PAGES
-from explorer.server.background_tasks import attend
+from explorer.server.background_tasks import run_background_tasks
 from explorer.server.routes import routes
 from explorer.server.tcp_nodelay import send_at_once
 
@@ -26,7 +26,7 @@ __all__ = ["PAGES", "app"]
 @contextlib.asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     send_at_once()
-    threading.Thread(target=attend, name="attend", daemon=True).start()
+    threading.Thread(target=run_background_tasks, name="attend", daemon=True).start()
     yield
 
 

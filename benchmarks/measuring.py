@@ -18,7 +18,7 @@ import torch
 import wzroi
 import zoo
 from explorer.compute.pair_sources import find_entry
-from training.evaluation.results_file import stamp, write_json
+from training.evaluation.results_file import provenance, write_json
 from wzroi import images
 from zoo.rates import parse_rate, symbols_at
 from zoo.results.files import RESULTS
@@ -86,7 +86,7 @@ def options(description: str | None, **defaults: float) -> argparse.Namespace:
 
 def report(name: str, found: dict[str, Any], asked: argparse.Namespace) -> None:
     """Print figures as JSON, and write them where the command line says."""
-    about = stamp(torch.device("cpu"))
+    about = provenance(torch.device("cpu"))
     del about["split"]
     values = {"model": name, **about, "cores": os.cpu_count(), "load_before": round(os.getloadavg()[0], 2), **found}
     print(json.dumps(values, indent=1))

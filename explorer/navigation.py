@@ -14,9 +14,9 @@ class Page(NamedTuple):
     title: str
     path: str
     module: str
-    function: str = "page"
+    function: str = "render"
 
-    def draw(self) -> Callable[[], None]:
+    def load(self) -> Callable[[], None]:
         """The page's function, imported when the page is opened."""
         return getattr(lazy_import.load(self.module), self.function)
 

@@ -11,12 +11,12 @@ import typer
 from training.baselines.analog import baselines_command
 from training.baselines.digital import digital_command
 from training.baselines.ldpc import link_command
-from training.evaluation.ablation import study_command
-from training.evaluation.benchmark import bench_command
+from training.evaluation.ablation import ablation_command
+from training.evaluation.benchmark import benchmark_command
 from training.evaluation.evaluate import evaluate_command
 from training.evaluation.learning_curve import curve_command
 from training.fit.campaign import campaign_command
-from training.fit.import_checkpoint import adopt_command
+from training.fit.import_checkpoint import import_command
 from training.fit.loop import LOG_EVERY, BatchError, ResumeError
 from training.fit.publish import publish_command
 from training.fit.runs import BusyRun, MissingRun, train_flex, train_judge, train_link
@@ -120,12 +120,12 @@ def data(root: Root = None) -> None:
 
 
 app.command("publish")(publish_command)
-app.command("adopt")(adopt_command)
+app.command("adopt")(import_command)
 app.command("evaluate")(evaluate_command)
 app.command("baselines")(baselines_command)
 app.command("digital")(digital_command)
 app.command("link")(link_command)
-app.command("study")(study_command)
+app.command("study")(ablation_command)
 app.command("curve")(curve_command)
-app.command("bench")(bench_command)
+app.command("bench")(benchmark_command)
 app.command("tables")(tables_command)

@@ -76,9 +76,9 @@ class BusyError(RuntimeError):
 class Request(NamedTuple):
     """One setting of the controls: all that decides the pixels and numbers of a frame.
 
-    ``pair`` is an entry's key, ``models`` names of link networks, ``snr_db`` in dB per complex symbol, ``channel`` a key
-    of ``CHANNELS``, ``roi`` a key of ``ORIGINS`` or a painted map, ``seed`` of the noise, ``rate`` 1/rho of flexible
-    networks: any other has its own.
+    ``pair`` is an entry's key, ``models`` are names of link networks, ``snr_db`` is in dB per complex symbol, ``channel``
+    a key of ``CHANNELS``, ``roi`` a key of ``ORIGINS`` or a painted map, ``seed`` that of the noise, ``rate`` 1/rho of
+    flexible networks (any other network has its own).
     """
 
     pair: str
@@ -163,7 +163,7 @@ class VariantResult(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """The answer to a ``Request``: pictures of the pair, one result per variant, the paste control, what the judge sees.
+    """The answer to a ``Request``: the pair, one result per variant, the paste control, what the judge sees.
 
     ``roi`` is the map M as the networks get it, ``[1, H, W]``; ``roi_on_source`` the same moved to its place in x.
     """
@@ -286,7 +286,9 @@ class Engine:
     def roi(self, entry: PairEntry, judge: str, origin: str, seed: int = 0) -> Tensor:
         """The ROI map M ``[1, 1, H, W]`` of a pair; ``seed`` counts for ``normal`` only. Raises RequestError."""
         if origin == "source+label" and entry.label is None:
-            raise RequestError("the oracle ROI needs the true class, which an upload does not have: choose another origin")
+            raise RequestError(
+                "the oracle ROI needs the true class, which an upload does not have: choose another origin"
+            )
         seed = seed if origin == "normal" else 0
 
         def make() -> Tensor:
@@ -318,8 +320,9 @@ class Engine:
         channel = sample_channel(request.channel, request.snr_db, 1, symbols, generator=generator, device=self.device)
         report = finish(network, ready, channel)
         roi_psnr = None if report.roi_psnr is None else finite(report.roi_psnr)
-        return VariantResult(model, title_of(model), symbols, report.reconstruction, float(report.psnr), float(report.ssim),
-                    roi_psnr, None)
+        return VariantResult(
+            model, title_of(model), symbols, report.reconstruction, float(report.psnr), float(report.ssim), roi_psnr, None
+        )
 
     def paste(self, entry: PairEntry, result: VariantResult) -> VariantResult:
         """The paste control: what is known copied over a reconstruction."""
@@ -369,7 +372,9 @@ class Engine:
             base = self.result(request, entry, twin)
         return [] if base is None else [self.paste(entry, base)]
 
-    def _complete(self, request: Request, entry: PairEntry, results: list[VariantResult], control: list[VariantResult]) -> Frame:
+    def _complete(
+        self, request: Request, entry: PairEntry, results: list[VariantResult], control: list[VariantResult]
+    ) -> Frame:
         judge = self.judge_of(request.models[0]) if request.models else next(iter(zoo_index().judges), None)
         if judge is None:
             return Frame(request, entry, results, next(iter(control), None), None, None, None, None, None, 0.0)

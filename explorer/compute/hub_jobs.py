@@ -131,7 +131,9 @@ class HubCatalogue:
     def missing(self) -> list[Entry]:
         """Link networks that the repository has and this machine has not."""
         present = zoo_index().models
-        return [entry for name, entry in (self.entries or {}).items() if entry.network == "link" and name not in present]
+        return [
+            entry for name, entry in (self.entries or {}).items() if entry.network == "link" and name not in present
+        ]
 
     def pull(self, name: str) -> None:
         """Fetch a network and the judge that it belongs with."""

@@ -36,15 +36,44 @@ class Parameter(NamedTuple):
 
 
 PARAMETERS = {
-    "dx": Parameter("Move right", -20, 20, 1, 0, 0, " px", "The crop's column in x_side (eq. 4) in 32nds of the width, "
-               "pixels at 32x32: at rest 0; the crop comes from column 12."),
-    "dy": Parameter("Move down", -20, 20, 1, 0, 0, " px", "The crop's row in x_side (eq. 4) in 32nds of the height, pixels "
-               "at 32x32: at rest 0; the crop comes from row 12."),
-    "scale": Parameter("Resize", 0.25, 2, 0.05, 1, 2, "x", "The crop's size in x_side (eq. 4), its top-left corner kept."),
-    "blur": Parameter("Blur", 0, 4, 0.1, 0, 1, " px", "Standard deviation of a Gaussian blur of x_side (eq. 4), pixels at "
-                 "32x32."),
-    "noise": Parameter("Noise", 0, 0.5, 0.01, 0, 2, "", "Standard deviation of normal noise added to x_side (eq. 4), of the "
-                  "range from 0 to 1; the result is clipped."),
+    "dx": Parameter(
+        "Move right",
+        -20,
+        20,
+        1,
+        0,
+        0,
+        " px",
+        "The crop's column in x_side (eq. 4) in 32nds of the width, "
+        "pixels at 32x32: at rest 0; the crop comes from column 12.",
+    ),
+    "dy": Parameter(
+        "Move down",
+        -20,
+        20,
+        1,
+        0,
+        0,
+        " px",
+        "The crop's row in x_side (eq. 4) in 32nds of the height, pixels "
+        "at 32x32: at rest 0; the crop comes from row 12.",
+    ),
+    "scale": Parameter(
+        "Resize", 0.25, 2, 0.05, 1, 2, "x", "The crop's size in x_side (eq. 4), its top-left corner kept."
+    ),
+    "blur": Parameter(
+        "Blur", 0, 4, 0.1, 0, 1, " px", "Standard deviation of a Gaussian blur of x_side (eq. 4), pixels at 32x32."
+    ),
+    "noise": Parameter(
+        "Noise",
+        0,
+        0.5,
+        0.01,
+        0,
+        2,
+        "",
+        "Standard deviation of normal noise added to x_side (eq. 4), of the range from 0 to 1; the result is clipped.",
+    ),
 }
 """Name -> control, in the order of the page."""
 
@@ -79,8 +108,11 @@ class Perturbation(NamedTuple):
         """For people: what is done."""
         if self.removed:
             return "removed"
-        parts = [f"{PARAMETERS[key].label.lower()} {getattr(self, key):.{PARAMETERS[key].digits}f}{PARAMETERS[key].unit}"
-                 for key in PARAMETERS if getattr(self, key) != PARAMETERS[key].rest]
+        parts = [
+            f"{PARAMETERS[key].label.lower()} {getattr(self, key):.{PARAMETERS[key].digits}f}{PARAMETERS[key].unit}"
+            for key in PARAMETERS
+            if getattr(self, key) != PARAMETERS[key].rest
+        ]
         swapped = [f"swapped with {gallery()[self.other].title}"] if self.other else []
         return ", ".join(swapped + parts) or "unchanged"
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 POINTS = 9
-METRICS = {"psnr": "PSNR, dB", "ssim": "SSIM"}
+CURVE_METRICS = {"psnr": "PSNR, dB", "ssim": "SSIM"}
 
 
 class Line(NamedTuple):
@@ -40,8 +40,8 @@ def along(request: Request, what: Perturbation, parameter: str) -> tuple[list[fl
         frame = ENGINE.frame(request._replace(pair=what._replace(**{parameter: float(x)}).on(request.pair)))
         for result in [*frame.results, *([frame.paste] if frame.paste else [])]:
             control = result is frame.paste
-            line = lines.setdefault(result.title, Line(result.title, control, {metric: [] for metric in METRICS}))
-            for metric in METRICS:
+            line = lines.setdefault(result.title, Line(result.title, control, {metric: [] for metric in CURVE_METRICS}))
+            for metric in CURVE_METRICS:
                 line.values[metric].append(getattr(result, metric))
     return xs, list(lines.values())
 
@@ -61,6 +61,6 @@ def draw(xs: list[float], lines: list[Line], parameter: str, present: float, met
         figure.add_vline(x=present, line={"dash": "dot", "width": 1, "color": "#d55e00"}, annotation_text="now",
                          annotation_position="bottom right")
     figure.update_layout(xaxis_title=f"{row.label}{', ' + row.unit.strip() if row.unit.strip() else ''}",
-                         yaxis_title=METRICS[metric], margin={"l": 10, "r": 10, "t": 30, "b": 10}, height=380,
+                         yaxis_title=CURVE_METRICS[metric], margin={"l": 10, "r": 10, "t": 30, "b": 10}, height=380,
                          hovermode="x unified", legend={"orientation": "h", "y": -0.2})
     return figure

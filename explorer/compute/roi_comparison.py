@@ -37,7 +37,7 @@ class Change(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What one origin gives: its map ``[1, H, W]`` as the network gets it, the same in the frame of x, and the result."""
+    """One origin: its map ``[1, H, W]`` as the network gets it, the same map in the frame of x, and the result."""
 
     name: str
     roi: Tensor
@@ -89,7 +89,9 @@ def compare(request: Request, engine: Engine = ENGINE) -> Comparison:
     with engine.slot():
         start = time.perf_counter()
         names = list(names_for(entry))
-        results = engine.classified([engine.result(request._replace(roi=origin_of(request, n)), entry, model) for n in names])
+        results = engine.classified(
+            [engine.result(request._replace(roi=origin_of(request, n)), entry, model) for n in names]
+        )
         zeros = results[names.index("zeros")]
         found = [_found(engine, request, entry, judge, *row, zeros) for row in zip(names, results, strict=True)]
         judge_view = engine.judge_view(entry, judge)
@@ -97,7 +99,15 @@ def compare(request: Request, engine: Engine = ENGINE) -> Comparison:
     return Comparison(request, entry, judge, found, judge_view.clean.tolist(), judge_view.side.tolist(), spent)
 
 
-def _found(engine: Engine, request: Request, entry: PairEntry, judge: str, name: str, result: VariantResult, zeros: VariantResult) -> Found:
+def _found(
+    engine: Engine,
+    request: Request,
+    entry: PairEntry,
+    judge: str,
+    name: str,
+    result: VariantResult,
+    zeros: VariantResult,
+) -> Found:
     origin = origin_of(request, name)
     roi = engine.roi(entry, judge, origin, request.seed)
     moved = map_on_source(entry, roi, origin)

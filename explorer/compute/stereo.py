@@ -78,9 +78,9 @@ def cost(pair: Pair, model: str, tiled: bool, rate: Fraction = DEFAULT) -> Cost:
     rows, columns = (TILE, width) if isinstance(config, FlexConfig) else (PROBE, PROBE)  # its search is as wide as that
     corner = Pair(pair.source[..., :rows, :columns], pair.side[..., :rows, :columns])
     first = Pair(corner.source[..., :PROBE], corner.side[..., :PROBE])
-    send(first, model, "awgn", 5.0, 0, tiled, rate)
+    transmit_pair(first, model, "awgn", 5.0, 0, tiled, rate)
     start = time.perf_counter()
-    send(corner, model, "awgn", 5.0, 0, tiled, rate)
+    transmit_pair(corner, model, "awgn", 5.0, 0, tiled, rate)
     spent = time.perf_counter() - start
     area = height * width / (corner.source.shape[-1] * corner.source.shape[-2])
     return Cost(spent * area, needed_bytes(config, height, width, tiled))
@@ -102,7 +102,7 @@ def from_tiles(tiles: Tensor, height: int, width: int) -> Tensor:
     return grid.reshape(1, -1, rows * side, columns * side)[..., :height, :width]
 
 
-def send(
+def transmit_pair(
     pair: Pair, model: str, channel: str, snr_db: float, seed: int, tiled: bool = False, rate: Fraction = DEFAULT
 ) -> LinkReport:
     """Send a pair of any size; the ROI map is the side image's. Tiles are images of their own, of mean power one.
@@ -112,10 +112,10 @@ def send(
     pair = Pair(pair.source, pair.side).to(ENGINE.device)
     generator = torch.Generator().manual_seed(seed)
     if not tiled:
-        return _send(pair, model, channel, snr_db, generator, rate)
+        return _transmit(pair, model, channel, snr_db, generator, rate)
     tiles = Pair(to_tiles(pair.source), to_tiles(pair.side))
     parts = [
-        _send(Pair(source, side), model, channel, snr_db, generator, rate)
+        _transmit(Pair(source, side), model, channel, snr_db, generator, rate)
         for source, side in zip(tiles.source.split(TILE_BATCH), tiles.side.split(TILE_BATCH), strict=True)
     ]
     picture = from_tiles(torch.cat([part.reconstruction for part in parts]), *pair.source.shape[-2:])
@@ -123,7 +123,7 @@ def send(
     return LinkReport(picture, sent, received, *measure(picture, pair, None), None)
 
 
-def _send(
+def _transmit(
     pair: Pair, model: str, channel: str, snr_db: float, generator: torch.Generator, rate: Fraction
 ) -> LinkReport:
     network, judge = ENGINE.model(model), ENGINE.judge_of(model)

@@ -85,7 +85,7 @@ class Measured(NamedTuple):
     psnr: Tensor
     ssim: Tensor
     roi_psnr: Tensor | None
-    right: Tensor | None
+    correct: Tensor | None
 
 
 def _mean(values: Tensor | None) -> float | None:
@@ -96,18 +96,18 @@ def _mean(values: Tensor | None) -> float | None:
 
 
 def _point(title: str, step: Step, parts: Sequence[Measured]) -> Point:
-    psnr, ssim, roi_psnr, right = (
+    psnr, ssim, roi_psnr, correct = (
         None if column[0] is None else torch.cat(column).double() for column in zip(*parts, strict=True)
     )
     error = float((10 ** (-psnr / 10)).mean())
     return Point(
         title, step.model, step.x, step.snr_db, float(psnr.mean()), float(psnr.std(unbiased=False)),
-        10 * math.log10(1 / error) if error else math.inf, float(ssim.mean()), _mean(roi_psnr), _mean(right),
+        10 * math.log10(1 / error) if error else math.inf, float(ssim.mean()), _mean(roi_psnr), _mean(correct),
     )
 
 
 @torch.no_grad()
-def _right(entry: PairEntry, model: str, pictures: Tensor) -> Tensor | None:
+def _correct(entry: PairEntry, model: str, pictures: Tensor) -> Tensor | None:
     judge = ENGINE.judge_of(model)
     if judge is None or entry.label is None:
         return None
@@ -122,12 +122,12 @@ def points_of(plan: Plan, entry: PairEntry, step: Step) -> list[Point]:
     sent = (entry, step.model, plan.channel, step.snr_db, plan.seed, plan.draws, plan.roi)
     for report, _ in reports(*sent, rate=step.rate):
         picture = report.reconstruction
-        own.append(Measured(report.psnr, report.ssim, report.roi_psnr, _right(entry, step.model, picture)))
+        own.append(Measured(report.psnr, report.ssim, report.roi_psnr, _correct(entry, step.model, picture)))
         if step.model.startswith("deepjscc.") and entry.source == "crop":
             copied = pair_source("crop").paste(picture, pair.side)
             source = pair._replace(source=pair.source.expand_as(copied))
             values = measure(copied, source, None if weight is None else weight.expand(len(copied), -1, -1, -1))
-            pasted.append(Measured(*values, _right(entry, step.model, copied)))
+            pasted.append(Measured(*values, _correct(entry, step.model, copied)))
     found = [_point(step.title, step, own)]
     return found + ([_point(step.title + PASTE, step, pasted)] if pasted else [])
 

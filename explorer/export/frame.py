@@ -26,8 +26,13 @@ def row_of(result: VariantResult, control: str) -> dict[str, Any]:
     entry = zoo_index().models.get(result.model)
     chances = dict(zip(CLASSES, result.probabilities or [], strict=False))
     return {
-        "model": result.model, "control": control, "symbols": result.symbols, "psnr_db": result.psnr, "ssim": result.ssim,
-        "roi_psnr_db": result.roi_psnr, "weights_sha256": entry.sha256 if entry else None,
+        "model": result.model,
+        "control": control,
+        "symbols": result.symbols,
+        "psnr_db": result.psnr,
+        "ssim": result.ssim,
+        "roi_psnr_db": result.roi_psnr,
+        "weights_sha256": entry.sha256 if entry else None,
         **{f"p_{name}": chances.get(name) for name in CLASSES},
     }
 

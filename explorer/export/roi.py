@@ -66,14 +66,26 @@ def python_lines(done: Comparison, device: str) -> str:
     """Python that prints the numbers in a fresh process at the project's root; raises RequestError for an upload."""
     request = done.request
     if request.pair.startswith("upload:"):
-        raise RequestError("the lines that give these numbers again need a picture that both sides have: choose one of the "
-                       "gallery or of CIFAR-10")
+        raise RequestError(
+            "the lines that give these numbers again need a picture that both sides have: choose one of the "
+            "gallery or of CIFAR-10"
+        )
     maps = {one.name: f"painted_map({request.roi!r}, entry.size).to(device)" if one.name == PAINTED
             else roi_line(request._replace(roi=one.name)) for one in done.found}
     text = "\n".join(f"    {name!r}: {line}," for name, line in maps.items())
     imports, symbols = symbols_lines(request)
-    return LINES.format(device=device, pair=request.pair, model=request.models[0], judge=done.judge, maps=text, seed=request.seed,
-                        symbols=symbols, imports=imports, channel=request.channel, snr=request.snr_db)
+    return LINES.format(
+        device=device,
+        pair=request.pair,
+        model=request.models[0],
+        judge=done.judge,
+        maps=text,
+        seed=request.seed,
+        symbols=symbols,
+        imports=imports,
+        channel=request.channel,
+        snr=request.snr_db,
+    )
 
 
 def draw(done: Comparison) -> None:

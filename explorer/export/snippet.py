@@ -17,14 +17,14 @@ entry = find_entry({pair!r})
 pair = entry.pair.to(device)
 
 
-def show(name, picture, judge):
+def report(name, picture, judge):
     psnr, ssim, roi_psnr = measure(picture, pair, source_weight(judge, pair))
     chance, best = judge(picture).softmax(1)[0].max(0)
     print(f"{{name}}: PSNR {{float(psnr):.2f}} dB, SSIM {{float(ssim):.3f}}, ROI-PSNR {{float(roi_psnr):.2f}} dB, "
           f"{{wzroi.CLASSES[int(best)]}} {{100 * float(chance):.0f}} %")
 
 
-def send(name, judge):
+def transmit(name, judge):
     model = zoo.load(name, device)
     roi = {roi}
     symbols = {symbols}
@@ -35,12 +35,12 @@ def send(name, judge):
 
 for name, judge in {models}:
     judge = zoo.load_judge(judge, device)
-    show(name, send(name, judge), judge)
+    report(name, transmit(name, judge), judge)
 """
 
 PASTE = """
 judge = zoo.load_judge({judge!r}, device)
-show("paste", pair_source(entry.source).paste(send({model!r}, judge), pair.side), judge)
+report("paste", pair_source(entry.source).paste(transmit({model!r}, judge), pair.side), judge)
 """
 
 ROI_LINES = {
@@ -60,15 +60,23 @@ def python_lines(frame: Frame, judges: dict[str, str], device: str) -> str:
     """
     request = frame.request
     if request.pair.startswith("upload:"):
-        raise RequestError("the lines that give these numbers again need a picture that both sides have: choose one of the "
-                       "gallery or of CIFAR-10, or send yours with `python -m zoo transmit PICTURE`")
+        raise RequestError(
+            "the lines that give these numbers again need a picture that both sides have: choose one of the "
+            "gallery or of CIFAR-10, or send yours with `python -m zoo transmit PICTURE`"
+        )
     if not judges or set(judges) != set(request.models):
         raise RequestError("the zoo has no judge for these networks: pull or train one")
     imports, symbols = symbols_lines(request)
     imports += "from zoo.serving.gallery import with_neighbour\n" * (request.roi == "shuffled")
     text = LINES.format(
-        imports=imports, device=device, pair=request.pair, roi=roi_line(request), seed=request.seed, channel=request.channel,
-        snr=request.snr_db, models=[(name, judges[name]) for name in request.models],
+        imports=imports,
+        device=device,
+        pair=request.pair,
+        roi=roi_line(request),
+        seed=request.seed,
+        channel=request.channel,
+        snr=request.snr_db,
+        models=[(name, judges[name]) for name in request.models],
         symbols=symbols,
     )
     if frame.paste is None:

@@ -73,7 +73,7 @@ def table() -> list[dict[str, object]]:
     return rows
 
 
-def page() -> None:
+def render() -> None:
     """Draw the page."""
     header("About", "How the explorer's networks work, what is measured, and what not to conclude.")
     st.markdown(HOW)

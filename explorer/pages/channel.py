@@ -31,7 +31,7 @@ INTRO = ("Each image's symbols have mean power one (eq. 2); the SNR counts per c
          "many times: what the noise changes is the spread.")
 
 
-class Setting(NamedTuple):
+class ChannelSettings(NamedTuple):
     """What the page's controls say.
 
     ``believed`` is the SNR that the receiver assumes, ``None``: the true one. ``rate``: 1/rho of a flexible network.
@@ -53,7 +53,7 @@ class Setting(NamedTuple):
         )
 
 
-def page() -> None:
+def render() -> None:
     """Draw the page."""
     header("The channel: symbols, noise and many draws", INTRO)
     variants = catalogue()
@@ -62,12 +62,12 @@ def page() -> None:
         return
     view = present_view(variants)
     entry = find_entry(view.pair)
-    setting = controls(view, variants)
-    show(entry, setting, setting.draws(entry))
-    unexpected(entry, setting)
+    settings = controls(view, variants)
+    render_draws(entry, settings, settings.draws(entry))
+    unexpected(entry, settings)
 
 
-def controls(view: View, variants: list[Variant]) -> Setting:
+def controls(view: View, variants: list[Variant]) -> ChannelSettings:
     """The widgets; the picture, the ROI map's origin and the seed are the Compare page's."""
     models = list(dict.fromkeys(name for variant in variants for name in variant.names.values()))
     first = view.request(variants).models
@@ -82,7 +82,9 @@ def controls(view: View, variants: list[Variant]) -> Setting:
     unused = kind == "awgn" and not is_flexible(model)
     assumed = columns[4].selectbox("The receiver", options, help=TIPS["believed"], disabled=unused)
     believed = None if unused or assumed == knows else float(MISMATCH_SNRS[options.index(assumed) - 1])
-    return Setting(model, kind, snr, count, view.seed, view.roi, believed, choose_rate(model, view.rate, "channel"))
+    return ChannelSettings(
+        model, kind, snr, count, view.seed, view.roi, believed, choose_rate(model, view.rate, "channel")
+    )
 
 
 def spread_map(pictures: Tensor) -> images.Pixels:
@@ -91,13 +93,13 @@ def spread_map(pictures: Tensor) -> images.Pixels:
     return images.error_map(spread, torch.zeros_like(spread))
 
 
-def show(entry: PairEntry, setting: Setting, draws: Draws) -> None:
+def render_draws(entry: PairEntry, settings: ChannelSettings, draws: Draws) -> None:
     """Pictures, numbers and plots of many draws."""
     st.caption(
         f"{entry.title} · k = {len(draws.sent):,} complex symbols · mean power {draws.power:.3f}, peak "
-        f"{peak_to_average_db(draws.sent):.1f} dB above it · SNR measured over {setting.count} draws "
+        f"{peak_to_average_db(draws.sent):.1f} dB above it · SNR measured over {settings.count} draws "
         f"{draws.snr_db:.2f} dB · PSNR {float(draws.psnr.mean()):.2f} ± "
-        f"{float(draws.psnr.std(unbiased=False)):.2f} dB (standard deviation) · seed {setting.seed}"
+        f"{float(draws.psnr.std(unbiased=False)):.2f} dB (standard deviation) · seed {settings.seed}"
     )
     plot, pictures = st.columns([3, 2])
     with plot:
@@ -107,7 +109,7 @@ def show(entry: PairEntry, setting: Setting, draws: Draws) -> None:
         show_pictures(entry, draws)
     left, right = st.columns(2)
     left.plotly_chart(power_figure(draws.sent), key="power", config=PLAIN)
-    if setting.count > 1:
+    if settings.count > 1:
         right.plotly_chart(channel_plots.histogram_figure(draws.psnr.tolist(), "PSNR, dB"), key="psnr", config=PLAIN)
 
 
@@ -129,27 +131,27 @@ def trained_at(model: str) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def levels(entry: PairEntry, setting: Setting) -> list[Level]:
+def levels(entry: PairEntry, settings: ChannelSettings) -> list[Level]:
     """PSNR over the channel's SNR with a receiver as the setting says."""
     height, width = entry.size
     few = max(1, min(MISMATCH_DRAWS, DRAW_PIXELS // (height * width)))
     found = []
     for snr in MISMATCH_SNRS:
-        psnr = setting._replace(snr_db=float(snr), count=few).draws(entry).psnr
+        psnr = settings._replace(snr_db=float(snr), count=few).draws(entry).psnr
         found.append(Level(float(snr), float(psnr.mean()), float(psnr.std(unbiased=False))))
     return found
 
 
-def unexpected(entry: PairEntry, setting: Setting) -> None:
+def unexpected(entry: PairEntry, settings: ChannelSettings) -> None:
     """SNR mismatch: a channel other than that of training, and a receiver that takes its SNR for another."""
     if not st.toggle("SNR mismatch", key="mismatch", help=TIPS["mismatch"]):
         return
-    curves = {"receiver knows the SNR": levels(entry, setting._replace(believed=None))}
-    if setting.believed is not None:
-        curves[f"receiver takes it for {setting.believed:g} dB"] = levels(entry, setting)
-    trained = trained_at(setting.model)
-    st.plotly_chart(mismatch_figure(curves, trained, setting.snr_db), key="mismatch_plot", config=PLAIN)
-    st.caption(f"Mean over draws, bars ± one standard deviation. {of_the_snr(setting.model, trained)}")
+    curves = {"receiver knows the SNR": levels(entry, settings._replace(believed=None))}
+    if settings.believed is not None:
+        curves[f"receiver takes it for {settings.believed:g} dB"] = levels(entry, settings)
+    trained = trained_at(settings.model)
+    st.plotly_chart(mismatch_figure(curves, trained, settings.snr_db), key="mismatch_plot", config=PLAIN)
+    st.caption(f"Mean over draws, bars ± one standard deviation. {of_the_snr(settings.model, trained)}")
 
 
 def of_the_snr(model: str, trained: float | None) -> str:

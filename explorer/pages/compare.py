@@ -17,7 +17,7 @@ INTRO = (
 )
 
 
-def page() -> None:
+def render() -> None:
     """Draw the page."""
     header("WZ-ROI: side information at the receiver, live", INTRO)
     variants = catalogue()
@@ -35,7 +35,7 @@ def live(here: Visit, variants: list[Variant]) -> None:
     data = bench_data(here.view, variants, here.version, base_path(), showing)
     reported = BENCH(key="bench", data=data, on_view_change=lambda: None)
     if reported.view:
-        here.adopt(reported.view, variants)
+        here.apply_report(reported.view, variants)
     query = here.view.to_query()
     if query != st.query_params.to_dict():
         st.query_params.from_dict(query)

@@ -64,7 +64,7 @@ class Choice(NamedTuple):
         return "rec" if self.figure == "fig4" else "task"
 
 
-def page() -> None:
+def render() -> None:
     """Draw the page."""
     header("Figures", "The paper's figures, drawn from this project's own measurements on the CIFAR-10 test set.")
     tiers = files.tiers()
@@ -78,7 +78,7 @@ def page() -> None:
     st.query_params["figure"] = chosen or "fig4"
     choice = _controls(chosen or "fig4", tiers)
     _panels(choice, _metrics(choice))
-    claims_table.show(choice.tier)
+    claims_table.render(choice.tier)
 
 
 def _controls(chosen: str, tiers: list[Tier]) -> Choice:

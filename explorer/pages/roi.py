@@ -46,7 +46,7 @@ class Choice:
     def __init__(self, network: str, grid: str) -> None:
         self.network, self.grid = network, grid
 
-    def adopt(self, report: dict[str, Any], networks: list[Variant]) -> None:
+    def apply_report(self, report: dict[str, Any], networks: list[Variant]) -> None:
         """Take over what the component reports; what is no good keeps its former value."""
         if report.get("network") in [one.id for one in networks]:
             self.network = report["network"]
@@ -82,7 +82,7 @@ def begun(networks: list[Variant]) -> Choice:
     return st.session_state.roi_choice
 
 
-def page() -> None:
+def render() -> None:
     """Draw the page."""
     header("Region of interest: what the map does", INTRO)
     variants = catalogue()
@@ -121,8 +121,8 @@ def live(here: Visit, variants: list[Variant], networks: list[Variant]) -> None:
     data = bench_data(view, variants, here.version, base_path(), st.session_state.source == "gallery")
     reported = BENCH(key="roi_bench", data=data | {"roi": roi_data(choice, networks)}, on_view_change=lambda: None)
     if reported.view:
-        here.adopt(reported.view, variants)
-        choice.adopt(reported.view, networks)
+        here.apply_report(reported.view, variants)
+        choice.apply_report(reported.view, networks)
     network = next(one for one in networks if one.id == choice.network)
     view = at_rate(here.view, network)
     query = view.to_query() | {"network": choice.network, "grid": choice.grid}

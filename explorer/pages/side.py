@@ -38,8 +38,14 @@ def crop_data(what: Perturbation) -> dict[str, Any]:
     """The controls of the side image, as the component draws them."""
     parameters = [{"key": key, **parameter._asdict()} for key, parameter in PARAMETERS.items()]
     others = {"": "no: x's own crop"} | {name: item.title for name, item in gallery().items()}
-    return {"parameters": parameters, "others": others, "presets": PRESETS, "rest": REST._asdict(), "state": what._asdict(),
-            "tips": {"other": OTHER_TIP, "removed": REMOVED_TIP}}
+    return {
+        "parameters": parameters,
+        "others": others,
+        "presets": PRESETS,
+        "rest": REST._asdict(),
+        "state": what._asdict(),
+        "tips": {"other": OTHER_TIP, "removed": REMOVED_TIP},
+    }
 
 
 def present() -> Perturbation:
@@ -51,7 +57,7 @@ def present() -> Perturbation:
     return st.session_state.perturbation
 
 
-def page() -> None:
+def render() -> None:
     """Draw the page."""
     header("Side information: what if it is not what was trained?", INTRO)
     variants = catalogue()
@@ -71,7 +77,7 @@ def live(here: Visit, variants: list[Variant]) -> None:
     data = bench_data(here.view, variants, here.version, base_path(), showing, crop_data(what))
     reported = BENCH(key="side_bench", data=data, on_view_change=lambda: None)
     if reported.view:
-        here.adopt(reported.view, variants)
+        here.apply_report(reported.view, variants)
         what = st.session_state.perturbation = perturbation.read_report(reported.view, what)
     query = here.view.to_query() | perturbation.to_query(what)
     if query != st.query_params.to_dict():
@@ -116,8 +122,8 @@ def curve(view: View, variants: list[Variant], what: Perturbation) -> None:
     left, right = st.columns(2, vertical_alignment="bottom")
     parameter = left.segmented_control("Control", list(PARAMETERS), default="dx", required=True, key="side_parameter",
                                   format_func=lambda name: PARAMETERS[name].label) or "dx"
-    metric = right.segmented_control("Metric", list(perturbation_curve.METRICS), default="psnr", required=True,
-                                     key="side_metric", format_func=perturbation_curve.METRICS.get) or "psnr"
+    metric = right.segmented_control("Metric", list(perturbation_curve.CURVE_METRICS), default="psnr", required=True,
+                                     key="side_metric", format_func=perturbation_curve.CURVE_METRICS.get) or "psnr"
     xs, lines = perturbation_curve.along(view.request(variants), what._replace(removed=0), parameter)
     figure = perturbation_curve.draw(xs, lines, parameter, getattr(what, parameter), metric)
     st.plotly_chart(figure, key="side_curve", config={"displaylogo": False})

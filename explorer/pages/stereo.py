@@ -11,7 +11,7 @@ from torch import Tensor
 
 from explorer.compute.engine import ENGINE, SNR_RANGE, BusyError, catalogue, zoo_index
 from explorer.compute.pair_sources import gallery_entry, shrink, upload_pair, working_size
-from explorer.compute.stereo import TILE, Cost, cost, disparity, disparity_map, needed_bytes, send
+from explorer.compute.stereo import TILE, Cost, cost, disparity, disparity_map, needed_bytes, transmit_pair
 from explorer.ui.component import CHANNEL_NAMES, TIPS
 from explorer.ui.layout import choose_rate, header, no_networks, show_picture
 from explorer.ui.upload_picker import read_files
@@ -91,7 +91,7 @@ def uploaded(longer: int) -> Chosen | None:
         return None
 
 
-def page() -> None:
+def render() -> None:
     """Draw the page."""
     header("Stereo: two photographs at full size", INTRO)
     if not catalogue():
@@ -144,21 +144,23 @@ def transmit(chosen: Chosen, model: str, channel: str, snr: float, way: str, rat
         return
     try:
         expected = cost_of(pair, model, tiled, rate)
-        st.caption(f"{chosen.title}, {width}x{height}: about {expected.seconds:.1f} s and {expected.size / 2**20:.0f} MiB of "
-                   f"feature maps, {ENGINE.hardware()}.")
+        st.caption(
+            f"{chosen.title}, {width}x{height}: about {expected.seconds:.1f} s and {expected.size / 2**20:.0f} MiB of "
+            f"feature maps, {ENGINE.hardware()}."
+        )
         if st.button("Send", type="primary", icon=":material/send:"):
             with ENGINE.slot(), st.spinner("Sending"):
                 start = time.perf_counter()
-                report = send(pair, model, channel, snr, 0, tiled, rate)
+                report = transmit_pair(pair, model, channel, snr, 0, tiled, rate)
                 spent = time.perf_counter() - start
             st.session_state.stereo = Sent(model, channel, snr, way, rate, chosen.title, pair.source, report, spent)
     except BusyError as error:
         st.warning(str(error))
     if "stereo" in st.session_state:
-        show(st.session_state.stereo)
+        render_result(st.session_state.stereo)
 
 
-def show(sent: Sent) -> None:
+def render_result(sent: Sent) -> None:
     """The last transmission; its setting is told beside it."""
     report, (height, width) = sent.report, sent.source.shape[-2:]
     symbols = report.symbols.shape[1]

@@ -16,7 +16,7 @@ from zoo.rates import rho_text
 from zoo.serving.gallery import PairEntry
 
 AXES = {"snr": "Over SNR", "rate": "Over bandwidth ratio"}
-METRICS = {"psnr": "PSNR", "psnr_of_mean_mse": "PSNR of mean MSE", "ssim": "SSIM", "roi_psnr": "ROI-PSNR",
+METRIC_TITLES = {"psnr": "PSNR", "psnr_of_mean_mse": "PSNR of mean MSE", "ssim": "SSIM", "roi_psnr": "ROI-PSNR",
            "accuracy": "Accuracy"}
 DRAWS = (1, 4, 16, 64)
 STEPS_DB = (5.0, 2.5, 1.0)
@@ -46,7 +46,7 @@ def plan_of(view: View, chosen: list[Variant], axis: str, channel: str, draws: i
     return Plan(view.pair, axis, steps, channel, view.roi, view.seed, draws)
 
 
-def page() -> None:
+def render() -> None:
     """Draw the page."""
     header("Sweep: this picture over SNR and over rate", INTRO)
     variants = catalogue()
@@ -59,8 +59,18 @@ def page() -> None:
     if not plan.steps:
         st.info(f"Choose at least one network; at ρ = {rho_text(view.rate)} the zoo has none of those chosen.")
         return
-    metric = st.segmented_control("Metric", list(METRICS), default="psnr", format_func=METRICS.get, required=True,
-                                  key="sweep_metric", label_visibility="collapsed") or "psnr"
+    metric = (
+        st.segmented_control(
+            "Metric",
+            list(METRIC_TITLES),
+            default="psnr",
+            format_func=METRIC_TITLES.get,
+            required=True,
+            key="sweep_metric",
+            label_visibility="collapsed",
+        )
+        or "psnr"
+    )
     sweep = sweep_of(plan, entry)
     if sweep and sweep.running:
         watch(metric)
@@ -123,7 +133,7 @@ def watch(metric: str) -> None:
     left, right = st.columns([5, 1], vertical_alignment="center")
     left.progress(share, f"{sweep.done} of {len(sweep.plan.steps)} points")
     right.button("Cancel", icon=":material/cancel:", on_click=sweep.cancel, key="sweep_cancel")
-    show(sweep, metric)
+    render_curves(sweep, metric)
 
 
 def finished(sweep: Sweep | None, plan: Plan, metric: str) -> None:
@@ -140,13 +150,13 @@ def finished(sweep: Sweep | None, plan: Plan, metric: str) -> None:
     else:
         left.caption(f"{sweep.done} points of {plan.draws} draws in {sweep.seconds:.1f} s.")
     right.button("Compute again", on_click=again, args=(plan,), key="sweep_again")
-    show(sweep, metric)
+    render_curves(sweep, metric)
     if sweep.points:
         st.download_button("Live points as CSV", to_csv(sweep), "wzroi-sweep.csv", "text/csv",
                            icon=":material/download:")
 
 
-def show(sweep: Sweep, metric: str) -> None:
+def render_curves(sweep: Sweep, metric: str) -> None:
     """The figure and the sentence that says what it holds."""
     plan = sweep.plan
     curves, limits = sweep_plot.committed(plan, metric), sweep_plot.bounds(plan, metric)

@@ -44,7 +44,7 @@ def warm_up() -> None:
     gc.freeze()
 
 
-def attend() -> None:
+def run_background_tasks() -> None:
     """What goes on beside the server, for a thread of its own: ``warm_up``, then ``keep_giving_back``."""
     warm_up()
     keep_giving_back()

@@ -50,7 +50,7 @@ def _badge(verdict: str) -> str:
 
 
 def _row(found: Finding) -> str:
-    evidence = html.escape(found.show() or "–")
+    evidence = html.escape(found.to_text() or "–")
     text = html.escape(_claim(found))
     return f'<tr><td>{text}</td><td>{_badge(found.verdict)}</td><td class="evidence">{evidence}</td></tr>'
 
@@ -64,7 +64,7 @@ def table(found: list[Finding]) -> str:
     return f'<table class="wz-claims"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
-def show(tier: Tier) -> None:
+def render(tier: Tier) -> None:
     """Draw the table with the rule by which verdicts are reached."""
     st.header("What the paper claims, and what these measurements say", anchor=False)
     st.html(STYLE + table(findings(tier)))

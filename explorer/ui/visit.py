@@ -28,13 +28,13 @@ class Visit:
         self.uploads: list[str] = []
         self.pictured = False
 
-    def show(self, pair: str) -> None:
+    def set_pair(self, pair: str) -> None:
         """Show another pair at the next drawing."""
         if pair != self.view.pair:
             self.view = replace(self.view, pair=pair)
             self.version += 1
 
-    def adopt(self, report: dict[str, Any], variants: list[Variant]) -> None:
+    def apply_report(self, report: dict[str, Any], variants: list[Variant]) -> None:
         """Take over what the component reports; its pair only if it has seen the latest choice made beside it."""
         view = read_component(report, self.view, variants)
         if report.get("version") == self.version and view.pair.startswith("gallery:"):
@@ -74,7 +74,7 @@ def choose_pair(here: Visit) -> None:
     else:
         key = here.gallery
     if key:
-        here.show(key)
+        here.set_pair(key)
 
 
 def arrive(variants: list[Variant]) -> Visit:

@@ -145,12 +145,12 @@ def test_the_default_is_the_four_architectures() -> None:
 def test_the_component_reports_do_not_undo_a_choice_made_beside_it() -> None:
     variants = engine.catalogue()
     here = visit.Visit(state.default_view(variants))
-    here.show("cifar:5")
+    here.set_pair("cifar:5")
     old = here.view.to_data() | {"pair": "gallery:cifar-3", "snr": 7.0, "version": 0}
-    here.adopt(old, variants)
+    here.apply_report(old, variants)
     assert (here.view.pair, here.view.snr) == ("cifar:5", 7.0)
-    here.show("gallery:cifar-1")
-    here.adopt(here.view.to_data() | {"pair": "gallery:cifar-4", "version": here.version}, variants)
+    here.set_pair("gallery:cifar-1")
+    here.apply_report(here.view.to_data() | {"pair": "gallery:cifar-4", "version": here.version}, variants)
     assert here.view.pair == here.gallery == "gallery:cifar-4"
 
 
@@ -408,7 +408,9 @@ def test_the_python_lines_give_the_numbers_again_in_a_fresh_process(fresh: engin
 def test_lines_of_an_upload_are_not_offered(fresh: engine.Engine) -> None:
     frame = fresh.frame(make_request())
     with pytest.raises(engine.RequestError, match="zoo transmit"):
-        takeaway.python_lines(frame._replace(request=make_request(pair="upload:x")), takeaway.judges_of(make_request()), "cpu")
+        takeaway.python_lines(
+            frame._replace(request=make_request(pair="upload:x")), takeaway.judges_of(make_request()), "cpu"
+        )
     with pytest.raises(engine.RequestError, match="no judge"):
         takeaway.python_lines(frame, {}, "cpu")
 
@@ -634,7 +636,7 @@ def test_a_zoo_that_is_not_there_is_a_sentence(tmp_path: Path, monkeypatch: pyte
 
 def test_every_page_draws() -> None:
     for page in PAGES:
-        code = f"from explorer.navigation import PAGES\nPAGES[{PAGES.index(page)}].draw()()"
+        code = f"from explorer.navigation import PAGES\nPAGES[{PAGES.index(page)}].load()()"
         app = AppTest.from_string(code, default_timeout=120).run()
         assert not app.exception and not app.error, page.title
         assert app.title

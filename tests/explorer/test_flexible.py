@@ -198,7 +198,7 @@ def write_results(folder: Path) -> None:
 @pytest.mark.parametrize("tiled", [False, True])
 def test_a_stereo_pair_is_sent_at_any_rate(tiled: bool) -> None:
     entry = gallery_entry("motorcycle")
-    report = stereo.send(entry.pair, FLEX, "awgn", 5.0, 0, tiled, ODD)
+    report = stereo.transmit_pair(entry.pair, FLEX, "awgn", 5.0, 0, tiled, ODD)
     height, width = entry.size
     assert report.reconstruction.shape == (1, 3, height, width)
     assert report.symbols.shape[1] == 160 * -(-height // 32) * -(-width // 32)
@@ -209,7 +209,7 @@ def test_pages_show_a_rate_for_it_alone() -> None:
     def script() -> None:
         from explorer.pages import channel as channel_page
 
-        channel_page.page()
+        channel_page.render()
 
     app = AppTest.from_function(script, default_timeout=120).run()
     assert not app.exception and not [one for one in app.select_slider if one.key == "channel_rate"]
@@ -226,7 +226,7 @@ def test_the_stereo_page_offers_it_first() -> None:
     def script() -> None:
         from explorer.pages import stereo as stereo_page
 
-        stereo_page.page()
+        stereo_page.render()
 
     app = AppTest.from_function(script, default_timeout=120).run()
     assert not app.exception and app.selectbox(key="stereo_model").value == FLEX
@@ -239,7 +239,7 @@ def test_the_stereo_page_offers_it_first() -> None:
 def test_the_cost_of_a_wide_picture_is_told_from_a_strip_as_wide(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its search reaches further in a wider picture, so a corner would tell too little; the others' would do."""
     probed: list[tuple[int, int]] = []
-    monkeypatch.setattr(stereo, "send", lambda pair, *_: probed.append(tuple(pair.source.shape[-2:])))
+    monkeypatch.setattr(stereo, "transmit_pair", lambda pair, *_: probed.append(tuple(pair.source.shape[-2:])))
     pair = gallery_entry("motorcycle", full_size=True).pair
     stereo.cost(pair, FLEX, False)
     stereo.cost(pair, PAPER[0], False)

@@ -217,7 +217,7 @@ def test_an_upload_has_no_lines() -> None:
 
 
 def opened(**query: str) -> AppTest:
-    app = AppTest.from_string("import explorer.pages.roi as shown\nshown.page()", default_timeout=120)
+    app = AppTest.from_string("import explorer.pages.roi as shown\nshown.render()", default_timeout=120)
     for key, value in query.items():
         app.query_params[key] = value
     return app.run()
@@ -246,8 +246,8 @@ def test_the_component_reports_only_what_can_be() -> None:
     networks = page.guided(engine.catalogue())
     assert [one.id for one in networks] == ["deepjscc_wz_roi.rec_lite", "deepjscc_wz_roi.task_lite"]
     choice = page.Choice(networks[0].id, GRID)
-    choice.adopt({"network": "deepjscc.rec_lite", "grid": "x"}, networks)
+    choice.apply_report({"network": "deepjscc.rec_lite", "grid": "x"}, networks)
     assert (choice.network, choice.grid) == (networks[0].id, GRID)
-    choice.adopt({"network": networks[1].id, "grid": "1" * 64}, networks)
+    choice.apply_report({"network": networks[1].id, "grid": "1" * 64}, networks)
     assert (choice.network, choice.grid) == (networks[1].id, "1" * 64)
     assert json.dumps(page.roi_data(choice, networks))

@@ -103,8 +103,10 @@ def _crop_upload() -> tuple[pair_sources.Pair, str, str]:
     return pair, "a picture", source
 
 
-NUMBERS = {name: st.integers(0, 20).map(lambda place, parameter=parameter: round(parameter.low + place * parameter.step, 2))
-           for name, parameter in perturbation.PARAMETERS.items()}
+NUMBERS = {
+    name: st.integers(0, 20).map(lambda place, parameter=parameter: round(parameter.low + place * parameter.step, 2))
+    for name, parameter in perturbation.PARAMETERS.items()
+}
 
 
 @given(st.fixed_dictionaries(NUMBERS), st.sampled_from(["", "cifar-3", "motorcycle"]), st.sampled_from([0, 1]))
@@ -175,7 +177,7 @@ def test_tables_escape_what_they_show() -> None:
 
 
 def opened(**query: str) -> AppTest:
-    app = AppTest.from_string("import explorer.pages.side as shown\nshown.page()", default_timeout=120)
+    app = AppTest.from_string("import explorer.pages.side as shown\nshown.render()", default_timeout=120)
     for key, value in query.items():
         app.query_params[key] = value
     return app.run()

@@ -204,7 +204,7 @@ def test_live_curves_lie_over_committed_ones_and_bounds(tmp_path: Path) -> None:
 
 
 def opened(path: str, **values: str) -> AppTest:
-    app = AppTest.from_string(f"import {path} as shown\nshown.page()", default_timeout=120)
+    app = AppTest.from_string(f"import {path} as shown\nshown.render()", default_timeout=120)
     for key, value in values.items():
         app.query_params[key] = value
     return app.run()
@@ -244,7 +244,7 @@ def test_the_channel_page_shows_a_mismatch() -> None:
     assert not app.exception and not app.error
     assert any("PSNR" in caption.value and "seed 0" in caption.value for caption in app.caption)
     entry, view = pair_sources.find_entry(CAT), state.default_view(engine.catalogue())
-    setting = channel_page.Setting(FOUR[0], "rayleigh", 20.0, 16, view.seed, "side", None)
+    setting = channel_page.ChannelSettings(FOUR[0], "rayleigh", 20.0, 16, view.seed, "side", None)
     right, wrong = (one.draws(entry).received for one in (setting, setting._replace(believed=-5.0)))
     sent = setting.draws(entry).sent
     assert (wrong - sent).abs().square().mean() > (right - sent).abs().square().mean()
@@ -264,12 +264,12 @@ def test_tiles_make_the_picture_again(size: tuple[int, int]) -> None:
 
 def test_each_tile_is_an_image_of_its_own() -> None:
     pair = make_pair(pictures(1, 64, 96), None, "stereo", pictures(1, 64, 96, seed=1))
-    whole, tiled = (stereo.send(pair, FOUR[3], "awgn", 100.0, 0, way) for way in (False, True))
+    whole, tiled = (stereo.transmit_pair(pair, FOUR[3], "awgn", 100.0, 0, way) for way in (False, True))
     assert whole.symbols.shape == tiled.symbols.shape == (1, 192 * 6)
     powers = tiled.symbols.reshape(6, 192).abs().square().mean(dim=1)
     assert powers == pytest.approx(torch.ones(6), abs=1e-4)
     corner = Pair(pair.source[..., 32:, 64:], pair.side[..., 32:, 64:])
-    alone = stereo.send(corner, FOUR[3], "awgn", 100.0, 0)
+    alone = stereo.transmit_pair(corner, FOUR[3], "awgn", 100.0, 0)
     assert torch.allclose(tiled.reconstruction[..., 32:, 64:], alone.reconstruction, atol=1e-3)
     assert not torch.allclose(whole.reconstruction, tiled.reconstruction, atol=1e-3)
     assert float(tiled.psnr) == pytest.approx(float(psnr(tiled.reconstruction, pair.source)))
@@ -295,7 +295,7 @@ def test_the_near_motorcycle_is_moved_further_than_the_wall() -> None:
 
 
 def test_the_stereo_page_tells_the_cost_and_sends_whole_and_tiled() -> None:
-    app = AppTest.from_string("import explorer.pages.stereo as shown\nshown.page()", default_timeout=120).run()
+    app = AppTest.from_string("import explorer.pages.stereo as shown\nshown.render()", default_timeout=120).run()
     app.selectbox(key="stereo_size").set_value(160).run()
     assert any("MiB" in caption.value for caption in app.caption)
     for way in ("whole", "tiles"):

@@ -45,7 +45,7 @@ def test_it_is_sent_at_the_rate_that_is_asked() -> None:
     entry, network, judge = gallery_entry("cifar-0"), engine.network(FLEX), engine.judge_of(FLEX)
     assert judge is not None
     for rate, symbols in ((Fraction(96), 32), (Fraction(96, 5), 160), (Fraction(8), 384)):
-        sent = engine.send(entry, FLEX, Request(7.0, seed=3, rate=rate))
+        sent = engine.transmit_pair(entry, FLEX, Request(7.0, seed=3, rate=rate))
         channel = sample_channel("awgn", 7.0, 1, symbols, generator=torch.Generator().manual_seed(3))
         report = run_link(network, entry.pair, channel, roi_map(judge, entry.pair), judge)
         assert sent.symbols == symbols and torch.equal(sent.report.reconstruction, report.reconstruction)

@@ -18,7 +18,7 @@ import pytest
 import torch
 import yaml
 from PIL import Image
-from starlette.requests import Request
+from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from typer.testing import CliRunner
 
@@ -79,7 +79,7 @@ def test_send_gives_the_numbers_of_run_link(model: str, channel: str) -> None:
     generator = torch.Generator().manual_seed(11)
     state = sample_channel(channel, 7.5, 1, network.num_symbols(32, 32), generator=generator)
     wanted = run_link(network, entry.pair, state, roi_map(judge, entry.pair), judge)
-    given = engine.send(entry, model, asked).report
+    given = engine.transmit_pair(entry, model, asked).report
     for key in ("reconstruction", "received", "psnr", "ssim", "roi_psnr", "logits"):
         torch.testing.assert_close(getattr(given, key), getattr(wanted, key), rtol=0, atol=0)
 
@@ -87,8 +87,10 @@ def test_send_gives_the_numbers_of_run_link(model: str, channel: str) -> None:
 def test_a_second_snr_is_not_the_first_ones_answer() -> None:
     """What is kept between calls must not hold anything of the channel."""
     entry = gallery_entry("cifar-0")
-    first, second = (engine.send(entry, LITE[3], Request(snr_db=snr)).report.reconstruction for snr in (-5.0, 20.0))
-    again = engine.send(entry, LITE[3], Request(snr_db=-5.0)).report.reconstruction
+    first, second = (
+        engine.transmit_pair(entry, LITE[3], Request(snr_db=snr)).report.reconstruction for snr in (-5.0, 20.0)
+    )
+    again = engine.transmit_pair(entry, LITE[3], Request(snr_db=-5.0)).report.reconstruction
     assert torch.equal(first, again)
     assert not torch.equal(first, second)
 
@@ -97,7 +99,7 @@ def test_what_is_kept_is_apart_for_each_pair_origin_and_upload() -> None:
     entries = [gallery_entry("cifar-0"), gallery_entry("cifar-1"), upload_entry(png(40, 40), None, 32),
               upload_entry(png(40, 40, seed=1), None, 32), upload_entry(png(40, 40), None, 64)]  # fmt: skip
     assert len({entry.key for entry in entries}) == 5
-    pictures = [engine.send(entry, LITE[3], Request(roi=origin)).report.reconstruction.sum().item()
+    pictures = [engine.transmit_pair(entry, LITE[3], Request(roi=origin)).report.reconstruction.sum().item()
                 for entry in entries[:4] for origin in ("side", "zeros")]  # fmt: skip
     assert len(set(pictures)) == len(pictures)
 
@@ -117,7 +119,7 @@ def _seeded(seed: int) -> torch.Generator:
 
 def test_an_upload_has_no_oracle() -> None:
     with pytest.raises(RequestError, match="choose another ROI origin"):
-        engine.send(upload_entry(png(32, 32), None, 32), LITE[3], Request(roi="source+label"))
+        engine.transmit_pair(upload_entry(png(32, 32), None, 32), LITE[3], Request(roi="source+label"))
 
 
 def test_the_roi_is_laid_where_paste_lays_pixels() -> None:
@@ -131,7 +133,7 @@ def test_the_roi_is_laid_where_paste_lays_pixels() -> None:
 
 def test_the_control_pastes_what_is_known() -> None:
     entry = gallery_entry("cifar-6")
-    sent = engine.send(entry, LITE[0], Request())
+    sent = engine.transmit_pair(entry, LITE[0], Request())
     pasted = engine.paste(entry, sent).report
     row, column, rows, columns = CropPair().box(32, 32)
     known = slice(row, row + rows), slice(column, column + columns)
@@ -174,7 +176,8 @@ def test_a_sweep_that_cannot_be_made_says_why(change: dict[str, object], mend: s
 
 
 @pytest.mark.parametrize("asked", [
-    Request(snr_db=float("nan")), Request(snr_db=21), Request(snr_db=True), Request(snr_db="5"), Request(channel="wire"), Request(roi="x"),  # type: ignore
+    Request(snr_db=float("nan")), Request(snr_db=21), Request(snr_db=True), Request(snr_db="5"),  # type: ignore
+    Request(channel="wire"), Request(roi="x"),
     Request(seed=-1), Request(seed=1.5), Request(seed=2**31), Request(seed=None),  # type: ignore[arg-type]
 ])  # fmt: skip
 def test_values_out_of_range_are_refused(asked: Request) -> None:
@@ -217,7 +220,7 @@ def test_the_cache_forgets_the_oldest() -> None:
 
 def test_cards_hold_every_picture_and_escape_titles() -> None:
     entry = gallery_entry("motorcycle")
-    sents = [engine.send(entry, model, Request()) for model in LITE[:4]]
+    sents = [engine.transmit_pair(entry, model, Request()) for model in LITE[:4]]
     strip = cards.strip(entry, sents, engine.paste(entry, sents[0]), "side")
     assert strip.count("<figure>") == 7
     assert f"{sents[2].report.psnr.item():.2f} dB" in strip
@@ -226,7 +229,7 @@ def test_cards_hold_every_picture_and_escape_titles() -> None:
 
 def test_every_gallery_pair_can_be_sent() -> None:
     for key in gallery():
-        assert engine.send(gallery_entry(key), LITE[0], Request()).report.psnr.isfinite()
+        assert engine.transmit_pair(gallery_entry(key), LITE[0], Request()).report.psnr.isfinite()
     with pytest.raises(RequestError, match="there are cifar-0"):
         gallery_entry("../../LICENSE")
 
@@ -349,7 +352,7 @@ class SpaceHub(LoopbackHub):
         else:
             await super().__call__(scope | {"path": path, "raw_path": path.encode()}, receive, send)
 
-    async def commit(self, request: Request) -> Response:
+    async def commit(self, request: HttpRequest) -> Response:
         lines = [json.loads(line) for line in (await request.body()).splitlines() if line.strip()]
         answer = await super().commit(request)
         for line in lines:

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from tests.support.shared import pictures
-from training.evaluation.ablation import PARTS, Setting, joined, parts_row, send, switched_off, tiles_of
+from training.evaluation.ablation import PARTS, Condition, joined, parts_row, reconstruct, switched_off, tiles_of
 from training.fit.flex_task import FlexTask, reduced_regression, start_transform
 from training.fit.loop import fit
 from training.fit.side_augmentation import SHARES, blind_sides, disparity, importance_maps, moved_crops
@@ -123,7 +123,7 @@ def test_a_killed_run_ends_the_same(many: Tensor, tmp_path: Path) -> None:
         folder = tmp_path / str(len(stops))
         for stop in stops:
             fresh = made(many[:160], tmp_path)
-            fit(fresh, SCHEDULE, folder, seed=3, stamp={"a": 1}, accelerator=Accelerator(cpu=True), max_steps=stop)
+            fit(fresh, SCHEDULE, folder, seed=3, identity={"a": 1}, accelerator=Accelerator(cpu=True), max_steps=stop)
         ended.append(load_file(folder / "state.safetensors"))
     assert ended[0].keys() == ended[1].keys()
     assert all(torch.equal(value, ended[1][key]) for key, value in ended[0].items())
@@ -138,11 +138,11 @@ def test_a_part_that_is_switched_off_comes_back(task: FlexTask) -> None:
             torch.nn.init.normal_(refiner.leave.weight, std=0.02)
         assert network.refiner2.residual_gain is not None
         network.refiner2.residual_gain.bias.fill_(0.5)
-    before = send(network, pair, channel)
+    before = reconstruct(network, pair, channel)
     for part in PARTS:
         with switched_off(network, part):
-            assert torch.equal(before, send(network, pair, channel)) == (part == "none"), part
-        assert torch.equal(before, send(network, pair, channel)), part
+            assert torch.equal(before, reconstruct(network, pair, channel)) == (part == "none"), part
+        assert torch.equal(before, reconstruct(network, pair, channel)), part
 
 
 def test_the_whole_network_costs_nothing(task: FlexTask, many: Tensor) -> None:
@@ -152,9 +152,9 @@ def test_the_whole_network_costs_nothing(task: FlexTask, many: Tensor) -> None:
     images = Images(many[:40], torch.zeros(40, dtype=torch.long), torch.arange(40))
     test = TestSet(images, random_judge())
     network: FlexJSCC = task.network.eval()
-    row = parts_row(network, test, "none", Setting(16, 5.0, True), 40)
+    row = parts_row(network, test, "none", Condition(16, 5.0, True), 40)
     assert row["cost"] == [0.0, 0.0]
-    assert parts_row(network, test, "copy", Setting(16, 5.0, True), 40)["cost"][0] != 0.0
+    assert parts_row(network, test, "copy", Condition(16, 5.0, True), 40)["cost"][0] != 0.0
 
 
 def test_tiles_join_to_the_picture() -> None:

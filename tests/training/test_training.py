@@ -302,7 +302,7 @@ def test_twenty_steps_lower_the_loss_of_the_judge_and_of_a_link(runs: Path, monk
     task = JudgeTask(JUDGES[JUDGE], images, rehearsal_split("validation", 256))
     schedule = dataclasses.replace(JUDGES[JUDGE].schedule, batch=64, epochs=8, lr=0.05)
     accelerator = Accelerator(cpu=True)
-    assert fit(task, schedule, runs / "j", seed=0, stamp={}, accelerator=accelerator)
+    assert fit(task, schedule, runs / "j", seed=0, identity={}, accelerator=accelerator)
     losses = [json.loads(line)["loss"] for line in (runs / "j" / loop.LOG).read_text().splitlines()]
     assert losses[-1] < 0.9 * losses[0]
 

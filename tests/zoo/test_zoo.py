@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 
 import zoo
 from tests.support.zoo_runs import JUDGE, write_judge_run, write_link_run
-from training.fit.import_checkpoint import adopt
+from training.fit.import_checkpoint import import_checkpoint
 from training.fit.publish import publish, publishable
 from training.fit.runs import RECORD, WEIGHTS, MissingRun, finished
 from wzroi import make_pair, sample_channel
@@ -81,15 +81,15 @@ def test_load_gives_the_run_in_half_precision(made: tuple[Path, Path], store: Pa
 @pytest.mark.parametrize("name", [ROI, JUDGE])
 def test_an_adopted_checkpoint_is_a_finished_run(store: Path, tmp_path: Path, name: str) -> None:
     runs = tmp_path / "runs"
-    assert adopt(name, runs) and finished(runs / name)
-    assert not adopt(name, runs)  # a run that is there is left as it is
+    assert import_checkpoint(name, runs) and finished(runs / name)
+    assert not import_checkpoint(name, runs)  # a run that is there is left as it is
     weights = verified.load_from(CheckpointStore.at(store), name, "cpu").state_dict()
     assert all(torch.equal(value, weights[key]) for key, value in load_file(runs / name / WEIGHTS).items())
     before = {path.name: path.read_bytes() for path in (store / name).iterdir()}
     publish(runs / name, store)
     assert {path.name: path.read_bytes() for path in (store / name).iterdir()} == before
     with pytest.raises(zoo.ZooError, match="no checkpoint"):
-        adopt("deepjscc.rec_r8_lite", runs)
+        import_checkpoint("deepjscc.rec_r8_lite", runs)
 
 
 def test_loading_leaves_the_random_state_alone(store: Path) -> None:

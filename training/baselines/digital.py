@@ -24,12 +24,12 @@ from PIL import Image
 from rich.progress import track
 from torch import Tensor
 
-from training.baselines.analog import JudgeName, Looker, judged_by
+from training.baselines.analog import JudgeName, JudgeRef, judged_by
 from training.baselines.codecs import CODECS, LEVELS, coded
-from training.baselines.digital_link import Sender, mean_picture, sent_rows
-from training.baselines.rate_distortion import VALUES, Ladder, Quality, Row, looked_at, row_of
+from training.baselines.digital_link import DigitalLink, mean_picture, sent_rows
+from training.baselines.rate_distortion import VALUES, Quality, RateDistortionCurve, Row, is_evaluated, row_of
 from training.evaluation.plan import SNRS
-from training.evaluation.results_file import stamp, write_json
+from training.evaluation.results_file import provenance, write_json
 from training.gaussian import capacity_bits
 from wzroi.config import RATES
 from wzroi.data import DataError, Images, as_float, load_split
@@ -45,14 +45,14 @@ JUDGED_CODEC = "avif"
 """The codec whose pictures the judge sees, and that is tried on what lies outside the crop: the best of the three."""
 
 
-def mosaic_rows(ladder: Ladder) -> Iterator[Row]:
+def mosaic_rows(curve: RateDistortionCurve) -> Iterator[Row]:
     """A codec's mosaic at channel capacity, over all rates and SNRs; points that no level reaches are left out."""
-    for ending, pasted in ladder.ways.items():
-        name = f"{ladder.codec}_mosaic{ending}"
+    for ending, pasted in curve.ways.items():
+        name = f"{curve.codec}_mosaic{ending}"
         for rate in RATES:
             for snr_db in sorted(SNRS):
                 bits = capacity_bits(VALUES // rate, snr_db)
-                if (found := ladder.at(bits, pasted, looked_at(rate, snr_db))) is not None:
+                if (found := curve.at(bits, pasted, is_evaluated(rate, snr_db))) is not None:
                     yield row_of(name, rate, snr_db, bits, found)
 
 
@@ -92,7 +92,7 @@ def whole_files(codec: str, pixels: Tensor, levels: tuple[int, ...]) -> Row:
 
 
 def digital(
-    images: Images, fallback: Tensor, *, tiles: int = TILES, files: int = 100, looker: Looker | None = None,
+    images: Images, fallback: Tensor, *, tiles: int = TILES, files: int = 100, judge_ref: JudgeRef | None = None,
     link: list[Row] | None = None, levels: tuple[int, ...] = LEVELS, store: Path | None = None,
 ) -> Row:
     """Everything, as ``digital.json`` holds it: mosaics of the first ``tiles ** 2`` pictures, files of a few.
@@ -102,19 +102,21 @@ def digital(
         store: keeps the coded mosaics.
     """
     chosen = Images(*(column[: tiles * tiles] for column in images))
-    lookers = {JUDGED_CODEC: looker}
-    ladders = [Ladder(codec, chosen, lookers.get(codec), levels, store=store) for codec in CODECS]
-    unsent = Ladder(JUDGED_CODEC, chosen, looker, levels, unsent=True, store=store)
-    rows = [row for ladder in (*ladders, unsent) for row in mosaic_rows(ladder)]
+    judge_refs = {JUDGED_CODEC: judge_ref}
+    curves = [RateDistortionCurve(codec, chosen, judge_refs.get(codec), levels, store=store) for codec in CODECS]
+    unsent = RateDistortionCurve(JUDGED_CODEC, chosen, judge_ref, levels, unsent=True, store=store)
+    rows = [row for curve in (*curves, unsent) for row in mosaic_rows(curve)]
     whole = {codec: whole_files(codec, images.pixels[:files], levels[::4]) for codec in CODECS}
     rows += [row for found in whole.values() for row in found.pop("rows")]
     if link:
-        senders = (Sender(ladders, fallback), Sender([unsent], fallback))
-        rows += [row for rate in PAPER_RATES for sender in senders for row in sent_rows(sender, link, rate)]
+        digital_links = (DigitalLink(curves, fallback), DigitalLink([unsent], fallback))
+        rows += [
+            row for rate in PAPER_RATES for digital_link in digital_links for row in sent_rows(digital_link, link, rate)
+        ]
     return {
-        "model": "digital", **stamp(torch.device("cpu")), "images": len(chosen.pixels), "seeds": [], "draws": 0,
-        "channel": "awgn", "pair_source": None, **judged_by(looker), "rows": rows, "files": whole,
-        "levels": {ladder.codec: [round(level.bits / 8, 3) for level in ladder.levels] for ladder in ladders},
+        "model": "digital", **provenance(torch.device("cpu")), "images": len(chosen.pixels), "seeds": [], "draws": 0,
+        "channel": "awgn", "pair_source": None, **judged_by(judge_ref), "rows": rows, "files": whole,
+        "levels": {curve.codec: [round(level.bits / 8, 3) for level in curve.levels] for curve in curves},
     }
 
 
@@ -130,7 +132,7 @@ def digital_command(
     if threads:
         torch.set_num_threads(threads)
     try:
-        looker, link = Looker.named(judge), read("link", out)
+        judge_ref, link = JudgeRef.named(judge), read("link", out)
         test, fallback = load_split("test", root), mean_picture(load_split("train", root).pixels)
     except (DataError, ZooError) as error:
         typer.secho(f"error: {error}", err=True, fg="red")
@@ -138,7 +140,7 @@ def digital_command(
     if link is None:
         typer.secho(f"no link.json in {out}, so at capacity only: `python -m training link` measures it", err=True)
     rows, store = link["rows"] if link else None, out / ".parts" / "mosaics"
-    found = digital(test, fallback, tiles=tiles, files=files, looker=looker, link=rows, store=store)
+    found = digital(test, fallback, tiles=tiles, files=files, judge_ref=judge_ref, link=rows, store=store)
     write_json(out / "digital.json", found)
     for row in found["rows"]:
         if row["snr_db"] == HEADLINE_DB and row["rate"] in PAPER_RATES:

@@ -17,8 +17,8 @@ import typer
 from torch import Tensor
 
 from training.evaluation.plan import SNRS
-from training.evaluation.results_file import stamp, write_json
-from training.evaluation.row_cache import Ledger
+from training.evaluation.results_file import provenance, write_json
+from training.evaluation.row_cache import RowCache
 from training.gaussian import capacity_bits
 from wzroi.channel import apply_channel, sample_channel
 from zoo.results.files import RESULTS
@@ -60,7 +60,7 @@ SCHEMES = tuple(
 )
 """Rows of TS 38.214, table 5.1.3.1-1, evenly spread, above the lowest rate of the code's first base graph (1/5)."""
 
-Send = Callable[[int, float, torch.Generator], int]
+CountErrors = Callable[[int, float, torch.Generator], int]
 """(blocks, SNR in dB, generator) -> block errors."""
 
 
@@ -68,7 +68,7 @@ class LinkMissing(ImportError):
     """sionna is not installed; the message says how to get it."""
 
 
-def ldpc_link(scheme: Scheme, symbols: int) -> Send:
+def ldpc_link(scheme: Scheme, symbols: int) -> CountErrors:
     """Code, map, send over AWGN, demap and decode random blocks of ``symbols`` complex uses.
 
     Raises:
@@ -84,23 +84,23 @@ def ldpc_link(scheme: Scheme, symbols: int) -> Send:
     decode = LDPC5GDecoder(encode, num_iter=ITERATIONS, cn_update="boxplus")
     to_symbols, to_llr = Mapper("qam", scheme.order), Demapper("app", "qam", scheme.order)
 
-    def send(blocks: int, snr_db: float, generator: torch.Generator) -> int:
+    def count_errors(blocks: int, snr_db: float, generator: torch.Generator) -> int:
         bits = torch.randint(0, 2, (blocks, size), generator=generator).float()
         channel = sample_channel("awgn", snr_db, blocks, symbols, generator=generator)
         arrived = apply_channel(to_symbols(encode(bits)), channel)
         found: Tensor = decode(to_llr(arrived, channel.noise_power[0]))
         return int((found != bits).any(dim=1).sum())
 
-    return send
+    return count_errors
 
 
-def error_row(send: Send, snr_db: float, blocks: int, seed: int) -> dict[str, int]:
+def error_row(count_errors: CountErrors, snr_db: float, blocks: int, seed: int) -> dict[str, int]:
     """Blocks sent and block errors at one SNR; stops early once ``ENOUGH_ERRORS`` were seen."""
     generator = torch.Generator().manual_seed(seed)
     sent = errors = 0
     while sent < blocks and errors < ENOUGH_ERRORS:
         count = min(CHUNK, blocks - sent)
-        errors += send(count, snr_db, generator)
+        errors += count_errors(count, snr_db, generator)
         sent += count
     return {"blocks": sent, "errors": errors}
 
@@ -111,11 +111,11 @@ def worth_sending(scheme: Scheme, symbols: int, snr_db: float) -> bool:
 
 
 def error_rates(
-    scheme: Scheme, rate: int, blocks: int, seed: int, ledger: Ledger,
-    link: Callable[[Scheme, int], Send] = ldpc_link,
+    scheme: Scheme, rate: int, blocks: int, seed: int, row_cache: RowCache,
+    link: Callable[[Scheme, int], CountErrors] = ldpc_link,
 ) -> list[dict[str, Any]]:
     """A row an SNR, rising; after an SNR without any error the higher ones are not sent (they take over its row)."""
-    symbols, send = VALUES // rate, None
+    symbols, count_errors = VALUES // rate, None
     rows: list[dict[str, Any]] = []
     size = scheme.information(symbols)
     common = {"rate": rate, "scheme": scheme.text, "order": scheme.order, "code_rate": scheme.rate,
@@ -126,26 +126,33 @@ def error_rates(
         elif rows and rows[-1]["blocks"] and not rows[-1]["errors"]:
             found = {"blocks": rows[-1]["blocks"], "errors": 0}
         else:
-            send = send or link(scheme, symbols)
-            found = ledger.row(f"{scheme.text} 1/{rate} {snr_db}", partial(error_row, send, snr_db, blocks, seed))
+            count_errors = count_errors or link(scheme, symbols)
+            found = row_cache.row(
+                f"{scheme.text} 1/{rate} {snr_db}", partial(error_row, count_errors, snr_db, blocks, seed)
+            )
         rows.append({**common, "snr_db": snr_db, **found})
     return rows
 
 
 def link_rows(
-    blocks: int, seed: int, ledger_path: Path, rates: tuple[int, ...] = PAPER_RATES,
-    link: Callable[[Scheme, int], Send] = ldpc_link,
+    blocks: int, seed: int, cache_path: Path, rates: tuple[int, ...] = PAPER_RATES,
+    link: Callable[[Scheme, int], CountErrors] = ldpc_link,
 ) -> dict[str, Any]:
     """All schemes at all rates, as ``link.json`` holds them."""
     about = {
-        "model": "link", **stamp(torch.device("cpu")), "seeds": [seed], "channel": "awgn", "iterations": ITERATIONS,
-        "check_bits": CHECK_BITS, "code": "5G LDPC (3GPP TS 38.212), sionna-no-rt",
+        "model": "link",
+        **provenance(torch.device("cpu")),
+        "seeds": [seed],
+        "channel": "awgn",
+        "iterations": ITERATIONS,
+        "check_bits": CHECK_BITS,
+        "code": "5G LDPC (3GPP TS 38.212), sionna-no-rt",
     }
     del about["split"]  # no picture is sent
-    ledger = Ledger(ledger_path, about | {"blocks": blocks})
+    row_cache = RowCache(cache_path, about | {"blocks": blocks})
     wanted = [(scheme, rate) for rate in rates for scheme in SCHEMES]
-    rows = [row for scheme, rate in wanted for row in error_rates(scheme, rate, blocks, seed, ledger, link)]
-    ledger.close()
+    rows = [row for scheme, rate in wanted for row in error_rates(scheme, rate, blocks, seed, row_cache, link)]
+    row_cache.close()
     return about | {"blocks": blocks, "rows": rows}
 
 

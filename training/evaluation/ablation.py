@@ -20,8 +20,8 @@ from rich.progress import track
 from torch import Tensor
 
 import zoo
-from training.evaluation.results_file import stamp, write_json
-from training.evaluation.row_cache import Ledger
+from training.evaluation.results_file import provenance, write_json
+from training.evaluation.row_cache import RowCache
 from training.evaluation.test_set import TestSet, channel_draw
 from wzroi.channel import ChannelState, apply_channel, sample_channel
 from wzroi.data import DataError, load_split
@@ -57,7 +57,7 @@ PARTS = {
 """Part -> what is switched off."""
 
 
-class Setting(NamedTuple):
+class Condition(NamedTuple):
     """Where a part's worth is measured."""
 
     rate: int
@@ -65,7 +65,7 @@ class Setting(NamedTuple):
     known: bool
 
 
-SETTINGS = (Setting(16, 5.0, True), Setting(16, 5.0, False), Setting(32, 5.0, True), Setting(16, 15.0, True))
+CONDITIONS = (Condition(16, 5.0, True), Condition(16, 5.0, False), Condition(32, 5.0, True), Condition(16, 15.0, True))
 
 
 @contextlib.contextmanager
@@ -114,7 +114,7 @@ def _at_five(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @torch.no_grad()
-def send(
+def reconstruct(
     model: FlexJSCC, pair: Pair, channel: ChannelState, roi: Tensor | None = None, strength: float = 1.0,
     importance: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
@@ -147,20 +147,20 @@ def _value(found: Estimate) -> list[float]:
     return [round(found.mean, 6), round(found.ci95, 6)]
 
 
-def parts_row(model: FlexJSCC, test: TestSet, part: str, setting: Setting, count: int) -> dict[str, Any]:
+def parts_row(model: FlexJSCC, test: TestSet, part: str, condition: Condition, count: int) -> dict[str, Any]:
     """Mean PSNR without a part, and what that costs, with 95 % intervals over images (paired)."""
-    symbols = model.num_symbols(32, 32, 1 / setting.rate)
+    symbols = model.num_symbols(32, 32, 1 / condition.rate)
 
     def measure(pair: Pair, channel: ChannelState, _: Tensor) -> list[Tensor]:
-        place = CROP.placement(32, 32) if setting.known else None
+        place = CROP.placement(32, 32) if condition.known else None
         pair = pair._replace(placement=place)
-        whole = psnr(send(model, pair, channel), pair.source)
+        whole = psnr(reconstruct(model, pair, channel), pair.source)
         with switched_off(model, part):
-            return [whole, psnr(send(model, pair, channel), pair.source)]
+            return [whole, psnr(reconstruct(model, pair, channel), pair.source)]
 
-    whole, without = _per_image(test, count, symbols, setting.snr_db, measure)
+    whole, without = _per_image(test, count, symbols, condition.snr_db, measure)
     return {
-        "part": part, **setting._asdict(), "images": count, "psnr": _value(estimate(without)),
+        "part": part, **condition._asdict(), "images": count, "psnr": _value(estimate(without)),
         "cost": _value(estimate(whole - without)),
     }
 
@@ -178,13 +178,13 @@ def roi_row(model: FlexJSCC, test: TestSet, end: str, strength: float, count: in
         weight = test.roi("source", indices, 0)
         if end == "encoder":
             alone = Pair(pair.source, torch.zeros_like(pair.side))
-            picture = send(model, alone, channel, None, 0.0, weight * strength)
+            picture = reconstruct(model, alone, channel, None, 0.0, weight * strength)
         else:
-            picture = send(model, pair, channel, test.roi("side", indices, 0), strength)
+            picture = reconstruct(model, pair, channel, test.roi("side", indices, 0), strength)
         assert pair.label is not None
         with torch.no_grad():
-            right = (test.judge(picture).argmax(1) == pair.label).float()
-        return [psnr(picture, pair.source), roi_psnr(picture, pair.source, weight), right]
+            correct = (test.judge(picture).argmax(1) == pair.label).float()
+        return [psnr(picture, pair.source), roi_psnr(picture, pair.source, weight), correct]
 
     found = _per_image(test, count, symbols, 5.0, measure)
     names = ("psnr", "roi_psnr", "accuracy")
@@ -197,7 +197,7 @@ def fine_row(model: FlexJSCC, test: TestSet, symbols: int, snr_db: float, known:
 
     def measure(pair: Pair, channel: ChannelState, _: Tensor) -> list[Tensor]:
         pair = pair if known else pair._replace(placement=None)
-        return [psnr(send(model, pair, channel), pair.source)]
+        return [psnr(reconstruct(model, pair, channel), pair.source)]
 
     (values,) = _per_image(test, count, symbols, snr_db, measure)
     return {"symbols": symbols, "snr_db": snr_db, "known": known, "images": count, "psnr": _value(estimate(values))}
@@ -296,22 +296,31 @@ def _stereo_part(name: str, judge: Judge, rate: int, draws: int) -> dict[str, An
     return {"rows": stereo_rows(name, judge, motorcycle(), rate, draws)}
 
 
-def study(name: str, judge_name: str, test: TestSet, ledger: Path, *, count: int, draws: int) -> dict[str, Any]:
+def run_ablation(
+    name: str, judge_name: str, test: TestSet, row_cache: Path, *, count: int, draws: int
+) -> dict[str, Any]:
     """Every study of the flexible network ``name``, as its study file holds them; rows are kept until all are there."""
     model, judge = zoo.load(name, device="cpu"), zoo.load_judge(judge_name, device="cpu")
     if not isinstance(model, FlexJSCC):
         raise ZooError(f"{name} is not a flexible network: name one of wz_roi_flex.*")
     about = {
-        "model": "study", "of": name, "sha256": zoo.describe(name).sha256, **stamp(torch.device("cpu")), "seeds": [0],
-        "judge": judge_name, "judge_sha256": zoo.describe(judge_name).sha256, "channel": "awgn",
-        "pair_source": CROP.name, "reach": Reach.of(32, 32)._asdict(),
+        "model": "study",
+        "of": name,
+        "sha256": zoo.describe(name).sha256,
+        **provenance(torch.device("cpu")),
+        "seeds": [0],
+        "judge": judge_name,
+        "judge_sha256": zoo.describe(judge_name).sha256,
+        "channel": "awgn",
+        "pair_source": CROP.name,
+        "reach": Reach.of(32, 32)._asdict(),
     }
-    kept = Ledger(ledger, about)
+    kept = RowCache(row_cache, about)
     jobs: list[tuple[str, str, Callable[[], Any]]] = []
-    for setting in SETTINGS:
+    for condition in CONDITIONS:
         for part in PARTS:
-            key = f"{part} {setting}"
-            jobs.append(("parts", key, partial(parts_row, model, test, part, setting, count)))
+            key = f"{part} {condition}"
+            jobs.append(("parts", key, partial(parts_row, model, test, part, condition, count)))
     for end in ("decoder", "encoder"):
         for strength in STRENGTHS:
             key = f"{end} {strength}"
@@ -334,7 +343,7 @@ def study(name: str, judge_name: str, test: TestSet, ledger: Path, *, count: int
     return about | found
 
 
-def study_command(
+def ablation_command(
     name: Annotated[str, typer.Argument(help="A flexible network of the zoo.")] = "wz_roi_flex.rec_lite",
     root: Annotated[Path | None, typer.Option(help="Folder of CIFAR-10 (default: $WZROI_DATA).")] = None,
     out: Annotated[Path, typer.Option(help="Folder of the results files.")] = RESULTS,
@@ -348,7 +357,7 @@ def study_command(
         torch.set_num_threads(threads)
     try:
         test = TestSet(load_split("test", root), zoo.load_judge(judge, device="cpu"))
-        found = study(name, judge, test, out / f".study_{name}.rows", count=min(images, len(test)), draws=draws)
+        found = run_ablation(name, judge, test, out / f".study_{name}.rows", count=min(images, len(test)), draws=draws)
     except (DataError, ZooError) as error:
         typer.secho(f"error: {error}", err=True, fg="red")
         raise typer.Exit(2) from error

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from training.evaluation.results_file import stamp, write_json
+from training.evaluation.results_file import provenance, write_json
 from training.recipes import FLEX_TIERS, JUDGES, TIERS
 from wzroi.channel import ChannelState, apply_channel, sample_channel
 from wzroi.config import ARCHITECTURES, FLEXIBLE, TITLES, FlexConfig, ModelConfig
@@ -102,7 +102,7 @@ def gradcam_by_backward(judge: Judge, images: Tensor) -> Tensor:
     return F.interpolate(scaled, size=images.shape[-2:], mode="bilinear", align_corners=False)
 
 
-class Bench:
+class Benchmark:
     """Untrained networks of one tier: time does not depend on the weights."""
 
     def __init__(self, tier: str, device: torch.device, repeats: int) -> None:
@@ -213,15 +213,15 @@ def file_stem(device: torch.device) -> str:
     return "bench" if device.type == "cpu" else f"bench_{device.type}"
 
 
-def bench(tiers: list[str], device: torch.device, repeats: int = 20) -> dict[str, Any]:
+def benchmark(tiers: list[str], device: torch.device, repeats: int = 20) -> dict[str, Any]:
     """Everything, as the results file holds it."""
     found: dict[str, Any] = {
-        "model": file_stem(device), **stamp(device), "threads": torch.get_num_threads(), "rate": RATE,
+        "model": file_stem(device), **provenance(device), "threads": torch.get_num_threads(), "rate": RATE,
         "repeats": repeats, "sizes": [], "stages": [], "steps": {}, "roi": {}, "metrics": metric_times(device, repeats),
     }
     del found["split"]
     for tier in tiers:
-        one = Bench(tier, device, repeats)
+        one = Benchmark(tier, device, repeats)
         found["sizes"] += [one.size(name, rate) for rate in PAPER_RATES for name in (*ARCHITECTURES, *FLEXIBLE)]
         found["stages"] += [one.stages(name) for name in (*ARCHITECTURES, *FLEXIBLE)]
         found["steps"][tier], found["roi"][tier] = one.step(), one.roi_ways()
@@ -236,7 +236,7 @@ def _rounded(values: Any) -> Any:
     return round(values, 3) if isinstance(values, float) else values
 
 
-def show(found: dict[str, Any], console: Console) -> None:
+def print_tables(found: dict[str, Any], console: Console) -> None:
     """Print the tables."""
     columns = ("encode", "channel", "roi", "side", "decode", "judge")
     table = Table(title=f"{found['device']}, {found['threads']} threads, rho 1/{found['rate']}")
@@ -257,7 +257,7 @@ def show(found: dict[str, Any], console: Console) -> None:
         )
 
 
-def bench_command(
+def benchmark_command(
     tiers: Annotated[list[str] | None, typer.Option("--tier", help="lite, paper (default: both).")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cuda" if torch.cuda.is_available() else "cpu",
     threads: Annotated[int, typer.Option(help="CPU threads; 0 leaves torch's default.")] = 0,
@@ -274,6 +274,6 @@ def bench_command(
     if unknown := sorted(set(chosen) - set(TIERS)):
         typer.secho(f"error: unknown tier {unknown[0]!r}; there are {', '.join(TIERS)}", err=True, fg="red")
         raise typer.Exit(2)
-    found = bench(chosen, torch.device(device), repeats)
-    show(found, Console(width=160))
+    found = benchmark(chosen, torch.device(device), repeats)
+    print_tables(found, Console(width=160))
     write_json(out / f"{found['model']}.json", found)

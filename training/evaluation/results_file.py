@@ -18,7 +18,7 @@ from training.fit.loop import write_atomically
 from training.fit.runs import code_commit
 
 
-def stamp(device: torch.device) -> dict[str, Any]:
+def provenance(device: torch.device) -> dict[str, Any]:
     """What every results file says about its making."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     versions = {"python": platform.python_version(), "torch": torch.__version__}
@@ -28,7 +28,7 @@ def stamp(device: torch.device) -> dict[str, Any]:
 def header(network: Network, test: TestSet, judge_name: str, plan: Plan, channel: str) -> dict[str, Any]:
     """What a network's results file says beside its rows."""
     return {
-        "model": str(network.name), "config": network.model.config.to_dict(), **stamp(test.device),
+        "model": str(network.name), "config": network.model.config.to_dict(), **provenance(test.device),
         "weights_sha256": network.sha256, "images": len(test), "seeds": [plan.seed], "draws": plan.draws,
         "roi_origin": network.roi_origin, "pair_source": test.pairs.name, "channel": channel, "judge": judge_name,
     }

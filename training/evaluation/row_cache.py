@@ -10,7 +10,7 @@ from typing import Any
 Row = dict[str, Any]
 
 
-class Ledger:
+class RowCache:
     """A file of JSON lines beside a results file: first what the rows depend on, then a row a line.
 
     Args:

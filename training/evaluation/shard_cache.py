@@ -1,4 +1,4 @@
-"""Parts of a long measurement, each kept as it is done: a command goes on where it stopped, several share the work."""
+"""Shards of a long measurement, each stored once it is done, so that commands can resume and share the work."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from training.fit.loop import write_atomically
 
 
-class Parts:
+class ShardCache:
     """A folder of measured parts, a safetensors file each.
 
     Args:

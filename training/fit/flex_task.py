@@ -69,7 +69,7 @@ def reduced_regression(gaussian: Gaussian, rank: int) -> tuple[Tensor, Tensor]:
     return regression.T @ vectors, vectors.T
 
 
-class Setting(NamedTuple):
+class BatchSetup(NamedTuple):
     """What a batch is trained on."""
 
     channel: ChannelState
@@ -139,16 +139,16 @@ class FlexTask:
             loss = loss + self.tier.trade_off * F.cross_entropy(self.judge(output), labels)
         return loss
 
-    def _draw(self, batch: int, generator: torch.Generator, device: torch.device) -> Setting:
+    def _draw(self, batch: int, generator: torch.Generator, device: torch.device) -> BatchSetup:
         draws = torch.rand(3, generator=generator, device=generator.device).tolist()
         each = min(HIGHEST, int(LOWEST * (HIGHEST / LOWEST) ** draws[0] * 1.02))
         low, high = SNRS
         snr = low + (high - low) * torch.rand(batch, generator=generator, device=generator.device)
         channel = sample_channel("awgn", snr, batch, each, generator=generator, device=device)
         if draws[1] < KNOWN_CROP_SHARE:
-            return Setting(channel, self.pair_source.placement(32, 32), None)
+            return BatchSetup(channel, self.pair_source.placement(32, 32), None)
         fed_back = draws[2] < FEEDBACK_SHARE
-        return Setting(channel, None, importance_maps(batch, 32, generator, device) if fed_back else None)
+        return BatchSetup(channel, None, importance_maps(batch, 32, generator, device) if fed_back else None)
 
     @torch.no_grad()
     def validate(self, model: nn.Module, images: int | None = None) -> dict[str, float]:
@@ -181,8 +181,8 @@ class FlexTask:
     def _accuracy(self, images: int | None) -> float:
         assert self.judge is not None  # the caller asked
         outputs = self._outputs(images, 16, self.pair_source.placement(32, 32), 1.0)
-        right = torch.cat([self.judge(part).argmax(1) for part in outputs])
-        return (right == self.validation.labels[:images]).float().mean().item()
+        correct = torch.cat([self.judge(part).argmax(1) for part in outputs])
+        return (correct == self.validation.labels[:images]).float().mean().item()
 
 
 def _share(channel: ChannelState, share: slice) -> ChannelState:

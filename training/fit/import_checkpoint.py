@@ -16,7 +16,7 @@ from zoo.loading import find
 from zoo.store.verified import load_from
 
 
-def adopt(name: str, runs: Path) -> bool:
+def import_checkpoint(name: str, runs: Path) -> bool:
     """Write ``runs/<name>`` from the zoo's checkpoint; an existing finished run is left alone.
 
     A ``task`` network then starts from that ``rec`` network, or a link network trains under that judge. The weights
@@ -43,14 +43,14 @@ def adopt(name: str, runs: Path) -> bool:
     return True
 
 
-def adopt_command(
+def import_command(
     names: Annotated[list[str], typer.Argument(help="Checkpoints of the zoo, e.g. resnet_lite.cifar10.")],
     runs: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs"),
 ) -> None:
     """Take the zoo's checkpoints as finished runs: others start from them without training them again."""
     for name in names:
         try:
-            written = adopt(name, runs)
+            written = import_checkpoint(name, runs)
         except ZooError as error:
             typer.secho(f"error: {error}", err=True, fg="red")
             raise typer.Exit(2) from error

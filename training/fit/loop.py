@@ -123,16 +123,16 @@ class Run:
     """A training run and how far it has come: model, optimisers, averaged weights, step, time spent.
 
     Args:
-        mark: what must be equal for a saved state to be resumed (recipe, seed, name), as text.
+        identity: what must be equal for a saved state to be resumed (recipe, seed, name), as text.
 
     Attributes:
         wall_s, core_s: seconds, and seconds of processor cores, that led to the saved state, over all starts.
     """
 
     def __init__(
-        self, task: Task, schedule: Schedule, folder: Path, seed: int, mark: str, accelerator: Accelerator
+        self, task: Task, schedule: Schedule, folder: Path, seed: int, identity: str, accelerator: Accelerator
     ) -> None:
-        self.task, self.schedule, self.folder, self.seed, self.mark = task, schedule, folder, seed, mark
+        self.task, self.schedule, self.folder, self.seed, self.identity = task, schedule, folder, seed, identity
         self.accelerator, self.device = accelerator, accelerator.device
         self.steps = total_steps(schedule, task.examples)
         self.share = _share(schedule.batch, task.examples, accelerator)
@@ -188,7 +188,7 @@ class Run:
         if not self.accelerator.is_main_process:
             return
         self._take_time()
-        meta = {"step": str(self.step), "stamp": self.mark, "wall_s": f"{self.wall_s}", "core_s": f"{self.core_s}"}
+        meta = {"step": str(self.step), "stamp": self.identity, "wall_s": f"{self.wall_s}", "core_s": f"{self.core_s}"}
         tensors = self._pack()
         write_atomically(self.folder / STATE, lambda path: save_file(tensors, path, metadata=meta))
 
@@ -220,7 +220,7 @@ class Run:
         path = self.folder / STATE
         with safe_open(path, "pt") as state:
             meta = state.metadata()
-            if meta["stamp"] != self.mark:
+            if meta["stamp"] != self.identity:
                 raise ResumeError(f"{path} is of another recipe or seed: remove it, or name other --runs")
             tensors = {key: state.get_tensor(key) for key in state.keys()}  # noqa: SIM118 (safe_open is no mapping)
         self.model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
@@ -302,7 +302,7 @@ def fit(
     folder: Path,
     *,
     seed: int,
-    stamp: dict[str, Any],
+    identity: dict[str, Any],
     accelerator: Accelerator,
     compiled: bool = False,
     max_steps: int | None = None,
@@ -313,7 +313,7 @@ def fit(
     """Train ``task.model`` in place until the schedule ends; resume from ``folder``.
 
     Args:
-        stamp: what must be equal for a saved state to be resumed (recipe, seed, name).
+        identity: what must be equal for a saved state to be resumed (recipe, seed, name).
         max_steps: stop after so many steps of the whole schedule (for tests); the schedule itself is unchanged.
         save_every_s: seconds between saved states: what a kill can lose.
         log_every: steps between lines of the log; an epoch ends with one in any case.
@@ -326,7 +326,7 @@ def fit(
         ResumeError: when the folder holds the state of another recipe or seed.
         BatchError: when the batch does not divide among the processes, or is larger than the training set.
     """
-    run = Run(task, schedule, folder, seed, json.dumps(stamp, sort_keys=True), accelerator)
+    run = Run(task, schedule, folder, seed, json.dumps(identity, sort_keys=True), accelerator)
     run.prepare(compiled)
     last = run.steps if max_steps is None else min(run.steps, max_steps)
     every = max(1, min(task.examples // schedule.batch, log_every))

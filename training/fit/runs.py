@@ -156,11 +156,11 @@ def train_judge(
         if recipe.received_share:
             received, shown = _reconstructions(runs, data["train"], accelerator.device)
         task = JudgeTask(recipe, data["train"], data["validation"], received)
-        stamp = {"name": name, "seed": seed, "recipe": asdict(recipe)} | shown | _rehearsal_mark(rehearse)
-        if not fit(task, recipe.schedule, folder, seed=seed, stamp=stamp, accelerator=accelerator, **options):
+        identity = {"name": name, "seed": seed, "recipe": asdict(recipe)} | shown | _rehearsal_mark(rehearse)
+        if not fit(task, recipe.schedule, folder, seed=seed, identity=identity, accelerator=accelerator, **options):
             return False
         measured = judge_accuracy(task.model, data["validation"], task.pair_source)
-        _finish(folder, task.model, stamp | {"validation": measured}, accelerator)
+        _finish(folder, task.model, identity | {"validation": measured}, accelerator)
     return True
 
 
@@ -232,13 +232,18 @@ def train_link(
         task = LinkTask(name, tier, data["train"], data["validation"], network, runs / tier.judge / "roi")
         if twin is not None:
             start_from(task.network, load_file(twin))
-        stamp = {"name": str(name), "seed": seed, "schedule": asdict(schedule), "config": task.network.config.to_dict()}
+        identity = {
+            "name": str(name),
+            "seed": seed,
+            "schedule": asdict(schedule),
+            "config": task.network.config.to_dict(),
+        }
         trade_off = tier.trade_off if name.stage == "task" else 0.0
-        stamp |= {"snr_db": tier.snr_db, "trade_off": trade_off, "judge": tier.judge} | _rehearsal_mark(rehearse)
-        if not fit(task, schedule, folder, seed=seed, stamp=stamp, accelerator=accelerator, **options):
+        identity |= {"snr_db": tier.snr_db, "trade_off": trade_off, "judge": tier.judge} | _rehearsal_mark(rehearse)
+        if not fit(task, schedule, folder, seed=seed, identity=identity, accelerator=accelerator, **options):
             return False
         measured = task.validate(task.model)
-        _finish(folder, task.model, stamp | {"recipe_name": recipe, "validation": measured}, accelerator)
+        _finish(folder, task.model, identity | {"recipe_name": recipe, "validation": measured}, accelerator)
     return True
 
 
@@ -275,13 +280,13 @@ def train_flex(
         start = load_file(twin) if twin is not None else None
         store = runs / tier.judge / "roi"
         task = FlexTask(tier, data["train"], data["validation"], network, task=is_task, store=store, start=start)
-        stamp = {"name": str(name), "seed": seed, "schedule": asdict(schedule), "config": tier.config.to_dict()}
+        identity = {"name": str(name), "seed": seed, "schedule": asdict(schedule), "config": tier.config.to_dict()}
         trade_off = tier.trade_off if is_task else 0.0
-        stamp |= {"snr_db": list(SNRS), "trade_off": trade_off, "judge": tier.judge} | _rehearsal_mark(rehearse)
-        if not fit(task, schedule, folder, seed=seed, stamp=stamp, accelerator=accelerator, **options):
+        identity |= {"snr_db": list(SNRS), "trade_off": trade_off, "judge": tier.judge} | _rehearsal_mark(rehearse)
+        if not fit(task, schedule, folder, seed=seed, identity=identity, accelerator=accelerator, **options):
             return False
         measured = task.validate(task.model)
-        _finish(folder, task.model, stamp | {"validation": measured}, accelerator)
+        _finish(folder, task.model, identity | {"validation": measured}, accelerator)
     return True
 
 

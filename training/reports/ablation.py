@@ -80,7 +80,7 @@ def _family(name: str) -> str:
     return name.replace("_r16", "").replace("_r32", "")
 
 
-def study_tables(folder: Path) -> list[Table]:
+def ablation_tables(folder: Path) -> list[Table]:
     """Every study of the folder; nothing where there is none."""
     studies = [read(path.stem, folder) for path in sorted(folder.glob("study_*.json"))]
     return [table(study) for study in studies if study for table in (parts_table, roi_table, stereo_table)]

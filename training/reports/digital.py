@@ -33,7 +33,7 @@ def digital_tables(folder: Path) -> list[Table]:
 
 
 def _psnr(row: Row | None) -> str:
-    return "–" if row is None else data.Value(row["psnr_mean"], row["psnr_ci95"]).show("psnr")
+    return "–" if row is None else data.Value(row["psnr_mean"], row["psnr_ci95"]).to_text("psnr")
 
 
 def _capacity(rows: Found) -> list[Table]:
@@ -83,7 +83,7 @@ def _link(rows: Found) -> list[Table]:
         cells = [f"1/{rate}, {snr_db:g} dB"]
         for key in ("link", "link_fixed"):
             row = rows.get((key, rate, snr_db))
-            cells += ["–" if row is None else show(row) for show in CHOSEN.values()]
+            cells += ["–" if row is None else cell(row) for cell in CHOSEN.values()]
             if key == "link":
                 cells += [_psnr(rows.get((other, rate, snr_db))) for other in BESIDE]
         lines.append(cells)

@@ -22,7 +22,7 @@ FLEX_SNRS = (-5.0, 0.0, 5.0, 9.0, 15.0, 20.0)
 
 def shown(found: Results, metric: str, snr_db: float, control: str = "") -> str:
     value = found.at(metric, snr_db, control)
-    return "–" if value is None else value.show(metric)
+    return "–" if value is None else value.to_text(metric)
 
 
 KINDS = [(name, oracle) for name in ARCHITECTURES for oracle in (False, True)] + [(name, False) for name in FLEXIBLE]
@@ -81,7 +81,7 @@ def _baselines(tier: Tier, rate: int, folder: Path) -> Iterator[list[str]]:
 
         def read(metric: str, snr_db: float, name: str = name) -> str:
             value = dict(data.scheme(rate, name, metric, tier, folder)).get(snr_db)
-            return "–" if value is None else value.show(metric)
+            return "–" if value is None else value.to_text(metric)
 
         if set((cells := _cells(title, read))[1:]) != {"–"}:
             yield [*cells, *NO_COSTS]

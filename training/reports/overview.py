@@ -77,7 +77,7 @@ def _rows(lines: Iterator[tuple[str, Read]]) -> list[list[str]]:
     for title, read in lines:
         found = [(metric, read(metric, rate)) for metric in COLUMNS for rate in PAPER_RATES]
         if any(value is not None for _, value in found):
-            rows.append([title, *("–" if value is None else value.show(metric) for metric, value in found)])
+            rows.append([title, *("–" if value is None else value.to_text(metric) for metric, value in found)])
     return rows
 
 

@@ -65,7 +65,7 @@ class Difference(NamedTuple):
         """1 or -1 where the interval excludes zero, else 0."""
         return 0 if abs(self.mean) <= self.ci95 else int(math.copysign(1, self.mean))
 
-    def show(self) -> str:
+    def to_text(self) -> str:
         """``+0.31 ± 0.02 dB``."""
         kind = METRICS[self.metric]
         unit = {"accuracy": " points", "ssim": ""}.get(self.metric, " dB")
@@ -239,14 +239,14 @@ class Finding(NamedTuple):
     evidence: dict[int, Difference]
     oracle: Mapping[int, Difference] = MappingProxyType({})
 
-    def show(self) -> str:
+    def to_text(self) -> str:
         """The evidence in a line: ``1/32: +0.31 ± 0.02 dB · 1/16: ...``."""
         text = _line(self.evidence)
         return f"{text}; with the oracle {_line(self.oracle)}" if self.oracle else text
 
 
 def _line(evidence: Mapping[int, Difference]) -> str:
-    return " · ".join(f"1/{rate}: {found.show()}" for rate, found in evidence.items())
+    return " · ".join(f"1/{rate}: {found.to_text()}" for rate, found in evidence.items())
 
 
 def _compare(claim: Claim, tier: Tier, folder: Path, first: Sequence[Side]) -> dict[int, Difference]:

@@ -24,7 +24,7 @@ def _cells(title: str, read: Read) -> Cells | None:
     found = {metric: read(metric) for metric in COLUMNS}
     if all(value is None for value in found.values()):
         return None
-    return title, *("–" if value is None else value.show(metric) for metric, value in found.items())
+    return title, *("–" if value is None else value.to_text(metric) for metric, value in found.items())
 
 
 def _rate(name: ModelName) -> int:

@@ -21,7 +21,7 @@ COLOURS = dict(zip((*ARCHITECTURES, *FLEXIBLE), VARIANT_COLOURS, strict=False))
 GREY = "#6b7280"
 
 
-class Setting(NamedTuple):
+class OperatingPoint(NamedTuple):
     """Where the explorer shows a point: bandwidth ratio ``1/rate``, SNR, a network (or none in particular), its ROI."""
 
     rate: int
@@ -35,7 +35,7 @@ class Point(NamedTuple):
 
     x: float
     value: Value
-    setting: Setting | None = None
+    operating_point: OperatingPoint | None = None
 
 
 class Series(NamedTuple):
@@ -110,14 +110,16 @@ def _drawn(series: Iterable[Series]) -> list[Series]:
 
 
 def _along_snr(curve: Curve, rate: int, model: str = "", roi: str = "side") -> list[Point]:
-    return [Point(snr_db, value, Setting(rate, snr_db, model, roi)) for snr_db, value in curve]
+    return [Point(snr_db, value, OperatingPoint(rate, snr_db, model, roi)) for snr_db, value in curve]
 
 
 def _along_rate(curve_of: Found, snr_db: float, model_of: Callable[[int], str] = lambda rate: "") -> list[Point]:
     """The rates at which there is a value at this SNR."""
     found = [(rate, dict(curve_of(rate)).get(snr_db)) for rate in MEASURED]
     return [
-        Point(1 / rate, value, Setting(rate, snr_db, model_of(rate))) for rate, value in found if value is not None
+        Point(1 / rate, value, OperatingPoint(rate, snr_db, model_of(rate)))
+        for rate, value in found
+        if value is not None
     ]
 
 
@@ -248,6 +250,6 @@ def to_csv(series: Sequence[Series], metric: str, x_name: str) -> str:
     for one in series:
         for point in one.points:
             half = "" if point.value.ci95 is None else point.value.ci95
-            model = point.setting.model if point.setting else ""
+            model = point.operating_point.model if point.operating_point else ""
             writer.writerow([one.title, one.kind, model, f"{point.x:.6g}", point.value.mean, half])
     return text.getvalue()

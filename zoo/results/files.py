@@ -33,7 +33,7 @@ class Value(NamedTuple):
     mean: float
     ci95: float | None
 
-    def show(self, metric: str) -> str:
+    def to_text(self, metric: str) -> str:
         """As tables print it: ``23.41 ± 0.07``."""
         kind = METRICS[metric]
         mean = f"{self.mean * kind.scale:.{kind.digits}f}"

@@ -25,7 +25,7 @@ def _place(x: float, rates: bool) -> str:
 
 def _told(series: Series, point: Point, metric: str, rates: bool) -> str:
     """What hovering shows: whose point, where, and the value with its interval."""
-    return f"<b>{series.title}</b><br>{_place(point.x, rates)}: {point.value.show(metric)}"
+    return f"<b>{series.title}</b><br>{_place(point.x, rates)}: {point.value.to_text(metric)}"
 
 
 def _style(series: Series) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def add_series(figure: Figure, series: Series, metric: str, rates: bool) -> None
         x=[point.x for point in series.points], y=[point.value.mean * scale for point in series.points],
         name=series.title, **_style(series),
         error_y={"type": "data", "array": halves, "thickness": 1, "width": 3} if any(halves) else None,
-        customdata=[list(point.setting) if point.setting else [] for point in series.points],
+        customdata=[list(point.operating_point) if point.operating_point else [] for point in series.points],
         text=[_told(series, point, metric, rates) for point in series.points], hovertemplate="%{text}<extra></extra>",
     )
 

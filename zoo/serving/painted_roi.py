@@ -26,8 +26,10 @@ def is_painted(origin: str) -> bool:
 def check(digits: str) -> str:
     """The digits of a grid, row by row; raises RequestError saying what they must be."""
     if len(digits) != SIDE * SIDE or not set(digits) <= set("0123"):
-        raise RequestError(f"a painted map is {SIDE * SIDE} digits from 0 to {LEVELS}, row by row of a {SIDE}x{SIDE} grid, "
-                       f"not {digits[:20]!r}")
+        raise RequestError(
+            f"a painted map is {SIDE * SIDE} digits from 0 to {LEVELS}, row by row of a {SIDE}x{SIDE} grid, "
+            f"not {digits[:20]!r}"
+        )
     return digits
 
 

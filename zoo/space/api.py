@@ -110,7 +110,11 @@ def transmit(
     entry = entry_from(pair, picture, right, size)
     name = engine.known_model(model)
     request = Request(snr_db, channel, roi, seed, _rate_for([name], rho)).checked()  # type: ignore[arg-type]
-    sent = engine.send(entry, name, request) if engine.is_lite(name) else engine.send_on_gpu(entry, [name], request)[0]
+    sent = (
+        engine.transmit_pair(entry, name, request)
+        if engine.is_lite(name)
+        else engine.transmit_on_gpu(entry, [name], request)[0]
+    )
     figures = {**request.to_dict(), "pair": entry.key, "pair_source": entry.source, "label": entry.label}
     return images.to_pixels(sent.report.reconstruction[0]), {**engine.numbers(sent), **figures}
 

@@ -101,7 +101,9 @@ def judge_of(model: str, device: str = "cpu") -> Judge | None:
 def roi_of(entry: PairEntry, judge: Judge, request: Request) -> Tensor:
     """The ROI map M ``[1, 1, H, W]`` of a pair, on the judge's device."""
     if request.roi == "source+label" and entry.label is None:
-        raise RequestError("the oracle map needs the true class, which an upload does not have: choose another ROI origin")
+        raise RequestError(
+            "the oracle map needs the true class, which an upload does not have: choose another ROI origin"
+        )
     pair = with_neighbour(entry) if request.roi == "shuffled" else entry.pair
     generator = torch.Generator().manual_seed(request.seed)
     return roi_map(judge, pair.to(judge.head.weight.device), request.roi, generator=generator)[:1]
@@ -122,7 +124,9 @@ def _prepared(entry: PairEntry, model: str, request: Request) -> tuple[Transmiss
 def _prepare(model: str, entry: PairEntry, roi: Tensor | None, judge: Judge | None, device: str) -> Transmission:
     linked = network(model, device)
     if linked.config.uses_roi and roi is None:
-        raise RequestError(f"{model} is guided by an ROI map, and the zoo has no judge to make one: choose another variant")
+        raise RequestError(
+            f"{model} is guided by an ROI map, and the zoo has no judge to make one: choose another variant"
+        )
     return prepare(linked, entry.pair.to(device), roi, judge)
 
 
@@ -136,7 +140,7 @@ class Sent(NamedTuple):
     roi: Tensor | None
 
 
-def send(entry: PairEntry, model: str, request: Request) -> Sent:
+def transmit_pair(entry: PairEntry, model: str, request: Request) -> Sent:
     """Send a pair through a link on the CPU: the numbers of ``wzroi.run_link`` with the same seed."""
     request, linked = request.checked(), network(known_model(model))
     ready, roi = _prepared(entry, model, request)
@@ -146,8 +150,8 @@ def send(entry: PairEntry, model: str, request: Request) -> Sent:
     return Sent(model, title_of(model), channel.symbols, finish(linked, ready, channel, judge_of(model)), roi)
 
 
-def _send_anywhere(entry: PairEntry, models: Sequence[str], request: Request, device: str) -> list[Sent]:
-    """``send`` on a lent device; results come back to the CPU."""
+def _transmit_on(entry: PairEntry, models: Sequence[str], request: Request, device: str) -> list[Sent]:
+    """``transmit_pair`` on a lent device; results come back to the CPU."""
     done = []
     for model in models:
         linked, judge = network(model, device), judge_of(model, device)
@@ -162,9 +166,9 @@ def _send_anywhere(entry: PairEntry, models: Sequence[str], request: Request, de
 
 
 @on_gpu(15)
-def send_on_gpu(entry: PairEntry, models: Sequence[str], request: Request) -> list[Sent]:
+def transmit_on_gpu(entry: PairEntry, models: Sequence[str], request: Request) -> list[Sent]:
     """Send a pair through paper-size networks, on a GPU where the host lends one."""
-    return _send_anywhere(entry, [known_model(model) for model in models], request.checked(), lent_device())
+    return _transmit_on(entry, [known_model(model) for model in models], request.checked(), lent_device())
 
 
 def paste(entry: PairEntry, sent: Sent) -> Sent:
@@ -268,6 +272,6 @@ def _row(snr_db: float, report: LinkReport, label: int | None) -> dict[str, Any]
     for key, value in values.items():
         row |= {f"{key}_mean": finite(value.mean), f"{key}_ci95": finite(value.ci95)}
     if report.logits is not None and label is not None:
-        right = estimate((report.logits.argmax(dim=1) == label).float())
-        row |= {"accuracy": finite(right.mean), "accuracy_ci95": finite(right.ci95)}
+        correct = estimate((report.logits.argmax(dim=1) == label).float())
+        row |= {"accuracy": finite(correct.mean), "accuracy_ci95": finite(correct.ci95)}
     return row

@@ -68,7 +68,7 @@ MARK_JS = """pair => document.querySelectorAll('.wz-thumbs button').forEach(
 EAGER_JS = "() => document.querySelectorAll('.wz-slider img').forEach(image => { image.loading = 'eager'; })"
 """Gradio loads the compared pictures when they come into view, from a height of zero: the page would jump."""
 
-METRICS = {"PSNR": "psnr", "SSIM": "ssim", "ROI-PSNR": "roi_psnr", "accuracy": "accuracy"}
+METRIC_KEYS = {"PSNR": "psnr", "SSIM": "ssim", "ROI-PSNR": "roi_psnr", "accuracy": "accuracy"}
 
 ORIGIN_LABELS = {
     "x_side, top class (a receiver's)": "side",
@@ -137,7 +137,7 @@ def rate_at(position: float) -> Fraction:
     return known[min(max(int(position), 1), len(known)) - 1]
 
 
-class Setting(NamedTuple):
+class CheckedControls(NamedTuple):
     """What the controls say, checked: the pair, how to send it, 1/rho."""
 
     entry: PairEntry
@@ -145,11 +145,11 @@ class Setting(NamedTuple):
     rate: Fraction
 
 
-def setting(now: Values) -> Setting:
+def checked_controls(now: Values) -> CheckedControls:
     """Read the controls' values; raises PictureError or RequestError with a sentence for the visitor."""
     seed = -1 if now.seed is None else now.seed
     request = Request(now.snr, now.channel, now.roi, seed, rate_at(now.rate)).checked()
-    return Setting(entry_from(now.pair, now.picture, now.right, now.size), request, rate_at(now.rate))
+    return CheckedControls(entry_from(now.pair, now.picture, now.right, now.size), request, rate_at(now.rate))
 
 
 def _control(entry: PairEntry, sents: Sequence[Sent]) -> Sent | None:
@@ -165,13 +165,13 @@ def _picture(which: str, entry: PairEntry, sents: Mapping[str, Sent]) -> images.
 
 
 @sentences
-def show(*values: Any) -> tuple[str, Any]:
+def on_controls(*values: Any) -> tuple[str, Any]:
     """One answer to the controls: the row of cards, and the two pictures to compare."""
     now = Values(*values)
-    entry, request, rate = setting(now)
+    entry, request, rate = checked_controls(now)
     wanted = {*now.chosen, now.before, now.after}
     names = {v.id: v.names[rate] for v in engine.variants() if v.id in wanted and rate in v.names}
-    sents = {key: engine.send(entry, name, request) for key, name in names.items()}
+    sents = {key: engine.transmit_pair(entry, name, request) for key, name in names.items()}
     shown = [sent for key, sent in sents.items() if key in now.chosen]
     before, after = _picture(now.before, entry, sents), _picture(now.after, entry, sents)
     pair = None if before is None or after is None else (before, after)
@@ -179,37 +179,39 @@ def show(*values: Any) -> tuple[str, Any]:
 
 
 @sentences
-def show_sweep(metric: str, *values: Any) -> Any:
+def on_sweep(metric: str, *values: Any) -> Any:
     """Curves over SNR of the present picture, with a 95 % interval over the channel's draws."""
     now = Values(*values)
-    entry, request, rate = setting(now)
+    entry, request, rate = checked_controls(now)
     models = chosen_models(now.chosen, rate)
     engine.check_sweep(entry, models, SWEEP_SNRS, DRAWS)
     rows = engine.sweep(entry, models, list(SWEEP_SNRS), DRAWS, request)
     curves = [plots.Curve(engine.title_of(model), rows[model]) for model in models]
-    return plots.sweep_figure(curves, METRICS[metric], snr_db=request.snr_db)
+    return plots.sweep_figure(curves, METRIC_KEYS[metric], snr_db=request.snr_db)
 
 
 @sentences
-def show_published(metric: str, *values: Any) -> Any:
+def on_published(metric: str, *values: Any) -> Any:
     """Curves on the CIFAR-10 test set, from the results files that travel with the zoo."""
     now = Values(*values)
     rate = rate_at(now.rate)
     measured = {model: results(model, RESULTS, rate) for model in chosen_models(now.chosen, rate)}
     curves = [plots.Curve(engine.title_of(model), found.rows) for model, found in measured.items() if found]
     if not curves:
-        raise RequestError("no results on the test set travel with these variants: choose others, or sweep this picture")
-    return plots.sweep_figure(curves, METRICS[metric], snr_db=now.snr)
+        raise RequestError(
+            "no results on the test set travel with these variants: choose others, or sweep this picture"
+        )
+    return plots.sweep_figure(curves, METRIC_KEYS[metric], snr_db=now.snr)
 
 
 @sentences
-def show_paper(*values: Any) -> str:
+def on_paper(*values: Any) -> str:
     """The present picture through every paper-size network of the present rate."""
-    entry, request, rate = setting(Values(*values))
+    entry, request, rate = checked_controls(Values(*values))
     models = chosen_models([v.id for v in engine.variants() if not v.lite], rate)
     if not models:
         raise RequestError(f"no paper-size network has the bandwidth ratio {rho_text(rate)}: move the bandwidth ratio")
-    return cards.strip(entry, engine.send_on_gpu(entry, models, request), None, request.roi)
+    return cards.strip(entry, engine.transmit_on_gpu(entry, models, request), None, request.roi)
 
 
 def pick(event: gr.EventData) -> tuple[str, None, None]:
@@ -267,7 +269,7 @@ def build() -> gr.Blocks:
     with gr.Blocks(title="WZ-ROI", analytics_enabled=False, delete_cache=(600, 3600)) as demo:
         gr.Markdown(INTRO)
         if known:
-            _page(controls(known))
+            _build_widgets(controls(known))
         else:
             gr.Markdown(EMPTY)
         gr.Markdown(f"{hardware()} Pictures that you send are deleted within two hours.")
@@ -276,12 +278,12 @@ def build() -> gr.Blocks:
     return demo.queue(max_size=QUEUE_SIZE, default_concurrency_limit=LIVE_LIMIT)
 
 
-def _page(now: Controls) -> None:
+def _build_widgets(now: Controls) -> None:
     _choose_pair(now)
     with gr.Row():
         now["snr"].render()
         now["rate"].render()
-    first = show(*(control.value for control in now.values()))
+    first = on_controls(*(control.value for control in now.values()))
     strip = gr.HTML(first[0], elem_classes="wz-strip", padding=False)
     with gr.Row():
         with gr.Column(min_width=320):
@@ -291,7 +293,7 @@ def _page(now: Controls) -> None:
     live: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "always_last"}
     shared: dict[str, Any] = {"concurrency_limit": LIVE_LIMIT, "concurrency_id": "live"}
     changes = [control.change for control in now.values()]
-    gr.on(changes, show, [*now.values()], [strip, slider], **live, **shared)
+    gr.on(changes, on_controls, [*now.values()], [strip, slider], **live, **shared)
     now["rate"].change(rate_heading_update, now["rate"], now["rate"], queue=False, **live)
     _curves(now, live)
     _paper(now, live)
@@ -343,13 +345,13 @@ def _options(now: Controls) -> None:
 def _curves(now: Controls, live: dict[str, Any]) -> None:
     with gr.Accordion("Curves over SNR", open=False):
         with gr.Row():
-            metric = gr.Dropdown([*METRICS], value="PSNR", label="Metric", min_width=120)
+            metric = gr.Dropdown([*METRIC_KEYS], value="PSNR", label="Metric", min_width=120)
             mine = gr.Button(f"Sweep this picture ({DRAWS} draws a point)", variant="primary", min_width=160)
             published = gr.Button("CIFAR-10 test set", min_width=160)
         plot = gr.Plot(show_label=False)
     asked = {**live, "trigger_mode": "once", "show_progress": "minimal"}
-    mine.click(show_sweep, [metric, *now.values()], plot, **asked, concurrency_limit=1, concurrency_id="sweep")
-    published.click(show_published, [metric, *now.values()], plot, **asked)
+    mine.click(on_sweep, [metric, *now.values()], plot, **asked, concurrency_limit=1, concurrency_id="sweep")
+    published.click(on_published, [metric, *now.values()], plot, **asked)
 
 
 def _paper(now: Controls, live: dict[str, Any]) -> None:
@@ -360,7 +362,7 @@ def _paper(now: Controls, live: dict[str, Any]) -> None:
         button = gr.Button("Send this picture through them", variant="primary")
         strip = gr.HTML(padding=False)
     asked = {**live, "trigger_mode": "once", "show_progress": "minimal"}
-    button.click(show_paper, [*now.values()], strip, **asked, concurrency_limit=1, concurrency_id="sweep")
+    button.click(on_paper, [*now.values()], strip, **asked, concurrency_limit=1, concurrency_id="sweep")
 
 
 def rate_heading_update(position: float) -> Any:

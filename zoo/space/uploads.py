@@ -30,7 +30,9 @@ def upload_entry(left: bytes, right: bytes | None, longer: int) -> PairEntry:
         RequestError: another working size.
     """
     if longer not in SIZES:
-        raise RequestError(f"the working size must be one of {', '.join(map(str, SIZES))} pixels, not {str(longer)[:20]}")
+        raise RequestError(
+            f"the working size must be one of {', '.join(map(str, SIZES))} pixels, not {str(longer)[:20]}"
+        )
     blobs = [left] if right is None else [left, right]
     names = ["the picture"] if right is None else ["the left picture", "the right picture"]
     digest = "-".join(hashlib.sha256(blob).hexdigest()[:32] for blob in blobs)

@@ -28,7 +28,7 @@ SNR_DB = 5.0
 RATE = 16
 """1/rho of a flexible network's figures."""
 
-METRICS = {"psnr": "PSNR (dB)", "ssim": "SSIM", "roi_psnr": "ROI-PSNR (dB)", "accuracy": "judge accuracy"}
+FIGURE_TITLES = {"psnr": "PSNR (dB)", "ssim": "SSIM", "roi_psnr": "ROI-PSNR (dB)", "accuracy": "judge accuracy"}
 
 LIMITS = """- Trained on 32x32 pictures of ten classes. Networks with side information learned to find it 12 pixels
   away: send larger pictures as a batch of 32x32 blocks. DeepJSCC, which has none, takes any size as it is.
@@ -121,7 +121,7 @@ def model_index(entry: Entry) -> dict[str, Any]:
 def _metric_name(key: str, entry: Entry) -> str:
     if entry.network == "judge":
         return {"accuracy": "accuracy, clean images", "side_accuracy": "accuracy, side views"}.get(key, key)
-    return f"{METRICS.get(key, key)} at {SNR_DB:g} dB, AWGN" + f", bandwidth ratio 1/{RATE}" * entry.flexible
+    return f"{FIGURE_TITLES.get(key, key)} at {SNR_DB:g} dB, AWGN" + f", bandwidth ratio 1/{RATE}" * entry.flexible
 
 
 def with_front_matter(values: Mapping[str, Any], body: str) -> str:
@@ -225,7 +225,7 @@ def curve_table(rows: Sequence[Mapping[str, Any]]) -> str:
     lines = ["| SNR (dB) | PSNR (dB) | SSIM | ROI-PSNR (dB) | accuracy |", "|---|---|---|---|---|"]
     for row in sorted(rows, key=lambda row: row["snr_db"]):
         figures = summary({"rows": [{**row, "snr_db": SNR_DB, "rate": RATE}]})
-        cells = [_figure(figures, key) if key in figures else "-" for key in METRICS]
+        cells = [_figure(figures, key) if key in figures else "-" for key in FIGURE_TITLES]
         cells[0] += f" ({row['psnr_of_mean_mse']:.2f})" if row.get("psnr_of_mean_mse") is not None else ""
         lines.append(f"| {row['snr_db']:g} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

@@ -190,11 +190,11 @@ class Bench extends Live {
   makeCard(card, control) {
     const [name, note] = control ? [card.title, "control: nothing learned"] : split(card.title);
     const box = this.picture(`Reconstruction by ${card.title}`, true), classes = this.classes(card.title);
-    const values = Object.fromEntries(METRICS.map(([, key]) => [key, make("dd", {})]));
+    const values = Object.fromEntries(CARD_METRICS.map(([, key]) => [key, make("dd", {})]));
     const error = this.picture(`Error map of ${card.title}`, false), small = make("small", {}, note);
     const node = make("article", { class: `card${control ? " control" : ""}` },
       make("h2", {}, name, small), box,
-      make("dl", {}, ...METRICS.flatMap(([text, key]) => [make("dt", {}, text), values[key]])), classes,
+      make("dl", {}, ...CARD_METRICS.flatMap(([text, key]) => [make("dt", {}, text), values[key]])), classes,
       make("div", { class: "fault" }, make("span", {}, "Error map"), error));
     node.dataset.model = control ? "paste" : card.model;
     const oracle = !control && this.data.catalogue.some((variant) => variant.oracle && Object.values(variant.names).includes(card.model));
@@ -206,7 +206,7 @@ class Bench extends Live {
     this.paintStill(view.box.layer, 3, this.keys.mapKey);
     view.errorTile = card.error;
     put(view.small, view.oracle && this.frame.ask.roi !== "source+label" ? `${view.note}: not trained on this map` : view.note);
-    for (const [, key, digits, unit] of METRICS) {
+    for (const [, key, digits, unit] of CARD_METRICS) {
       const value = card[key], top = value !== null && value === best[key];
       put(view.values[key], value === null ? "–" : fixed(value, digits) + unit);
       view.values[key].className = top ? "best" : "";
@@ -217,7 +217,7 @@ class Bench extends Live {
 
   showCards(frame) {
     const best = {};
-    for (const [, key] of METRICS) {
+    for (const [, key] of CARD_METRICS) {
       const values = frame.cards.map((card) => card[key]).filter((value) => value !== null);
       best[key] = values.length > 1 ? Math.max(...values) : null;
     }

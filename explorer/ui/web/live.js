@@ -8,7 +8,7 @@ const SETTLE_MS = 350;    // after the last movement the setting goes into the p
 const RETRY_MS = 700;
 const LOGGED = 2000;
 const TOP = 3;           // classes shown of ten
-const METRICS = [["PSNR", "psnr", 2, " dB"], ["SSIM", "ssim", 3, ""], ["ROI-PSNR", "roi_psnr", 2, " dB"]];
+const CARD_METRICS = [["PSNR", "psnr", 2, " dB"], ["SSIM", "ssim", 3, ""], ["ROI-PSNR", "roi_psnr", 2, " dB"]];
 
 const make = (tag, props = {}, ...children) => {
   const node = document.createElement(tag);

@@ -1,6 +1,6 @@
 // The live part of the Region of interest page: one network with the map of every origin, and one painted by hand.
 
-const ROI_METRICS = [...METRICS, ["to zeros", "gain", 2, " dB"], ["error in M", "inside", 1, " %"], ["outside M", "outside", 1, " %"]];
+const ROI_CARD_METRICS = [...CARD_METRICS, ["to zeros", "gain", 2, " dB"], ["error in M", "inside", 1, " %"], ["outside M", "outside", 1, " %"]];
 const PAINTED = "painted";
 
 class RoiBench extends Live {
@@ -78,10 +78,10 @@ class RoiBench extends Live {
     const overlay = this.picture(`x with the map of origin ${origin}`, true), picture = this.picture(`Reconstruction with the map of origin ${origin}`, false);
     const error = this.picture(`Error map, origin ${origin}`, false), change = this.picture(`Change of the error against zeros, origin ${origin}`, false);
     const part = (text, box) => make("div", {}, make("span", { class: "under" }, text), box);
-    const values = Object.fromEntries(ROI_METRICS.map(([, key]) => [key, make("dd", {})])), classes = this.classes(`origin ${origin}`);
+    const values = Object.fromEntries(ROI_CARD_METRICS.map(([, key]) => [key, make("dd", {})])), classes = this.classes(`origin ${origin}`);
     const node = make("article", { class: `card${["zeros", "normal", "shuffled"].includes(origin) ? " control" : ""}` },
       make("h2", {}, name, make("small", {}, note ?? "")), make("div", { class: "four" }, part("map M on x", overlay), part("reconstruction", picture), part("error", error), part("change", change)),
-      make("dl", {}, ...ROI_METRICS.flatMap(([text, key]) => [make("dt", {}, text), values[key]])), classes);
+      make("dl", {}, ...ROI_CARD_METRICS.flatMap(([text, key]) => [make("dt", {}, text), values[key]])), classes);
     node.dataset.origin = origin;
     return { node, overlay, picture, error, change, values, classes };
   }
@@ -90,7 +90,7 @@ class RoiBench extends Live {
     this.draw(view.overlay.canvas, 0);
     this.draw(view.overlay.layer, card.layer);
     for (const key of ["picture", "error", "change"]) this.draw(view[key].canvas, card[key]);
-    for (const [, key, digits, unit] of ROI_METRICS) {
+    for (const [, key, digits, unit] of ROI_CARD_METRICS) {
       const value = card[key], part = unit === " %", sign = ["gain", "inside", "outside"].includes(key) && value > 0 ? "+" : "";
       view.values[key].textContent = value === null ? "–" : sign + fixed(part ? 100 * value : value, digits) + unit;
     }
