@@ -1,8 +1,8 @@
 """The WZ-ROI explorer: ``streamlit run app.py``.
 
-Served as one ASGI application: Streamlit's pages (``explorer/server/main.py``), and beside them a stateless route that
+One ASGI application serves Streamlit's pages (``explorer/server/main.py``), and a stateless route that
 answers a moved slider in milliseconds (``explorer/server/routes.py``). Pages are rows of ``explorer/navigation.py``.
-Nothing here imports torch: that takes two seconds, in which a page already loads
+Nothing here imports torch, which takes two seconds, during which a page can already load
 (``explorer/server/background_tasks.py``).
 """
 
@@ -31,8 +31,10 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
 
 
 def sentence(_: Exception) -> bool:
-    """Show a sentence in place of a traceback; Streamlit logs the traceback."""
-    st.error("Something went wrong on this page. Reload it; if it stays, the explorer's terminal says more.")
+    """Show a message instead of a traceback, which Streamlit logs."""
+    st.error(
+        "Something went wrong on this page. Reload it; if it happens again, see the explorer's terminal for details."
+    )
     return True
 
 

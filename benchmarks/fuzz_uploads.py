@@ -38,7 +38,7 @@ NAMES = ["photo.png", "../../etc/passwd", "C:\\x.png", "x" * 500, "\u202egnp.exe
 
 
 class File(NamedTuple):
-    """What Streamlit's uploader gives."""
+    """A file from Streamlit's uploader."""
 
     name: str
     blob: bytes

@@ -71,7 +71,7 @@ def judge(
 ) -> None:
     """Train a judge on clean images and side views."""
     if name not in JUDGES:
-        raise _fail(ConfigError(f"unknown judge {name!r}; there are {', '.join(JUDGES)}"))
+        raise _fail(ConfigError(f"unknown judge {name!r}; choose one of {', '.join(JUDGES)}"))
     options = _options(threads, compiled, max_steps=max_steps, save_every_s=save_every, log_every=log_every)
     with StopSignal(parent) as stop:
         try:

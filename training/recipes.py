@@ -219,7 +219,7 @@ def tier_of(name: ModelName, recipe: str = STANDARD) -> Tier:
     tier = "lite" if name.lite else "paper"
     if tier not in RECIPES.get(recipe, {}):
         known = ", ".join(key for key, tiers in RECIPES.items() if tier in tiers)
-        raise ConfigError(f"the {tier} tier has no recipe {recipe!r}; there are: {known}")
+        raise ConfigError(f"the {tier} tier has no recipe {recipe!r}; choose one of: {known}")
     return RECIPES[recipe][tier]
 
 

@@ -1,7 +1,7 @@
-"""What the explorer computes: one frame (pictures and numbers of several variants) for one setting of the controls.
+"""The explorer's computations: one frame (pictures and numbers of several variants) per setting of the controls.
 
-All of it goes through ``wzroi.link``: what does not depend on the channel (symbols, side context, ROI maps, the judge
-on x and x_side) is prepared once a pair and kept; a new SNR decodes, measures and classifies.
+Everything goes through ``wzroi.link``: what does not depend on the channel (symbols, side context, ROI maps, the judge
+on x and x_side) is prepared once per pair and cached; a new SNR only needs decoding, measuring and classifying.
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ __all__ = [
 
 MAX_VARIANTS = 12
 CACHE_BYTES = 192 * 2**20
-"""Most memory that prepared transmissions may take."""
+"""Memory limit for prepared transmissions."""
 
 WAIT_SECONDS = 8.0
-"""How long a request waits for its turn before it is told that the explorer is busy."""
+"""How long a request waits for its turn before it fails because the explorer is busy."""
 
 T = TypeVar("T")
 
@@ -74,9 +74,9 @@ class BusyError(RuntimeError):
 
 
 class Request(NamedTuple):
-    """One setting of the controls: all that decides the pixels and numbers of a frame.
+    """One setting of the controls: everything that determines the pixels and numbers of a frame.
 
-    ``pair`` is an entry's key, ``models`` are names of link networks, ``snr_db`` is in dB per complex symbol, ``channel``
+    ``pair`` is an entry's key, ``models`` names link networks, ``snr_db`` is in dB per complex symbol, ``channel`` is
     a key of ``CHANNELS``, ``roi`` a key of ``ORIGINS`` or a painted map, ``seed`` that of the noise, ``rate`` 1/rho of
     flexible networks (any other network has its own).
     """
@@ -90,11 +90,11 @@ class Request(NamedTuple):
     rate: Fraction = DEFAULT
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON takes it; ``rate`` as links have it: ``16``, ``96/5``."""
+        """As JSON; ``rate`` is written as in links: ``16``, ``96/5``."""
         return self._asdict() | {"rate": str(self.rate)}
 
     def checked(self) -> Request:
-        """Itself, or RequestError naming the first value that is out of range and what would be right."""
+        """Return itself; raises RequestError naming the first value that is out of range and what would be valid."""
         painted = is_painted(self.roi)
         if painted:
             check_grid(self.roi.removeprefix(PREFIX))
@@ -105,12 +105,12 @@ class Request(NamedTuple):
 
 
 def catalogue() -> list[Variant]:
-    """Every variant of the zoo with its rates, in the order lite before paper, rec before task, architectures grow."""
+    """Every variant of the zoo with its rates: lite before paper, rec before task, architectures by complexity."""
     return variants_of(zoo_index().models)
 
 
 class ByteCache:
-    """Least-recently-used values up to a number of bytes; safe for threads."""
+    """A thread-safe LRU cache, limited in bytes."""
 
     def __init__(self, limit: int) -> None:
         self._limit, self._held = limit, 0
@@ -118,7 +118,7 @@ class ByteCache:
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """The value of a key, made when it is not held."""
+        """The value of a key, computed if it is not cached."""
         with self._lock:
             if key in self._values:
                 self._values.move_to_end(key)
@@ -150,7 +150,7 @@ class JudgeView(NamedTuple):
 
 
 class VariantResult(NamedTuple):
-    """One picture of a frame and its numbers; ``None`` where there is no judge or no such number."""
+    """One picture of a frame and its numbers; ``None`` without a judge or if there is no such number."""
 
     model: str
     title: str
@@ -165,7 +165,7 @@ class VariantResult(NamedTuple):
 class Frame(NamedTuple):
     """The answer to a ``Request``: the pair, one result per variant, the paste control, what the judge sees.
 
-    ``roi`` is the map M as the networks get it, ``[1, H, W]``; ``roi_on_source`` the same moved to its place in x.
+    ``roi`` is the map M as the networks get it, ``[1, H, W]``; ``roi_on_source`` the same map moved to its place in x.
     """
 
     request: Request
@@ -181,14 +181,14 @@ class Frame(NamedTuple):
 
 
 class ZooIndex(NamedTuple):
-    """What the zoo holds at a moment: link networks and judges by name, with their entries."""
+    """The zoo's content at one moment: link networks and judges by name, with their entries."""
 
     models: dict[str, zoo.Entry]
     judges: list[str]
 
 
 ZOO_INDEX_SECONDS = 2.0
-"""How long the zoo's list is taken as it was: a frame must not read the registry a dozen times."""
+"""How long the zoo's list is cached: a frame must not read the registry a dozen times."""
 
 _zoo_index: tuple[float, ZooIndex] | None = None
 
@@ -203,13 +203,13 @@ def zoo_index() -> ZooIndex:
 
 
 def forget_zoo_index() -> None:
-    """Read the zoo's list anew at the next call."""
+    """Read the zoo's list again at the next call."""
     global _zoo_index
     _zoo_index = None
 
 
 class Engine:
-    """Loads networks once, keeps what does not depend on the channel, and computes frames; shared by all visitors."""
+    """Loads networks once, caches what does not depend on the channel, and computes frames; shared by all visitors."""
 
     def __init__(self, device: str = "auto", slots: int = 2) -> None:
         self.device_name = device
@@ -220,12 +220,12 @@ class Engine:
         self._judges: dict[str, Judge] = {}
 
     def forget(self) -> None:
-        """Load everything anew: names may stand for other networks now."""
+        """Reload everything, because names may now refer to other networks."""
         with self._loading:
             self._cache, self._models, self._judges = ByteCache(CACHE_BYTES), {}, {}
 
     def model(self, name: str) -> LinkNetwork:
-        """A link network; raises ZooError, whose message says what there is."""
+        """A link network; raises ZooError, whose message lists the available ones."""
         with self._loading:
             if name not in self._models:
                 self._models[name] = zoo.load(name, device=self.device_name)
@@ -239,7 +239,7 @@ class Engine:
             return self._judges[name]
 
     def judge_of(self, model: str) -> str | None:
-        """Name of the judge a model belongs with: its entry's, else any the zoo has, else ``None``."""
+        """Name of a model's judge: its entry's, else any in the zoo, else ``None``."""
         index = zoo_index()
         named = index.models[model].judge if model in index.models else zoo.describe(model).judge
         if named in index.judges:
@@ -264,9 +264,9 @@ class Engine:
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """A turn to compute; raises BusyError when none comes free in time."""
+        """Reserve a computation slot; raises BusyError if none becomes free in time."""
         if not self._slots.acquire(timeout=WAIT_SECONDS):
-            raise BusyError("the explorer is busy with other visitors: it tries again by itself")
+            raise BusyError("the explorer is busy with other visitors and will try again automatically")
         try:
             yield
         finally:
@@ -284,10 +284,10 @@ class Engine:
         return self._cache.get(("judge_view", entry.key, judge), make)
 
     def roi(self, entry: PairEntry, judge: str, origin: str, seed: int = 0) -> Tensor:
-        """The ROI map M ``[1, 1, H, W]`` of a pair; ``seed`` counts for ``normal`` only. Raises RequestError."""
+        """The ROI map M ``[1, 1, H, W]`` of a pair; ``seed`` only matters for ``normal``. Raises RequestError."""
         if origin == "source+label" and entry.label is None:
             raise RequestError(
-                "the oracle ROI needs the true class, which an upload does not have: choose another origin"
+                "the oracle ROI needs the true class, which is unknown for an upload: choose another origin"
             )
         seed = seed if origin == "normal" else 0
 
@@ -301,18 +301,20 @@ class Engine:
         return self._cache.get(("roi", entry.key, judge, origin, seed), make)
 
     def transmission(self, entry: PairEntry, model: str, origin: str, seed: int = 0) -> Transmission:
-        """What ``wzroi.link.prepare`` makes ready for a pair, a model and an ROI origin, whatever rate and SNR."""
+        """The result of ``wzroi.link.prepare`` for a pair, a model and an ROI origin, for any rate and SNR."""
         network, judge = self.model(model), self.judge_of(model)
         guided = network.config.uses_roi
         if guided and judge is None:
-            raise RequestError(f"{model} needs an ROI map, and the zoo has no judge to make one: pull or train a judge")
+            raise RequestError(
+                f"{model} needs an ROI map, but the zoo has no judge to compute one: pull or train a judge"
+            )
         roi = self.roi(entry, judge, origin, seed) if guided and judge else None
         key = ("sent", entry.key, model, origin if guided else "", seed if guided and origin == "normal" else 0)
         ready = self._cache.get(key, lambda: prepare(network, entry.pair.to(self.device), roi))
         return ready._replace(weight=self.judge_view(entry, judge).weight) if judge else ready
 
     def result(self, request: Request, entry: PairEntry, model: str) -> VariantResult:
-        """One variant's reconstruction and its distortion; not classified yet."""
+        """One variant's reconstruction and its distortion, not yet classified."""
         network = self.model(model)
         ready = self.transmission(entry, model, request.roi, request.seed)
         symbols = symbols_at(network, *entry.size, request.rate)
@@ -321,17 +323,18 @@ class Engine:
         report = finish(network, ready, channel)
         roi_psnr = None if report.roi_psnr is None else finite(report.roi_psnr)
         return VariantResult(
-            model, title_of(model), symbols, report.reconstruction, float(report.psnr), float(report.ssim), roi_psnr, None
+            model, title_of(model), symbols, report.reconstruction, float(report.psnr), float(report.ssim), roi_psnr,
+            None,
         )
 
     def paste(self, entry: PairEntry, result: VariantResult) -> VariantResult:
-        """The paste control: what is known copied over a reconstruction."""
+        """The paste control: the known pixels copied over a reconstruction."""
         pair = entry.pair.to(self.device)
         picture = pair_source(entry.source).paste(result.picture, pair.side)
         judge = self.judge_of(result.model)
         values = measure(picture, pair, self.judge_view(entry, judge).weight if judge else None)
         psnr, ssim, regional = values
-        title = "Paste over DeepJSCC" if entry.source == "crop" else "Side image as it is"
+        title = "Paste over DeepJSCC" if entry.source == "crop" else "Side image unchanged"
         symbols = result.symbols if entry.source == "crop" else 0
         weighted = None if regional is None else finite(regional)
         return VariantResult(result.model, title, symbols, picture, float(psnr), float(ssim), weighted, None)
@@ -348,10 +351,10 @@ class Engine:
         return [result._replace(probabilities=rows.get(index)) for index, result in enumerate(results)]
 
     def frame(self, request: Request) -> Frame:
-        """Everything a setting of the controls shows.
+        """Everything that one setting of the controls shows.
 
         Raises:
-            RequestError, SourceError, ZooError, DataError: with a sentence for the visitor. BusyError: try again.
+            RequestError, SourceError, ZooError, DataError: with a message for the visitor. BusyError: try again.
         """
         request = request.checked()
         entry = find_entry(request.pair)
@@ -385,21 +388,21 @@ class Engine:
         )
 
     def warm_up(self, request: Request) -> None:
-        """Load what the first page needs, so that its first frame comes at once."""
+        """Load what the first page needs, so that its first frame appears at once."""
         try:
             self.frame(request)
             self.frame(request)
         except (RequestError, BusyError, SourceError, ZooError, OSError):
-            return  # the page itself says what is wrong
+            return  # the page itself reports what is wrong
 
 
 def map_on_source(entry: PairEntry, roi: Tensor, origin: str) -> Tensor:
-    """The map M moved into the frame of x; a painted one lies over x_side, as the map that a receiver computes."""
+    """The map M moved into the frame of x; a painted map refers to x_side, like the map that a receiver computes."""
     return on_source(entry, roi, "side" if is_painted(origin) else origin)
 
 
 def plain_twin(model: str, rate: Fraction) -> str:
-    """The DeepJSCC network of the same stage, rate and tier; ``rate`` is a flexible network's. Empty: there is none."""
+    """The DeepJSCC network of the same stage, rate and tier; ``rate``: a flexible network's. Empty if there is none."""
     try:
         name = ModelName.parse(model)
         own = int(rate) if name.flexible and rate.denominator == 1 else name.own_rate
@@ -409,7 +412,7 @@ def plain_twin(model: str, rate: Fraction) -> str:
 
 
 def frame_json(frame: Frame) -> dict[str, Any]:
-    """A frame as the page reads it: numbers, and one PNG sheet of all tiles, one below the other."""
+    """A frame as JSON for the page: numbers, and one PNG sheet with all tiles stacked vertically."""
     import base64
 
     source = frame.entry.pair.source[0]
@@ -447,4 +450,4 @@ def result_json(result: VariantResult) -> dict[str, Any]:
 
 CLASS_NAMES = list(CLASSES)
 ENGINE = Engine()
-"""The one engine of the process."""
+"""The process-wide engine."""

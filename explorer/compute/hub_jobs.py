@@ -1,6 +1,6 @@
-"""A Hub repository's networks, looked up and pulled beside the pages: one job at a time for the whole process.
+"""Listing and pulling a Hub repository's networks in the background: one job at a time per process.
 
-Nothing here waits for the network: a job runs in a thread of its own, and pages ask how far it is.
+Nothing here waits for the network: a job runs in its own thread, and pages query its progress.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from zoo import Entry, hub
 from zoo.errors import ZooError
 
 HOSTED = "WZROI_HOSTED"
-"""Set where strangers use one explorer: its repository is then the host's choice, ``$WZROI_REPO``."""
+"""Set on a public explorer, where only the host chooses the repository, with ``$WZROI_REPO``."""
 
 
 class Progress(NamedTuple):
-    """How far a pull is: bytes so far and in all."""
+    """Progress of a pull: bytes so far and in total."""
 
     done: int
     total: int
@@ -31,11 +31,11 @@ class Progress(NamedTuple):
 
 
 class Cancelled(Exception):
-    """Nobody wants the rest."""
+    """The job was cancelled."""
 
 
 class Job:
-    """Work in a thread of its own: looking (``name`` is empty), or pulling ``name``, which has ``total`` bytes."""
+    """Work in its own thread: listing (``name`` is empty), or pulling ``name``, which has ``total`` bytes."""
 
     def __init__(self, work: Callable[[Job], None], name: str = "", total: int = 0) -> None:
         self.name, self.message = name, ""
@@ -45,17 +45,17 @@ class Job:
         self._thread = threading.Thread(target=self._run, name="hub", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     @property
     def running(self) -> bool:
-        """Whether it is still wanted and at work."""
+        """Whether it is running and not cancelled."""
         return self._thread.is_alive() and not self._stop.is_set()
 
     @property
     def progress(self) -> Progress:
-        """How far it is."""
+        """The progress so far."""
         return Progress(sum(self._seen.values()), self._total)
 
     def note(self, path: str, done: int, total: int) -> None:
@@ -65,14 +65,14 @@ class Job:
         self._seen = self._seen | {path: done}
 
     def stop(self) -> None:
-        """Its next step is its last; nobody waits for that."""
+        """Stop at the next step, without waiting for it."""
         self._stop.set()
 
     def _run(self) -> None:
         try:
             self._work(self)
         except Cancelled:
-            self.message = "The pull was cancelled; files that had arrived whole are kept."
+            self.message = "The pull was cancelled; files that were complete are kept."
         except ZooError as error:
             self.message = f"{str(error)[:1].upper()}{str(error)[1:]}."
         except Exception as error:  # a thread's exception would vanish unseen
@@ -80,7 +80,7 @@ class Job:
 
 
 class HubCatalogue:
-    """What the repository in use offers: its networks by name, ``None`` before it answered."""
+    """The networks of the chosen repository by name, ``None`` until it has responded."""
 
     def __init__(self) -> None:
         self.entries: dict[str, Entry] | None = None
@@ -95,16 +95,16 @@ class HubCatalogue:
 
     @property
     def job(self) -> Job | None:
-        """The job that is at work."""
+        """The running job."""
         return self._job if self._job is not None and self._job.running else None
 
     @property
     def message(self) -> str:
-        """A sentence on what went wrong last, or an empty text."""
+        """A message about the last failure, or an empty text."""
         return self._message or (self._job.message if self._job is not None else "")
 
     def use(self, repo: str) -> None:
-        """Take another repository for every page, or none for an empty text, and look what it offers."""
+        """Switch all pages to another repository (none for an empty text) and list its networks."""
         try:
             named = str(hub.repository(repo)) if repo else ""
         except ZooError as error:
@@ -129,14 +129,14 @@ class HubCatalogue:
         self._begin(lambda: Job(work))
 
     def missing(self) -> list[Entry]:
-        """Link networks that the repository has and this machine has not."""
+        """Link networks in the repository that are not on this machine."""
         present = zoo_index().models
         return [
             entry for name, entry in (self.entries or {}).items() if entry.network == "link" and name not in present
         ]
 
     def pull(self, name: str) -> None:
-        """Fetch a network and the judge that it belongs with."""
+        """Download a network and its judge."""
         offered = self.entries or {}
         judge = offered[name].judge if name in offered else None
         wanted = [offered[key] for key in (name, judge) if key in offered]
@@ -148,10 +148,10 @@ class HubCatalogue:
         self._begin(lambda: Job(work, name, sum(entry.size for entry in wanted)))
 
     def cancel(self) -> None:
-        """Stop a pull; files that arrived whole stay cached."""
+        """Stop a pull; complete files stay cached."""
         if self._job is not None and self.job is not None:
             self._job.stop()
-            self._message = "The pull was cancelled; files that had arrived whole are kept." * bool(self._job.name)
+            self._message = "The pull was cancelled; files that were complete are kept." * bool(self._job.name)
 
     def _begin(self, make: Callable[[], Job]) -> None:
         with self._lock:
@@ -162,4 +162,4 @@ class HubCatalogue:
 
 
 HUB_CATALOGUE = HubCatalogue()
-"""The one catalogue of the process."""
+"""The process-wide catalogue."""

@@ -1,7 +1,7 @@
 """Where a pair comes from: the bundled gallery, the CIFAR-10 test set, or a visitor's upload.
 
-Every pair has a key, ``gallery:<id>``, ``cifar:<index>`` or ``upload:<token>``, by which pages and routes name it;
-what is done to its side image stands behind a ``#`` (``explorer/compute/perturbation.py``).
+Every pair has a key, ``gallery:<id>``, ``cifar:<index>`` or ``upload:<token>``, used by pages and routes;
+the perturbation of its side image follows a ``#`` (``explorer/compute/perturbation.py``).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ __all__ = [
 ROOT = Path(__file__).resolve().parents[2]
 
 MAX_LIVE_PIXELS = 160 * 160
-"""Most pixels of a pair that is sent anew at every movement of a control."""
+"""Largest pair, in pixels, that is sent again at every movement of a control."""
 
 SIZES = (32, 64, 96, 128, 160)
 """Working sizes of an upload: its longer side in pixels."""
@@ -64,7 +64,7 @@ def cifar_test() -> Images:
     root = cifar_root()
     if root is None:
         raise DataError(
-            f"the CIFAR-10 test set is not here: put {FOLDER}/ into {default_root()}, name its folder with WZROI_DATA, "
+            f"the CIFAR-10 test set is not available: put {FOLDER}/ into {default_root()}, set WZROI_DATA to its folder, "
             "or press Download"
         )
     return _cifar(root)
@@ -81,19 +81,19 @@ def cifar_entry(index: int) -> PairEntry:
 
 
 def working_size(height: int, width: int, longer: int) -> tuple[int, int]:
-    """Height and width of a picture whose longer side is brought down to ``longer`` pixels, none below 8."""
+    """Height and width of a picture whose longer side is reduced to ``longer`` pixels, at least 8 each."""
     scale = min(1.0, longer / max(height, width))
     return max(8, round(height * scale)), max(8, round(width * scale))
 
 
 def upload_pair(left: Tensor, right: Tensor | None, longer: int | None) -> tuple[Pair, str]:
-    """A pair and the name of its pair source from one or two pictures ``[1, 3, H, W]``.
+    """A pair, and the name of its pair source, from one or two pictures ``[1, 3, H, W]``.
 
     Args:
-        longer: working size of the longer side in pixels; ``None`` keeps the pictures as they are.
+        longer: working size of the longer side in pixels; ``None`` keeps the original size.
 
     Raises:
-        ValueError: when left and right differ in size.
+        ValueError: if left and right differ in size.
     """
     source = "crop" if right is None else "stereo"
     pair = make_pair(left, None, source, right)
@@ -105,11 +105,11 @@ def upload_pair(left: Tensor, right: Tensor | None, longer: int | None) -> tuple
 
 
 class UploadStore:
-    """Uploads of all visitors by unguessable token: bounded in number and age, dropped when a visit ends.
+    """Uploads of all visitors by unguessable token: limited in number and age, dropped when a visit ends.
 
     Args:
-        limit: most uploads kept; the least recently used goes first.
-        seconds: an upload that nobody looked at for so long is dropped.
+        limit: number of uploads kept; the least recently used is dropped first.
+        seconds: an upload not used for this long is dropped.
     """
 
     def __init__(self, limit: int = 64, seconds: float = 1800.0) -> None:
@@ -121,7 +121,7 @@ class UploadStore:
         return len(self._entries)
 
     def put(self, pair: Pair, title: str, source: str) -> str:
-        """Keep a pair; returns its key. The pair must be small enough for live use."""
+        """Store a pair that is small enough for live use; returns its key."""
         height, width = pair.source.shape[-2:]
         if height * width > MAX_LIVE_PIXELS:
             raise SourceError(f"{width}x{height} is too large for live use: choose a working size up to {SIZES[-1]}")
@@ -133,20 +133,20 @@ class UploadStore:
         return key
 
     def get(self, key: str) -> PairEntry:
-        """The pair of a key; raises SourceError when it is gone."""
+        """The pair of a key; raises SourceError if it no longer exists."""
         now = time.monotonic()
         with self._lock:
             for old in [k for k, (seen, _) in self._entries.items() if now - seen > self._seconds]:
                 del self._entries[old]
             if key not in self._entries:
-                raise SourceError("this upload is gone (uploads end with the visit): upload the picture again")
+                raise SourceError("this upload no longer exists (uploads end with the visit): upload the picture again")
             entry = self._entries[key][1]
             self._entries[key] = (now, entry)
             self._entries.move_to_end(key)
             return entry
 
     def drop(self, key: str) -> None:
-        """Forget an upload."""
+        """Delete an upload."""
         with self._lock:
             self._entries.pop(key, None)
 
@@ -155,10 +155,10 @@ UPLOADS = UploadStore()
 
 
 def find_entry(key: str) -> PairEntry:
-    """The pair of a key, its side image perturbed where the key says so behind a ``#``.
+    """The pair of a key, with its side image perturbed as stated after a ``#`` in the key.
 
     Raises:
-        SourceError: unknown key, or an upload that is gone. DataError: CIFAR-10 is not here.
+        SourceError: unknown key, or an upload that no longer exists. DataError: CIFAR-10 is not available.
     """
     key, _, perturbation = key.partition("#")
     entry = _unperturbed(key)
@@ -173,4 +173,4 @@ def _unperturbed(key: str) -> PairEntry:
         return cifar_entry(int(name))
     if kind == "upload":
         return UPLOADS.get(key)
-    raise SourceError(f"{key[:40]!r} names no pair: it must read gallery:<id> or cifar:<0..9999>")
+    raise SourceError(f"{key[:40]!r} is not the key of a pair: it must be gallery:<id> or cifar:<0..9999>")

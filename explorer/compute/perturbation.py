@@ -1,7 +1,7 @@
-"""A side image that is not what the networks were trained with: moved, resized, blurred, noisy, swapped or removed.
+"""Perturbations of the side image, which the networks were not trained with: move, resize, blur, noise, swap, remove.
 
-A pair's key carries what is done to its side image behind a ``#``: ``gallery:cifar-0#dx=3,blur=1.5``. So the frame
-route, every page and the exported Python lines treat a perturbed pair as any other.
+A pair's key states the perturbation after a ``#``: ``gallery:cifar-0#dx=3,blur=1.5``. So the frame route, every page
+and the exported Python lines treat a perturbed pair like any other.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from wzroi.pairs import CropPair, Pair, pair_source
 from zoo.serving.gallery import PairEntry, SourceError, gallery, gallery_entry, shrink
 
 NOISE_SEED = 0
-"""The noise laid over the side image is always the same; the channel's has a seed of its own."""
+"""The noise added to the side image is always the same; the channel noise has its own seed."""
 
 
 class Parameter(NamedTuple):
-    """A control: its range, step and rest position, digits shown and unit, and a sentence."""
+    """A parameter of the perturbation: range, step, default, digits shown, unit, and a tip."""
 
     label: str
     low: float
@@ -75,10 +75,10 @@ PARAMETERS = {
         "Standard deviation of normal noise added to x_side (eq. 4), of the range from 0 to 1; the result is clipped.",
     ),
 }
-"""Name -> control, in the order of the page."""
+"""Name -> parameter, in the order of the page."""
 
-OTHER_TIP = "Another picture's crop in place of x's own: x_side (eq. 4) then tells nothing of x."
-REMOVED_TIP = "x_side (eq. 4) all zero: the receiver holds nothing."
+OTHER_TIP = "Another picture's crop instead of x's own: x_side (eq. 4) then says nothing about x."
+REMOVED_TIP = "x_side (eq. 4) is all zeros: the receiver has nothing."
 
 
 class Perturbation(NamedTuple):
@@ -99,13 +99,13 @@ class Perturbation(NamedTuple):
 
     @property
     def text(self) -> str:
-        """What is not at rest, as a key carries it; empty when nothing is done."""
+        """The values that differ from the default, as written in a key; empty if there are none."""
         changed = {key: value for key, value in self._asdict().items() if value != REST._asdict()[key]}
         return ",".join(f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
                         for key, value in changed.items())
 
     def words(self) -> str:
-        """For people: what is done."""
+        """A description for users."""
         if self.removed:
             return "removed"
         parts = [
@@ -117,7 +117,7 @@ class Perturbation(NamedTuple):
         return ", ".join(swapped + parts) or "unchanged"
 
     def on(self, key: str) -> str:
-        """The key of a pair so perturbed; ``key`` may carry a perturbation, which is replaced."""
+        """The key of a pair with this perturbation, which replaces one already in ``key``."""
         return plain(key) + (f"#{self.text}" if self.text else "")
 
 
@@ -125,12 +125,12 @@ REST = Perturbation()
 
 
 def plain(key: str) -> str:
-    """A pair's key without what is done to its side image."""
+    """A pair's key without the perturbation."""
     return key.partition("#")[0]
 
 
 def read(name: str, text: str) -> Any:
-    """One value of a perturbation; raises ValueError saying what it must be."""
+    """One value of a perturbation; raises ValueError with the expected range."""
     if name == "other":
         if text and text not in gallery():
             raise ValueError(f"one of {', '.join(gallery())}")
@@ -151,12 +151,12 @@ def read(name: str, text: str) -> Any:
 
 
 def read_text(text: str) -> Perturbation:
-    """The perturbation in a key; raises SourceError naming the first value that is no good."""
+    """The perturbation in a key; raises SourceError naming the first invalid value."""
     found: dict[str, Any] = {}
     for part in text.split(",") if text else []:
         name, _, value = part.partition("=")
         if name not in Perturbation._fields:
-            raise SourceError(f"{name[:20]!r} is nothing that can be done to a side image: there are "
+            raise SourceError(f"{name[:20]!r} is not a perturbation of the side image: choose one of "
                               f"{', '.join(Perturbation._fields)}")
         try:
             found[name] = read(name, value)
@@ -166,7 +166,7 @@ def read_text(text: str) -> Perturbation:
 
 
 def read_query(query: Mapping[str, str]) -> tuple[Perturbation, list[str]]:
-    """The perturbation in URL parameters, and a sentence for each value that is replaced by its rest."""
+    """The perturbation in URL parameters, and a message for each value that is replaced by its default."""
     found, notices = REST, []
     for name in Perturbation._fields:
         if name not in query:
@@ -174,13 +174,13 @@ def read_query(query: Mapping[str, str]) -> tuple[Perturbation, list[str]]:
         try:
             found = found._replace(**{name: read(name, query[name])})
         except ValueError as error:
-            notices.append(f"The link says {name}={query[name][:40]}; it must be {error}. Shown is "
+            notices.append(f"The link has {name}={query[name][:40]}, which must be {error}; using "
                            f"{getattr(REST, name) or 'none'}.")
     return found, notices
 
 
 def read_report(report: Mapping[str, Any], present: Perturbation) -> Perturbation:
-    """The perturbation that the page's component reports; what is no good keeps its present value."""
+    """The perturbation reported by the page's component; invalid values keep their current value."""
     texts = {name: str(report[name]) for name in Perturbation._fields if name in report}
     for name, text in texts.items():
         try:
@@ -191,12 +191,12 @@ def read_report(report: Mapping[str, Any], present: Perturbation) -> Perturbatio
 
 
 def to_query(what: Perturbation) -> dict[str, str]:
-    """What is not at rest, as URL parameters."""
+    """The values that differ from the default, as URL parameters."""
     return dict(part.split("=") for part in what.text.split(",")) if what.text else {}
 
 
 def perturbed(entry: PairEntry, what: Perturbation) -> PairEntry:
-    """The entry with another side image; the source and its label stay."""
+    """The entry with a perturbed side image; the source and its label are unchanged."""
     if what == REST:
         return entry
     pair = entry.pair
@@ -215,7 +215,7 @@ def side_of(entry: PairEntry, what: Perturbation) -> Tensor:
 
 
 def patch_of(entry: PairEntry, other: str) -> Tensor:
-    """What of the side image is picture, ``[1, 3, h, w]``: the crop, or a stereo pair's whole other view."""
+    """The part of the side image with content, ``[1, 3, h, w]``: the crop, or a stereo pair's whole other view."""
     side, maker = entry.pair.side, pair_source(entry.source)
     if other:
         donor = shrink(gallery_entry(other).pair.source, *entry.size)
@@ -227,7 +227,7 @@ def patch_of(entry: PairEntry, other: str) -> Tensor:
 
 
 def degrade(patch: Tensor, what: Perturbation, width: int) -> Tensor:
-    """A patch resized, blurred and with noise; ``width`` is that of the image, in pixels."""
+    """Resize a patch, blur it and add noise; ``width`` is the width of the image in pixels."""
     if what.scale != 1:
         size = [max(1, round(length * what.scale)) for length in patch.shape[-2:]]
         patch = F.interpolate(patch, size=size, mode="bilinear", antialias=True, align_corners=False)
@@ -240,7 +240,7 @@ def degrade(patch: Tensor, what: Perturbation, width: int) -> Tensor:
 
 
 def blurred(patch: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur of ``[1, 3, h, w]`` with a standard deviation in pixels; beyond its edge the edge is repeated."""
+    """Gaussian blur of ``[1, 3, h, w]`` with a standard deviation in pixels; edge pixels are repeated."""
     reach = math.ceil(3 * sigma)
     kernel = torch.exp(-torch.arange(-reach, reach + 1).square() / (2 * sigma**2))
     kernel = (kernel / kernel.sum()).expand(3, 1, -1)
@@ -250,7 +250,7 @@ def blurred(patch: Tensor, sigma: float) -> Tensor:
 
 
 def place(canvas: Tensor, patch: Tensor, top: int, left: int) -> None:
-    """Copy a patch into ``canvas`` ``[1, 3, H, W]`` at a corner that may lie outside; what does not fit is cut off."""
+    """Copy a patch into ``canvas`` ``[1, 3, H, W]`` at a corner that may lie outside; what does not fit is cropped."""
     height, width = canvas.shape[-2:]
     rows, columns = patch.shape[-2:]
     first_row, first_column = max(0, -top), max(0, -left)

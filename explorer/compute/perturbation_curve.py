@@ -1,4 +1,4 @@
-"""How each variant and the paste control fare along one control of the side image, all others as they are."""
+"""Metrics of each variant and of the paste control as one parameter of the perturbation varies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CURVE_METRICS = {"psnr": "PSNR, dB", "ssim": "SSIM"}
 
 
 class Line(NamedTuple):
-    """Metrics of one variant along a control: ``values`` holds a list for each of ``METRICS``."""
+    """Metrics of one variant along a parameter: ``values`` holds a list for each of ``CURVE_METRICS``."""
 
     title: str
     control: bool
@@ -24,7 +24,7 @@ class Line(NamedTuple):
 
 
 def stops(parameter: str, present: float) -> list[float]:
-    """Values of a control from one end to the other, more of them about its rest, and the present one."""
+    """Values of a parameter over its range, denser around the default, and the current one."""
     row = PARAMETERS[parameter]
     even = [row.low + (row.high - row.low) * place / (POINTS - 1) for place in range(POINTS)]
     near = [row.rest + row.step * place for place in (-2, -1, 0, 1, 2)]
@@ -33,7 +33,7 @@ def stops(parameter: str, present: float) -> list[float]:
 
 
 def along(request: Request, what: Perturbation, parameter: str) -> tuple[list[float], list[Line]]:
-    """The control's values, and a line a variant and for paste. Raises what ``Engine.frame`` raises."""
+    """The parameter's values, and one line per variant and for paste. Raises what ``Engine.frame`` raises."""
     xs = stops(parameter, getattr(what, parameter))
     lines: dict[str, Line] = {}
     for x in xs:
@@ -47,7 +47,7 @@ def along(request: Request, what: Perturbation, parameter: str) -> tuple[list[fl
 
 
 def draw(xs: list[float], lines: list[Line], parameter: str, present: float, metric: str) -> Figure:
-    """The lines of one metric; dotted: the control at rest, and where it stands now."""
+    """The lines of one metric; dotted: the default and the current value of the parameter."""
     import plotly.graph_objects as go
 
     figure = go.Figure()

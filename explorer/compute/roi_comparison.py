@@ -1,4 +1,4 @@
-"""One network with the ROI map of every origin: pictures, numbers, and where the error goes down against no map."""
+"""One network with the ROI map of every origin: pictures, numbers, and where the error falls compared with no map."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ NAMES = (PAINTED, *ORIGINS)
 
 
 NO_ERROR = (0.5 / 255) ** 2
-"""Mean squared error of half a grey level: what is below it, as in a crop that the receiver knows, is not compared."""
+"""Mean squared error of half a grey level: errors below it, as in a crop that the receiver knows, are not compared."""
 
 
 class Change(NamedTuple):
-    """Against the zeros map: PSNR in dB, and squared error in parts of one, inside and outside the map (where it is).
+    """Change from the zeros map: PSNR in dB, and relative squared error inside and outside the map.
 
-    Inside weighs by M moved into the frame of x, outside by 1 - M; ``None`` where the zeros map leaves no error there.
+    Inside weighs by M moved into the frame of x, outside by 1 - M; ``None`` if the zeros map leaves no error there.
     """
 
     psnr: float
@@ -47,7 +47,7 @@ class Found(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """The answer: a ``Found`` for each origin that the picture allows. ``ask.roi`` is the painted origin."""
+    """The answer: a ``Found`` for each origin that applies to the picture. ``ask.roi`` is the painted origin."""
 
     request: Request
     entry: PairEntry
@@ -59,12 +59,12 @@ class Comparison(NamedTuple):
 
 
 def origin_of(request: Request, name: str) -> str:
-    """The ROI origin that stands behind a name of ``NAMES``."""
+    """The ROI origin for a name of ``NAMES``."""
     return request.roi if name == PAINTED else name
 
 
 def names_for(entry: PairEntry) -> Iterator[str]:
-    """The origins that a pair has: without a true class there is no oracle of it."""
+    """The origins that apply to a pair: the label oracle needs a true class."""
     yield from (name for name in NAMES if name != "source+label" or entry.label is not None)
 
 
@@ -72,10 +72,10 @@ def compare(request: Request, engine: Engine = ENGINE) -> Comparison:
     """Send one pair with the map of every origin.
 
     Args:
-        ask: one network with ROI guidance; ``roi`` is a painted origin, anything else stands for an empty grid.
+        ask: one network with ROI guidance; ``roi`` is a painted origin; anything else counts as an empty grid.
 
     Raises:
-        RequestError, SourceError, ZooError, DataError: with a sentence for the visitor. BusyError: try again.
+        RequestError, SourceError, ZooError, DataError: with a message for the visitor. BusyError: try again.
     """
     request = (request if is_painted(request.roi) else request._replace(roi=PREFIX + NOTHING)).checked()
     if len(request.models) != 1:
@@ -85,7 +85,7 @@ def compare(request: Request, engine: Engine = ENGINE) -> Comparison:
         raise RequestError(f"{model} takes no ROI map: choose a WZ-ROI network")
     judge = engine.judge_of(model)
     if judge is None:
-        raise RequestError(f"{model} needs an ROI map, and the zoo has no judge to make one: pull or train a judge")
+        raise RequestError(f"{model} needs an ROI map, but the zoo has no judge to compute one: pull or train a judge")
     with engine.slot():
         start = time.perf_counter()
         names = list(names_for(entry))
@@ -120,7 +120,7 @@ def squared(picture: Tensor, entry: PairEntry) -> Tensor:
 
 
 def change_of(entry: PairEntry, result: VariantResult, zeros: VariantResult, roi: Tensor) -> Change:
-    """What a map ``[1, 1, H, W]``, in the frame of x, changes against the zeros map."""
+    """The effect of a map ``[1, 1, H, W]``, in the frame of x, compared with the zeros map."""
     new, old, weight = squared(result.picture, entry), squared(zeros.picture, entry), roi[0, 0].cpu().clamp(0, 1)
 
     def part(inside: Tensor) -> float | None:
@@ -131,14 +131,14 @@ def change_of(entry: PairEntry, result: VariantResult, zeros: VariantResult, roi
 
 
 def change_map(entry: PairEntry, result: VariantResult, zeros: VariantResult) -> images.Pixels:
-    """Where the absolute error (mean over RGB) goes down (blue) and up (orange) against the zeros map."""
+    """Where the absolute error (mean over RGB) falls (blue) and rises (orange) compared with the zeros map."""
     source = entry.pair.source
     new, old = ((one.picture.cpu() - source).abs().mean(dim=1)[0] for one in (result, zeros))
     return images.signed_map(new - old)
 
 
 def comparison_json(done: Comparison) -> dict[str, Any]:
-    """A comparison as the page reads it: numbers, and one PNG sheet of all tiles, one below the other."""
+    """A comparison as JSON for the page: numbers, and one PNG sheet with all tiles stacked vertically."""
     entry, source = done.entry, done.entry.pair.source[0]
     tiles = [images.to_pixels(source), images.to_pixels(entry.pair.side[0])]
     zeros = next(one.result for one in done.found if one.name == "zeros")

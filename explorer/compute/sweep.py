@@ -1,7 +1,7 @@
-"""Live sweeps: one picture through chosen networks over SNR or over rate, in a thread that can be watched and stopped.
+"""Live sweeps: one picture through chosen networks over SNR or rate, in a thread that can be monitored and stopped.
 
-A sweep takes one of the engine's slots for each point, so that other visitors' frames get their turn between points;
-at most ``MAX_RUNNING`` sweeps run at once, and one that nobody watches any more ends by itself.
+A sweep takes one of the engine's slots for each point, so that other visitors' frames are served between points;
+at most ``MAX_RUNNING`` sweeps run at once, and a sweep that nobody watches ends by itself.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from zoo.serving.variants import title_of
 
 MAX_RUNNING = 2
 UNWATCHED_SECONDS = 20.0
-"""A sweep that no page asked about for so long ends: its visitor is gone."""
+"""A sweep that no page has queried for this long ends, because its visitor has left."""
 
 PASTE = " + paste"
-"""Ends the titles of the control: the known pixels copied over a reconstruction."""
+"""Suffix of the titles of the control: the known pixels copied over a reconstruction."""
 
 _TURNS = threading.BoundedSemaphore(MAX_RUNNING)
 
@@ -50,7 +50,7 @@ class Step(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """All that decides a sweep's numbers. ``axis``: ``snr`` or ``rate``; ``draws`` of the channel a point."""
+    """What determines a sweep's numbers. ``axis``: ``snr`` or ``rate``; ``draws``: channel draws per point."""
 
     pair: str
     axis: str
@@ -62,9 +62,9 @@ class Plan(NamedTuple):
 
 
 class Point(NamedTuple):
-    """What the draws of one step gave: means, the standard deviation of the PSNR, and the share classified rightly.
+    """Results of one step's draws: means, the standard deviation of the PSNR, and the share classified correctly.
 
-    ``psnr_of_mean_mse`` is 10 log10(1 / mean squared error over the draws); ``None`` where there is no such number.
+    ``psnr_of_mean_mse`` is 10 log10(1 / mean squared error over the draws); ``None`` if there is no such number.
     """
 
     title: str
@@ -115,7 +115,7 @@ def _correct(entry: PairEntry, model: str, pictures: Tensor) -> Tensor | None:
 
 
 def points_of(plan: Plan, entry: PairEntry, step: Step) -> list[Point]:
-    """The network's point and, for a DeepJSCC of a crop pair, that of the paste control. Needs a slot."""
+    """The network's point and, for DeepJSCC on a crop pair, that of the paste control. The caller must hold a slot."""
     weight = ENGINE.transmission(entry, step.model, plan.roi, plan.seed).weight
     pair = entry.pair.to(ENGINE.device)
     own, pasted = [], []
@@ -133,7 +133,7 @@ def points_of(plan: Plan, entry: PairEntry, step: Step) -> list[Point]:
 
 
 class Sweep:
-    """A plan under way in a thread of its own. ``points`` grows; ``message`` is a sentence when something failed."""
+    """A plan being computed in its own thread. ``points`` grows; ``message`` says what failed, if anything."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -146,7 +146,7 @@ class Sweep:
         self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
 
     def start(self) -> Sweep:
-        """Load the networks, then begin. Raises ZooError or RequestError when the plan cannot be done."""
+        """Load the networks, then start. Raises ZooError or RequestError if the plan is not possible."""
         for name in {step.model for step in self.plan.steps}:
             ENGINE.model(name)
         self._thread.start()
@@ -154,7 +154,7 @@ class Sweep:
 
     @property
     def running(self) -> bool:
-        """Whether points are still to come."""
+        """Whether points are still being computed."""
         return self._thread.is_alive()
 
     @property
@@ -163,12 +163,12 @@ class Sweep:
         return self._stopped.is_set()
 
     def watch(self) -> float:
-        """Say that somebody is looking; returns the share done, 0 to 1."""
+        """Record that a page is watching; returns the share done, 0 to 1."""
         self._watched = time.monotonic()
         return self.done / max(1, len(self.plan.steps))
 
     def cancel(self) -> None:
-        """Stop before the next point; what there is stays."""
+        """Stop before the next point; points computed so far are kept."""
         if self.running:
             self._stopped.set()
 
@@ -186,12 +186,12 @@ class Sweep:
                     _TURNS.release()
         except (RequestError, ZooError, OSError, ValueError) as error:
             self.message = str(error)
-        except Exception:  # a fault becomes a sentence; the traceback goes to the terminal
+        except Exception:  # the visitor sees a message; the traceback goes to the terminal
             self.message = "this sweep could not be computed: change a control, or reload the page"
             raise
 
     def _turn(self) -> bool:
-        """Wait for one of the ``MAX_RUNNING`` turns; ``False`` when given up before."""
+        """Wait for one of the ``MAX_RUNNING`` turns; ``False`` if given up before that."""
         while not self._given_up():
             if _TURNS.acquire(timeout=0.2):
                 return True
@@ -219,7 +219,7 @@ class Sweep:
 
 
 def to_csv(sweep: Sweep) -> str:
-    """The points as CSV, with what decides them in front of each row."""
+    """The points as CSV, each row preceded by what determines it."""
     plan = sweep.plan
     fixed = {"pair": plan.pair, "channel": plan.channel, "roi": plan.roi, "seed": plan.seed, "draws": plan.draws}
     stream = io.StringIO()
@@ -236,12 +236,12 @@ def titles(points: Sequence[Point]) -> Iterator[tuple[str, list[Point]]]:
 
 
 def snr_steps(models: Sequence[str], snrs: Sequence[float], rate: Fraction = DEFAULT) -> tuple[Step, ...]:
-    """Every network at every SNR, coarse first: the middle of what is left is computed next. ``rate``: theirs."""
+    """Every network at every SNR, coarse first: the middle of the largest gap comes next. ``rate``: theirs."""
     return tuple(Step(title_of(model), model, snr, snr, rate) for snr in _coarse_first(snrs) for model in models)
 
 
 def rate_steps(names: Sequence[dict[Fraction, str]], snr_db: float) -> tuple[Step, ...]:
-    """Every network at every rate that the zoo has; ``names`` maps 1/rho to a name, one dictionary a variant."""
+    """Every network at every rate that the zoo has; ``names`` maps 1/rho to a name, one dictionary per variant."""
     steps = [
         Step(title_of(model), model, float(1 / rate), snr_db, Fraction(rate))
         for rates in names for rate, model in rates.items()

@@ -1,4 +1,4 @@
-"""What a visitor takes away: the pictures, every number on show as CSV or JSON, and the Python lines."""
+"""Exports of a frame: the pictures, all numbers as CSV or JSON, and Python code."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def rows_of(frame: Frame) -> list[dict[str, Any]]:
 
 
 def as_json(frame: Frame) -> str:
-    """A frame's numbers with all that decides them, seeds and versions."""
+    """A frame's numbers with everything that determines them, including seeds and versions."""
     entry = frame.entry
     return json.dumps({
         "setting": frame.request.to_dict(), "title": entry.title, "size": entry.size, "label": entry.label,
@@ -53,19 +53,19 @@ def as_json(frame: Frame) -> str:
 
 
 def made_on() -> dict[str, Any]:
-    """The device and the versions that numbers were made with."""
+    """The device and the versions that the numbers were computed with."""
     versions = {"wzroi": wzroi.__version__, "torch": torch.__version__, "python": platform.python_version()}
     return {"device": ENGINE.hardware(), "versions": versions}
 
 
 def as_csv(frame: Frame) -> str:
-    """A frame's rows as CSV, the setting in front of each."""
+    """A frame's rows as CSV, each preceded by the setting."""
     setting = {key: value for key, value in frame.request.to_dict().items() if key != "models"}
     return csv_text([setting | row for row in rows_of(frame)], list(setting))
 
 
 def csv_text(rows: list[dict[str, Any]], columns: list[str]) -> str:
-    """Rows as CSV; ``columns`` are the header's where there are no rows."""
+    """Rows as CSV; ``columns`` is the header if there are no rows."""
     stream = io.StringIO()
     writer = csv.DictWriter(stream, list(rows[0]) if rows else columns)
     writer.writeheader()
@@ -80,16 +80,16 @@ def judges_of(request: Request) -> dict[str, str]:
 
 
 def wanted(what: str, key: str) -> bool:
-    """Whether the visitor wants to take something away.
+    """Whether the visitor wants to export something.
 
-    A switch, no expander: what nobody asked for is neither made nor loaded, and Streamlit's expander keeps a page that
-    was left in the browser's memory.
+    A switch rather than an expander, so that nothing is computed or loaded unasked; Streamlit's expander would also
+    keep a page that was left in the browser's memory.
     """
-    return st.toggle(f"Take away: {what}, and the Python lines", key=key)
+    return st.toggle(f"Export: {what}, and Python code", key=key)
 
 
 def take_away(view: View, variants: list[Variant]) -> None:
-    """Draw the downloads and the lines, where they are asked for."""
+    """Draw the downloads and the code, if the visitor asks for them."""
     if not wanted("link, picture, numbers", "take_away"):
         return
     try:
@@ -97,17 +97,17 @@ def take_away(view: View, variants: list[Variant]) -> None:
     except (RequestError, BusyError, ZooError, OSError) as error:
         st.caption(str(error))
         return
-    st.caption("The address of this page is a link to this view. Uploaded pictures are not part of it.")
+    st.caption("This page's address is a link to this view. It does not include uploaded pictures.")
     downloads(frame, view)
     try:
         st.code(python_lines(frame, judges_of(frame.request), str(ENGINE.device)), language="python", wrap_lines=True)
-        st.caption("Run at the project's root, the lines print the numbers shown above, to the last digit.")
+        st.caption("Run in the project's root folder, this code prints exactly the numbers shown above.")
     except RequestError as error:
         st.caption(f"{str(error)[:1].upper()}{str(error)[1:]}.")
 
 
 def downloads(frame: Frame, view: View) -> None:
-    """Three files, made when they are asked for."""
+    """Three files, each created on request."""
     offer([
         ("Comparison as PNG", lambda: png(frame, view), "wzroi.png", "image/png"),
         ("Numbers as CSV", lambda: as_csv(frame), "wzroi.csv", "text/csv"),
@@ -116,6 +116,6 @@ def downloads(frame: Frame, view: View) -> None:
 
 
 def offer(files: Sequence[tuple[str, Callable[[], str | bytes], str, str]]) -> None:
-    """Buttons side by side: each a label, what makes the file, its name and its kind."""
+    """Download buttons side by side; each has a label, a function that creates the file, its name and its MIME type."""
     for column, (label, data, name, kind) in zip(st.columns(len(files)), files, strict=True):
         column.download_button(label, data, name, kind, on_click="ignore", icon=":material/download:")

@@ -1,4 +1,4 @@
-"""The comparison as one PNG: what was sent and known, every reconstruction with its numbers, and the setting."""
+"""The comparison as one PNG: source and side image, every reconstruction with its numbers, and the setting."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ INK, QUIET, PAPER = "#1a1a1a", "#555555", "#ffffff"
 
 
 class Panel(NamedTuple):
-    """Pictures one below the other, and the lines of text above and below them."""
+    """Pictures stacked vertically, with lines of text above and below them."""
 
     title: str
     note: str
@@ -53,7 +53,7 @@ def _result_panel(frame: Frame, view: View, result: VariantResult, note: str) ->
 
 
 def panels(frame: Frame, view: View) -> list[Panel]:
-    """x, x_side, a panel a variant, and the paste control, in the page's order."""
+    """x, x_side, one panel per variant, and the paste control, in the page's order."""
     source, side = frame.entry.pair.source[0], frame.entry.pair.side[0]
     known = images.to_pixels(side)
     if view.overlay and frame.roi is not None:
@@ -65,7 +65,7 @@ def panels(frame: Frame, view: View) -> list[Panel]:
 
 
 def setting(frame: Frame) -> str:
-    """All that decides the pictures, in a line of plain letters."""
+    """Everything that determines the pictures, in one line of text."""
     request, (height, width) = frame.request, frame.entry.size
     symbols = frame.results[0].symbols if frame.results else 0
     rate = f"k = {symbols} symbols, rho = 1/{3 * height * width / symbols:.3g}" if symbols else "nothing sent"
@@ -109,7 +109,7 @@ def _panel(sheet: Image.Image, pen: ImageDraw.ImageDraw, panel: Panel, at: tuple
 
 
 def png(frame: Frame, view: View) -> bytes:
-    """The sheet as a PNG file that carries its setting as text, under the key ``wzroi``."""
+    """The sheet as a PNG file with the setting as metadata under the key ``wzroi``."""
     about = PngInfo()
     about.add_text("wzroi", json.dumps({"setting": frame.request.to_dict(), "title": frame.entry.title[:200]}))
     stream = io.BytesIO()

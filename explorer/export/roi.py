@@ -1,4 +1,4 @@
-"""What a visitor takes away from the Region of interest page: every number as CSV or JSON, and the Python lines."""
+"""Exports of the Region of interest page: all numbers as CSV or JSON, and Python code."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ for name, roi in maps.items():
 
 
 def rows_of(done: Comparison) -> list[dict[str, Any]]:
-    """A row an origin: the numbers of its picture, and its change against the zeros map."""
+    """One row per origin: the numbers of its picture, and the change from the zeros map."""
     return [
         {"origin": one.name, "oracle": one.name.startswith("source"), "psnr_change_db": one.change.psnr,
          "error_in_map": one.change.inside, "error_outside_map": one.change.outside} | row_of(one.result, "")
@@ -46,7 +46,7 @@ def rows_of(done: Comparison) -> list[dict[str, Any]]:
 
 
 def as_json(done: Comparison) -> str:
-    """The numbers with all that decides them, seeds and versions."""
+    """The numbers with everything that determines them, including seeds and versions."""
     entry = done.entry
     return json.dumps({
         "setting": done.request.to_dict(), "title": entry.title, "size": entry.size, "label": entry.label,
@@ -56,7 +56,7 @@ def as_json(done: Comparison) -> str:
 
 
 def as_csv(done: Comparison) -> str:
-    """The rows as CSV, the setting in front of each."""
+    """The rows as CSV, each preceded by the setting."""
     setting = {key: value for key, value in done.request.to_dict().items() if key not in ("models", "roi")}
     painted = {"painted": done.request.roi}
     return csv_text([setting | painted | row for row in rows_of(done)], list(setting))
@@ -67,8 +67,8 @@ def python_lines(done: Comparison, device: str) -> str:
     request = done.request
     if request.pair.startswith("upload:"):
         raise RequestError(
-            "the lines that give these numbers again need a picture that both sides have: choose one of the "
-            "gallery or of CIFAR-10"
+            "code that reproduces these numbers needs a picture that everyone has: choose one from the "
+            "gallery or from CIFAR-10"
         )
     maps = {one.name: f"painted_map({request.roi!r}, entry.size).to(device)" if one.name == PAINTED
             else roi_line(request._replace(roi=one.name)) for one in done.found}
@@ -89,15 +89,15 @@ def python_lines(done: Comparison, device: str) -> str:
 
 
 def draw(done: Comparison) -> None:
-    """The downloads and the lines, where they are asked for."""
+    """The downloads and the code, if the visitor asks for them."""
     if not wanted("link, numbers", "roi_take_away"):
         return
-    st.caption("The address of this page is a link to this view, with the painted map. Uploaded pictures are not part "
-               "of it.")
+    st.caption("This page's address is a link to this view, with the painted map. It does not include uploaded "
+               "pictures.")
     offer([("Numbers as CSV", lambda: as_csv(done), "wzroi-roi.csv", "text/csv"),
            ("Numbers as JSON", lambda: as_json(done), "wzroi-roi.json", "application/json")])
     try:
         st.code(python_lines(done, str(ENGINE.device)), language="python", wrap_lines=True)
-        st.caption("Run at the project's root, the lines print the numbers shown above, to the last digit.")
+        st.caption("Run in the project's root folder, this code prints exactly the numbers shown above.")
     except RequestError as error:
         st.caption(f"{str(error)[:1].upper()}{str(error)[1:]}.")

@@ -1,4 +1,4 @@
-"""The Python lines that give a frame's numbers again, printed to the digits that the page shows."""
+"""Python code that reproduces a frame's numbers, printed with the digits that the page shows."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ def python_lines(frame: Frame, judges: dict[str, str], device: str) -> str:
         judges: name of the judge of each network of the frame.
 
     Raises:
-        RequestError: for an upload, which only its visitor has, or where there is no judge.
+        RequestError: for an upload, which only its visitor has, or without a judge.
     """
     request = frame.request
     if request.pair.startswith("upload:"):
         raise RequestError(
-            "the lines that give these numbers again need a picture that both sides have: choose one of the "
-            "gallery or of CIFAR-10, or send yours with `python -m zoo transmit PICTURE`"
+            "code that reproduces these numbers needs a picture that everyone has: choose one from the "
+            "gallery or from CIFAR-10, or send yours with `python -m zoo transmit PICTURE`"
         )
     if not judges or set(judges) != set(request.models):
         raise RequestError("the zoo has no judge for these networks: pull or train one")
@@ -87,12 +87,12 @@ def python_lines(frame: Frame, judges: dict[str, str], device: str) -> str:
 
 
 def symbols_lines(request: Request) -> tuple[str, str]:
-    """The import, if any, and the expression of a picture's symbols: at the asked rate for a flexible network."""
+    """The import, if any, and the expression for a picture's symbols: at the requested rate for a flexible network."""
     if any(is_flexible(name) for name in request.models):
         return "from zoo.rates import symbols_at\n", f"symbols_at(model, *entry.size, {request.rate})"
     return "", "model.num_symbols(*entry.size)"
 
 
 def roi_line(request: Request) -> str:
-    """The expression that makes the ROI map of an origin."""
+    """The expression that computes the ROI map of an origin."""
     return ROI_LINES.get(request.roi, "wzroi.roi_map(judge, pair, {roi!r})").format(roi=request.roi, seed=request.seed)

@@ -1,4 +1,4 @@
-"""The Channel page: what is sent and received, many draws of the channel at once, and an unexpected SNR."""
+"""The Channel page: what is sent and received, many channel draws at once, and an SNR mismatch."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ MISMATCH_SNRS = tuple(range(-5, 21, 5))
 MISMATCH_DRAWS = 16
 PLAIN = {"displaylogo": False}
 
-INTRO = ("Each image's symbols have mean power one (eq. 2); the SNR counts per complex symbol. One picture is sent "
-         "many times: what the noise changes is the spread.")
+INTRO = ("Each image's symbols have mean power one (eq. 2); the SNR is per complex symbol. One picture is sent "
+         "many times to show the variation caused by the noise.")
 
 
 class ChannelSettings(NamedTuple):
-    """What the page's controls say.
+    """The values of the page's controls.
 
-    ``believed`` is the SNR that the receiver assumes, ``None``: the true one. ``rate``: 1/rho of a flexible network.
+    ``believed`` is the SNR that the receiver assumes (``None``: the true one). ``rate``: 1/rho of a flexible network.
     """
 
     model: str
@@ -47,7 +47,7 @@ class ChannelSettings(NamedTuple):
     rate: Fraction = DEFAULT
 
     def draws(self, entry: PairEntry) -> Draws:
-        """Send the pair."""
+        """Send the pair many times."""
         return draw(
             entry, self.model, self.channel, self.snr_db, self.seed, self.count, self.roi, self.believed, self.rate
         )
@@ -68,7 +68,7 @@ def render() -> None:
 
 
 def controls(view: View, variants: list[Variant]) -> ChannelSettings:
-    """The widgets; the picture, the ROI map's origin and the seed are the Compare page's."""
+    """The widgets; picture, ROI origin and seed are those of the Compare page."""
     models = list(dict.fromkeys(name for variant in variants for name in variant.names.values()))
     first = view.request(variants).models
     columns = st.columns(5, vertical_alignment="bottom")
@@ -78,7 +78,7 @@ def controls(view: View, variants: list[Variant]) -> ChannelSettings:
     snr = columns[2].slider("SNR, dB", *SNR_RANGE, value=view.snr, step=0.5, help=TIPS["snr"])
     count = columns[3].select_slider("Draws", [1, 10, 50, 100, MAX_DRAWS], value=50, help=TIPS["draws"])
     knows = "knows the SNR"
-    options = [knows, *(f"takes it for {value} dB" for value in MISMATCH_SNRS)]
+    options = [knows, *(f"assumes {value} dB" for value in MISMATCH_SNRS)]
     unused = kind == "awgn" and not is_flexible(model)
     assumed = columns[4].selectbox("The receiver", options, help=TIPS["believed"], disabled=unused)
     believed = None if unused or assumed == knows else float(MISMATCH_SNRS[options.index(assumed) - 1])
@@ -114,25 +114,25 @@ def render_draws(entry: PairEntry, settings: ChannelSettings, draws: Draws) -> N
 
 
 def show_pictures(entry: PairEntry, draws: Draws) -> None:
-    """What was sent, the first draw, the mean over all, and how far the draws lie apart."""
+    """The source, the first draw, the mean of all draws, and their standard deviation."""
     factor = max(1, 160 // entry.size[1])
     shown = {"Sent": images.to_pixels(entry.pair.source[0]), "First draw": images.to_pixels(draws.pictures[0]),
              "Mean of the draws": images.to_pixels(draws.pictures.mean(dim=0)),
-             f"Spread of a pixel, 0 to {round(255 * images.ERROR_SCALE)} grey levels": spread_map(draws.pictures)}
+             f"Standard deviation, 0 to {round(255 * images.ERROR_SCALE)} grey levels": spread_map(draws.pictures)}
     side_by_side = st.container(horizontal=True)
     for name, pixels in shown.items():
         show_picture(side_by_side, images.enlarge(pixels, factor), name, factor * entry.size[1])
 
 
 def trained_at(model: str) -> float | None:
-    """The SNR that a network was trained at, dB, where its entry says so."""
+    """The training SNR of a network in dB, if its entry states it."""
     entry = zoo_index().models.get(model)
     value = (entry.training or {}).get("snr_db") if entry else None
     return float(value) if isinstance(value, int | float) else None
 
 
 def levels(entry: PairEntry, settings: ChannelSettings) -> list[Level]:
-    """PSNR over the channel's SNR with a receiver as the setting says."""
+    """PSNR over the channel's SNR for the chosen receiver."""
     height, width = entry.size
     few = max(1, min(MISMATCH_DRAWS, DRAW_PIXELS // (height * width)))
     found = []
@@ -143,21 +143,21 @@ def levels(entry: PairEntry, settings: ChannelSettings) -> list[Level]:
 
 
 def unexpected(entry: PairEntry, settings: ChannelSettings) -> None:
-    """SNR mismatch: a channel other than that of training, and a receiver that takes its SNR for another."""
+    """SNR mismatch: a channel SNR other than in training, and a receiver that assumes a wrong SNR."""
     if not st.toggle("SNR mismatch", key="mismatch", help=TIPS["mismatch"]):
         return
     curves = {"receiver knows the SNR": levels(entry, settings._replace(believed=None))}
     if settings.believed is not None:
-        curves[f"receiver takes it for {settings.believed:g} dB"] = levels(entry, settings)
+        curves[f"receiver assumes {settings.believed:g} dB"] = levels(entry, settings)
     trained = trained_at(settings.model)
     st.plotly_chart(mismatch_figure(curves, trained, settings.snr_db), key="mismatch_plot", config=PLAIN)
     st.caption(f"Mean over draws, bars ± one standard deviation. {of_the_snr(settings.model, trained)}")
 
 
 def of_the_snr(model: str, trained: float | None) -> str:
-    """What a network knows of the SNR."""
+    """How a network uses the SNR."""
     if is_flexible(model):
-        return "Both ends of this network are told the SNR: one spreads its power by it, the other weighs what arrives."
-    where = "" if trained is None else f" It was trained at {trained:g} dB, which nothing tells it at other SNRs."
-    fading = "On AWGN the receiver uses no estimate of the SNR; on a fading channel its equaliser does."
+        return "Both ends of this network know the SNR: the sender allocates power, the receiver weighs the symbols."
+    where = "" if trained is None else f" It was trained at {trained:g} dB and cannot tell when the SNR differs."
+    fading = "On AWGN the receiver does not use the SNR; on a fading channel its equaliser does."
     return f"The network has no input for the SNR.{where} {fading}"

@@ -1,4 +1,4 @@
-"""The Side information page: the side image moved, degraded, swapped or removed, and what each variant makes of it."""
+"""The Side information page: the side image moved, degraded, swapped or removed, and its effect on each variant."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from explorer.ui.visit import Visit, arrive, visit
 from zoo.errors import ZooError
 
 INTRO = (
-    "The networks were trained with one kind of side image: the crop at its place, sharp and clean. Perturb it, "
-    "and see which of them lean on it. **Paste** copies the same pixels to where the crop should belong, and learns "
+    "The networks were trained with one kind of side image: the crop in its place, sharp and clean. Perturb it "
+    "and see which networks depend on it. **Paste** copies the same pixels to where the crop should belong; it learns "
     "nothing."
 )
 PRESETS = [
@@ -35,9 +35,9 @@ FAULTS = (RequestError, BusyError, ZooError, OSError)
 
 
 def crop_data(what: Perturbation) -> dict[str, Any]:
-    """The controls of the side image, as the component draws them."""
+    """The controls of the side image, as data for the component."""
     parameters = [{"key": key, **parameter._asdict()} for key, parameter in PARAMETERS.items()]
-    others = {"": "no: x's own crop"} | {name: item.title for name, item in gallery().items()}
+    others = {"": "none: x's own crop"} | {name: item.title for name, item in gallery().items()}
     return {
         "parameters": parameters,
         "others": others,
@@ -49,7 +49,7 @@ def crop_data(what: Perturbation) -> dict[str, Any]:
 
 
 def present() -> Perturbation:
-    """This visit's perturbation, begun from the link it was opened with."""
+    """This visit's perturbation, initialised from the link it was opened with."""
     if "perturbation" not in st.session_state:
         found, notices = perturbation.read_query(st.query_params.to_dict())
         st.session_state.perturbation = found
@@ -59,7 +59,7 @@ def present() -> Perturbation:
 
 def render() -> None:
     """Draw the page."""
-    header("Side information: what if it is not what was trained?", INTRO)
+    header("Side information: what if it differs from training?", INTRO)
     variants = catalogue()
     if not variants:
         no_networks()
@@ -71,7 +71,7 @@ def render() -> None:
 
 @st.fragment
 def live(here: Visit, variants: list[Variant]) -> None:
-    """The component, and below it what has settled."""
+    """The component, and below it the results for the settled controls."""
     what = present()
     showing = st.session_state.source == "gallery"
     data = bench_data(here.view, variants, here.version, base_path(), showing, crop_data(what))
@@ -96,7 +96,7 @@ def results_of(frame: Frame) -> list[VariantResult]:
 
 
 def rows_of(rest: Frame, now: Frame) -> list[tuple[str, ...]]:
-    """A row a variant: the same symbols over the same channel, with the side image as trained and as it is now."""
+    """One row per variant: the same symbols over the same channel, with the original and the perturbed side image."""
     return [
         (new.title, f"{old.psnr:.2f} dB", f"{new.psnr:.2f} dB", f"{new.psnr - old.psnr:+.2f} dB", f"{old.ssim:.3f}",
          f"{new.ssim:.3f}", verdict(old), verdict(new))
@@ -105,7 +105,7 @@ def rows_of(rest: Frame, now: Frame) -> list[tuple[str, ...]]:
 
 
 def compare(view: View, variants: list[Variant], what: Perturbation) -> None:
-    """The table of what the perturbation costs."""
+    """The table of the perturbation's effect."""
     request = view.request(variants)
     if not request.models:
         return
@@ -115,16 +115,16 @@ def compare(view: View, variants: list[Variant], what: Perturbation) -> None:
 
 
 def curve(view: View, variants: list[Variant], what: Perturbation) -> None:
-    """PSNR or SSIM along one control, where it is asked for."""
-    if not st.toggle("Curves along one control", key="side_curves", help="Each variant and paste (eq. 4), at the other "
-                     "controls' present values."):
+    """PSNR or SSIM along one parameter, if the visitor asks for it."""
+    if not st.toggle("Curves along one parameter", key="side_curves", help="Each variant and paste (eq. 4), at the "
+                     "current values of the other parameters."):
         return
     left, right = st.columns(2, vertical_alignment="bottom")
-    parameter = left.segmented_control("Control", list(PARAMETERS), default="dx", required=True, key="side_parameter",
+    parameter = left.segmented_control("Parameter", list(PARAMETERS), default="dx", required=True, key="side_parameter",
                                   format_func=lambda name: PARAMETERS[name].label) or "dx"
     metric = right.segmented_control("Metric", list(perturbation_curve.CURVE_METRICS), default="psnr", required=True,
                                      key="side_metric", format_func=perturbation_curve.CURVE_METRICS.get) or "psnr"
     xs, lines = perturbation_curve.along(view.request(variants), what._replace(removed=0), parameter)
     figure = perturbation_curve.draw(xs, lines, parameter, getattr(what, parameter), metric)
     st.plotly_chart(figure, key="side_curve", config={"displaylogo": False})
-    st.caption(f"One picture, one draw of the channel, seed {view.seed}. Dashed: the paste control.")
+    st.caption(f"One picture, one channel draw, seed {view.seed}. Dashed: the paste control.")

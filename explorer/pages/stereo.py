@@ -1,4 +1,4 @@
-"""The Stereo page: a real left and right photograph at full size, with time and memory told before it starts."""
+"""The Stereo page: a real left and right photograph at full size, with time and memory estimated in advance."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from zoo.serving.variants import is_flexible
 
 SIZES = (160, 320, 512, 741, 1024)
 MAX_BYTES = 3 * 2**30
-"""Most memory that one transmission may take."""
+"""Memory limit of one transmission."""
 
 WAYS = {"whole": "Whole", "tiles": f"{TILE}x{TILE} tiles"}
 
-INTRO = ("The left camera's picture is sent; the receiver holds the right camera's. The networks were trained on 32x32 "
-         "pictures and their crops: this shows how they carry over, not what they were made for. WZ-ROI-Flex was "
-         "trained on synthetic disparity as well, and finds where the right picture's pixels belong.")
+INTRO = ("The left camera's picture is sent; the receiver has the right camera's. The networks were trained on 32x32 "
+         "pictures and their crops: this shows how they generalise, not what they were made for. WZ-ROI-Flex was "
+         "also trained on synthetic disparity, and finds where the right picture's pixels belong.")
 
 
 class Chosen(NamedTuple):
-    """A stereo pair, its title, and a mark by which the same choice is known again."""
+    """A stereo pair, its title, and a mark that identifies the choice."""
 
     pair: Pair
     title: str
@@ -42,7 +42,7 @@ class Chosen(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """A transmission that was made, with all that decided it."""
+    """A completed transmission, with everything that determined it."""
 
     model: str
     channel: str
@@ -56,7 +56,7 @@ class Sent(NamedTuple):
 
 
 def choose() -> Chosen | None:
-    """The widgets that choose a stereo pair; ``None`` before there is one."""
+    """The widgets that choose a stereo pair; ``None`` until there is one."""
     left, right = st.columns([3, 1])
     kinds = ["Motorcycle", "Your pair"]
     kind = left.segmented_control("Pair", kinds, default=kinds[0], required=True, key="stereo_kind", help=TIPS["pair"])
@@ -74,13 +74,13 @@ def bundled(longer: int) -> Chosen:
 
 
 def uploaded(longer: int) -> Chosen | None:
-    """Two pictures of the visitor; what is wrong with them is told."""
+    """Two pictures uploaded by the visitor; errors are displayed."""
     label = "A left and a right picture of the same size"
     files = st.file_uploader(label, accept_multiple_files=True, key="stereo_files")
     if not files:
         return None
     if len(files) != 2:
-        st.error("A stereo pair is two files: choose a left and a right picture.")
+        st.error("A stereo pair needs two files: choose a left and a right picture.")
         return None
     try:
         pictures, title = read_files(files, longer)
@@ -124,7 +124,7 @@ def show_pair(chosen: Chosen) -> None:
 
 
 def cost_of(pair: Pair, model: str, tiled: bool, rate: Fraction) -> Cost:
-    """What sending takes, measured once a visit for each network, size and way."""
+    """The cost of sending, measured once per visit for each network, size and way."""
     costs: dict[tuple[object, ...], Cost] = st.session_state.setdefault("stereo_costs", {})
     key = (model, pair.source.shape, tiled)
     if key not in costs:
@@ -134,12 +134,12 @@ def cost_of(pair: Pair, model: str, tiled: bool, rate: Fraction) -> Cost:
 
 
 def transmit(chosen: Chosen, model: str, channel: str, snr: float, way: str, rate: Fraction) -> None:
-    """Tell the cost, and send when asked to."""
+    """Show the expected cost, and send on request."""
     pair, tiled = chosen.pair, way == "tiles"
     height, width = pair.source.shape[-2:]
     needed = needed_bytes(ENGINE.model(model).config, height, width, tiled)
     if needed > MAX_BYTES:
-        st.error(f"{width}x{height} pixels would take {needed / 2**30:.1f} GiB with {model}: choose a smaller size or "
+        st.error(f"{width}x{height} pixels would need {needed / 2**30:.1f} GiB with {model}: choose a smaller size or "
                  "send it as tiles.")
         return
     try:
@@ -161,7 +161,7 @@ def transmit(chosen: Chosen, model: str, channel: str, snr: float, way: str, rat
 
 
 def render_result(sent: Sent) -> None:
-    """The last transmission; its setting is told beside it."""
+    """The last transmission and its setting."""
     report, (height, width) = sent.report, sent.source.shape[-2:]
     symbols = report.symbols.shape[1]
     st.markdown(

@@ -1,7 +1,7 @@
-"""What the explorer's routes answer (``explorer/server/routes.py``): a request's query to JSON.
+"""The responses of the explorer's routes (``explorer/server/routes.py``): a request's query to JSON.
 
-An error is a sentence in ``error`` with a fitting status, or with status 200 under ``quiet=1``: a browser writes every
-other status to its console, and a page that shows the sentence has nothing to report there.
+An error is a sentence in ``error`` with a suitable status, or with status 200 under ``quiet=1``: a browser logs every
+other status to its console, which is unnecessary for a page that displays the sentence.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LOGGER = logging.getLogger("wzroi.explorer")
 
 
 def request_of(query: dict[str, str]) -> Request:
-    """The request in a query string; raises RequestError naming the first value that cannot be read."""
+    """The request in a query string; raises RequestError naming the first invalid value."""
     try:
         snr = float(query.get("snr", "5"))
     except ValueError as error:
@@ -47,12 +47,12 @@ def _sequence(query: dict[str, str]) -> int:
 
 
 def frame(request: Request, engine: Engine) -> dict[str, object]:
-    """What the Compare page asks for."""
+    """The response for the Compare page."""
     return frame_json(engine.frame(request))
 
 
 def roi_maps(request: Request, engine: Engine) -> dict[str, object]:
-    """What the Region of interest page asks for."""
+    """The response for the Region of interest page."""
     return comparison_json(compare(request, engine))
 
 
@@ -75,7 +75,7 @@ def answer(
 
 
 COMPUTED = {"frame": frame, "roi": roi_maps}
-"""What answers each route."""
+"""Route -> the function that computes its response."""
 
 
 def respond(request: HttpRequest, way: str) -> Response:

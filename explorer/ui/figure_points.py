@@ -1,4 +1,4 @@
-"""From a point of a figure to the explorer at its setting: by a click, or from a list."""
+"""Open a point of a figure in the explorer at its operating point: by a click, or from a list."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ CLICKED = "figure-clicked"
 
 
 def _variant(model: str) -> str:
-    """A network as the explorer's links name it: without its rate."""
+    """A network's name in the explorer's links: without its rate."""
     name = ModelName.parse(model)
     return f"{name.architecture}.{name.stage}" + "_oracle" * name.oracle + "_lite" * name.lite
 
 
 def address(operating_point: OperatingPoint, tier: Tier) -> str:
-    """The Compare page at a setting; a baseline's point opens the four architectures there."""
+    """The URL of the Compare page at an operating point; a baseline's point opens the four architectures."""
     names = (
         [operating_point.model]
         if operating_point.model
@@ -41,7 +41,7 @@ def address(operating_point: OperatingPoint, tier: Tier) -> str:
 
 
 def listed(series: Iterable[Series]) -> dict[OperatingPoint, str]:
-    """Every point's setting once, with how the list names it."""
+    """Every point's operating point once, with its label in the list."""
     found: dict[OperatingPoint, str] = {}
     for one in series:
         for point in one.points:
@@ -52,14 +52,14 @@ def listed(series: Iterable[Series]) -> dict[OperatingPoint, str]:
 
 
 def picked(points: list[list[Any]]) -> None:
-    """Remember the setting of a clicked point for the list."""
+    """Remember the operating point of a clicked point for the list."""
     if points:
         rate, snr_db, model, roi = points[0]
         st.session_state[CLICKED] = OperatingPoint(int(rate), float(snr_db), str(model), str(roi))
 
 
 def choose(series: list[Series], tier: Tier) -> None:
-    """The list of points and the link to the explorer."""
+    """The list of points and the link into the explorer."""
     names = listed(series)
     clicked = st.session_state.pop(CLICKED, None)
     if clicked in names:

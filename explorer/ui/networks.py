@@ -1,4 +1,4 @@
-"""The sidebar: networks at hand, a Hub repository that has more, and pulling one with a progress bar."""
+"""The sidebar: available networks, a Hub repository with more, and pulling one with a progress bar."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ FIELD = "hub_repository"
 
 
 def sidebar() -> None:
-    """Draw it; what cannot be reached is said here and stops no page."""
+    """Draw it; a connection failure is reported here and does not stop any page."""
     with st.sidebar:
         st.subheader("Networks", anchor=False)
-        st.caption(_at_hand())
+        st.caption(_available())
         _choose_repository()
         if HUB_CATALOGUE.repo and HUB_CATALOGUE.entries is None and not HUB_CATALOGUE.message:
             HUB_CATALOGUE.refresh()
@@ -28,12 +28,12 @@ def sidebar() -> None:
             _offered()
 
 
-def _at_hand() -> str:
-    """How many networks are here, and how many of them were pulled."""
+def _available() -> str:
+    """The number of available networks, and how many of them were pulled."""
     index, own = zoo_index(), default_store().entries()
     pulled = sum(name not in own for name in index.models)
     count = f"{len(index.models)} link network{'s' * (len(index.models) != 1)}"
-    return f"At hand: {count}" + f", {pulled} of them pulled from {HUB_CATALOGUE.repo}." * bool(pulled)
+    return f"Available: {count}" + f", {pulled} of them pulled from {HUB_CATALOGUE.repo}." * bool(pulled)
 
 
 def _choose_repository() -> None:
@@ -43,7 +43,7 @@ def _choose_repository() -> None:
         return
     st.session_state.setdefault(FIELD, HUB_CATALOGUE.repo)
     st.text_input("Hub repository with more networks", key=FIELD, placeholder="USER/NAME", on_change=_use,
-                  help="USER/NAME or USER/NAME@revision; at the start it is $WZROI_REPO.")  # fmt: skip
+                  help="USER/NAME or USER/NAME@revision; default: $WZROI_REPO.")  # fmt: skip
 
 
 def _use() -> None:
@@ -51,18 +51,18 @@ def _use() -> None:
 
 
 def _offered() -> None:
-    """What the repository has and this machine has not."""
+    """The networks in the repository that are not on this machine."""
     if HUB_CATALOGUE.message:
         st.warning(HUB_CATALOGUE.message, icon=":material/cloud_off:")
     if HUB_CATALOGUE.repo and (HUB_CATALOGUE.message or HUB_CATALOGUE.entries is None):
         st.button("Ask the Hub again", icon=":material/refresh:", on_click=HUB_CATALOGUE.refresh)
     missing = {entry.name: entry for entry in HUB_CATALOGUE.missing()}
     if missing:
-        name = st.selectbox("Not here yet", list(missing))
+        name = st.selectbox("Not pulled yet", list(missing))
         st.caption(_line(missing[name]))
-        st.button("Pull it", icon=":material/download:", type="primary", on_click=HUB_CATALOGUE.pull, args=(name,))
+        st.button("Pull", icon=":material/download:", type="primary", on_click=HUB_CATALOGUE.pull, args=(name,))
     elif HUB_CATALOGUE.entries is not None:
-        st.caption("Every network of the repository is at hand.")
+        st.caption("All networks of the repository are available.")
 
 
 def _line(entry: Entry) -> str:
@@ -73,12 +73,12 @@ def _line(entry: Entry) -> str:
 
 @st.fragment(run_every=0.4)
 def _watch() -> None:
-    """How far the job is; the whole page is drawn anew when it ends."""
+    """The job's progress; the whole page is redrawn when it ends."""
     job = HUB_CATALOGUE.job
     if job is None:
         st.rerun()
     if not job.name:
-        st.caption(f"Asking {HUB_CATALOGUE.repo} what it holds …")
+        st.caption(f"Listing the networks of {HUB_CATALOGUE.repo} …")
         return
     progress = f"{job.progress.done / 1e6:.1f} of {job.progress.total / 1e6:.1f} MB"
     st.progress(job.progress.share, f"Pulling {job.name}: {progress}")

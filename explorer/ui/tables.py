@@ -1,4 +1,4 @@
-"""Small tables as HTML that a screen reader can read, in the page's own colours."""
+"""Small accessible HTML tables in the page's own colours."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STYLE = """<style>
 
 
 def table(caption: str, headings: Sequence[str], rows: Sequence[Sequence[str]], words: Sequence[int] = ()) -> str:
-    """HTML of a table whose first column names the rows; ``words``: columns of words, set to the left."""
+    """HTML of a table whose first column names the rows; ``words``: columns of text, left-aligned."""
 
     def cell(tag: str, place: int, text: str) -> str:
         scope = ' scope="col"' if tag == "th" else ""

@@ -233,7 +233,7 @@ def test_two_pictures_become_a_stereo_pair() -> None:
 
 
 @pytest.mark.parametrize("sizes, reason", [
-    ([(80, 60), (60, 80)], "two of one size"), ([(80, 60), (160, 120)], "two of one size"),
+    ([(80, 60), (60, 80)], "two pictures of the same size"), ([(80, 60), (160, 120)], "two pictures of the same size"),
     ([(40, 40)] * 3, "left and a right"), ([(7, 50)], "at least 8"),
 ])  # fmt: skip
 def test_unfit_uploads_are_sentences(sizes: list[tuple[int, int]], reason: str) -> None:

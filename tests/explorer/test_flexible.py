@@ -86,8 +86,8 @@ def test_a_link_carries_every_rate(text: str) -> None:
 def test_a_rate_that_the_chosen_networks_lack_is_told() -> None:
     variants = engine.catalogue()
     view, notices = state.read_query({"rate": "96/5", "variants": "deepjscc.rec_lite"}, variants)
-    assert view.rate == 16 and notices == ["No chosen variant has the bandwidth ratio 5/96; shown is 1/16."]
-    assert state.read_query({"rate": "7"}, variants)[1][0].startswith("The link says rate=7; it must be 1/rho")
+    assert view.rate == 16 and notices == ["No chosen variant has the bandwidth ratio 5/96; using 1/16."]
+    assert state.read_query({"rate": "7"}, variants)[1][0].startswith("The link has rate=7, which must be 1/rho")
 
 
 @pytest.mark.parametrize("rate", [Fraction(96), ODD, Fraction(8)])

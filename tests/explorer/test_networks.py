@@ -63,7 +63,7 @@ def words(page: AppTest) -> str:
 
 def test_an_empty_explorer_is_filled_from_a_repository(server: LoopbackHub) -> None:
     page = shown()
-    assert "At hand: 0 link networks" in words(page)
+    assert "Available: 0 link networks" in words(page)
     page.sidebar.text_input[0].set_value(REPO).run()
     eventually(idle)
     page.run()
@@ -74,7 +74,7 @@ def test_an_empty_explorer_is_filled_from_a_repository(server: LoopbackHub) -> N
     eventually(idle)
     page.run()
     assert (zoo.list_models(), zoo.list_judges()) == ([NAMES[1]], [JUDGE])
-    assert "At hand: 1 link network, 1 of them pulled from tester/zoo." in words(page)
+    assert "Available: 1 link network, 1 of them pulled from tester/zoo." in words(page)
     assert engine.ENGINE.frame(engine.Request("gallery:cifar-0", (NAMES[1],))).results[0].psnr > 0
     assert page.sidebar.selectbox[0].options[0] == NAMES[0]
     assert not page.exception

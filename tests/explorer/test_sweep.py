@@ -240,7 +240,7 @@ def test_a_large_picture_waits_for_the_button(monkeypatch: pytest.MonkeyPatch) -
 def test_the_channel_page_shows_a_mismatch() -> None:
     app = opened("explorer.pages.channel", channel="rayleigh", snr="7")
     app.toggle(key="mismatch").set_value(True).run()
-    app.selectbox[2].set_value("takes it for -5 dB").run()
+    app.selectbox[2].set_value("assumes -5 dB").run()
     assert not app.exception and not app.error
     assert any("PSNR" in caption.value and "seed 0" in caption.value for caption in app.caption)
     entry, view = pair_sources.find_entry(CAT), state.default_view(engine.catalogue())

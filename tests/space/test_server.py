@@ -348,7 +348,7 @@ def test_the_overlay_answers_without_the_server(visit: Callable[[int], Page]) ->
     page.wait_for_function("getComputedStyle(document.querySelector('.wz img.roi')).opacity === '0.55'")
     over = page.locator(".wz img.roi.over").first
     assert over.evaluate("e => getComputedStyle(e).visibility") == "hidden"
-    page.get_by_label("Over the reconstructions").check()
+    page.get_by_label("Also over the reconstructions").check()
     page.wait_for_function("getComputedStyle(document.querySelector('.wz img.roi.over')).visibility === 'visible'")
     assert not [url for url in asked if "queue" in url or "/run" in url]
 
@@ -370,7 +370,7 @@ def test_a_bad_upload_is_a_sentence_and_the_page_goes_on(visit: Callable[[int], 
     page.get_by_role("tab", name="Your pictures").click()
     (tmp_path / "note.png").write_text("no picture")
     page.locator("input[type=file]").first.set_input_files(tmp_path / "note.png")
-    page.get_by_text("is not a picture that can be read").first.wait_for()
+    page.get_by_text("is not a readable picture").first.wait_for()
     page.get_by_role("tab", name="Gallery").click()
     page.locator(".wz-thumbs button").nth(2).click()
     moved(page, first)

@@ -242,8 +242,8 @@ def test_a_jobs_command_is_what_one_would_type() -> None:
 @pytest.mark.parametrize(
     ("attempt", "message"),
     [
-        (lambda: matrix("huge"), "unknown tier 'huge'; there are paper, lite"),
-        (lambda: matrix("lite", ["rest"]), "unknown part 'rest' of the matrix; there are core"),
+        (lambda: matrix("huge"), "unknown tier 'huge'; choose one of paper, lite"),
+        (lambda: matrix("lite", ["rest"]), "unknown part 'rest' of the matrix; choose one of core"),
         (lambda: parse_shard("0/4"), "e.g. 2/4, not '0/4'"),
         (lambda: parse_shard("5/4"), "i from 1 to n"),
         (lambda: parse_shard("half"), "shard reads i/n"),

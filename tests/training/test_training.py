@@ -110,9 +110,9 @@ def test_the_fast_recipe_differs_from_the_papers_in_its_schedules_alone() -> Non
     for schedule in (fast.rec, fast.task):
         assert schedule.batch > paper.rec.batch and schedule.final_lr < schedule.lr / 100
         assert 0 < schedule.warmup < total_steps(schedule, 45_000) // 10
-    with pytest.raises(ConfigError, match="the lite tier has no recipe 'fast'; there are: standard, short"):
+    with pytest.raises(ConfigError, match="the lite tier has no recipe 'fast'; choose one of: standard, short"):
         tier_of(REC, "fast")
-    with pytest.raises(ConfigError, match="the paper tier has no recipe 'quick'; there are: standard, fast, short"):
+    with pytest.raises(ConfigError, match="the paper tier has no recipe 'quick'; choose one of: standard, fast, short"):
         tier_of(ModelName.parse("deepjscc.rec_r16"), "quick")
 
 
@@ -451,7 +451,7 @@ def test_signals_ask_once_and_insist_the_second_time() -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (["judge", "vgg"], "unknown judge 'vgg'; there are resnet50.cifar10"),
+        (["judge", "vgg"], "unknown judge 'vgg'; choose one of resnet50.cifar10"),
         (["train", "deepjscc.rec_r7_lite"], "divisor of 96"),
         (["train", "nonsense"], "is not a model name"),
         (["train", "deepjscc_wz_roi.rec_r16_lite", "--rehearse", "64"], "python -m training judge"),

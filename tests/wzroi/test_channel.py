@@ -156,7 +156,7 @@ def test_snr_reaches_the_network_through_the_channel_state_alone(architecture: s
 @pytest.mark.parametrize(
     ("kind", "snr_db", "batch", "symbols", "message"),
     [
-        ("awng", 5.0, 2, 8, "unknown channel 'awng'; there are awgn"),
+        ("awng", 5.0, 2, 8, "unknown channel 'awng'; choose one of awgn"),
         ("awgn", math.nan, 2, 8, "finite"),
         ("awgn", math.inf, 2, 8, "finite"),
         ("awgn", 1000.0, 2, 8, "between -100 and 100"),

@@ -240,7 +240,7 @@ def test_transmit_takes_a_rate(picture: Path, tmp_path: Path) -> None:
     ("model", "rho", "sentence"),
     [
         (PAPER, "1/16", "has the bandwidth ratio 1/32 and no other"), (FLEX, "1/4", "from 1/192 to 1/8"),
-        (FLEX, "many", "a bandwidth ratio reads 1/16"), (FLEX, "0", "lies above 0"),
+        (FLEX, "many", "a bandwidth ratio is written 1/16"), (FLEX, "0", "must be above 0"),
     ],
 )
 def test_transmit_refuses_another_rate(picture: Path, tmp_path: Path, model: str, rho: str, sentence: str) -> None:

@@ -420,7 +420,7 @@ def test_pretrained_refuses(store: Path, tmp_path: Path) -> None:
         from_pretrained(folder, ROI)
     other = save_pretrained(WynerZivJSCC(model.config), tmp_path / "other", "deepjscc_wz_roi.mine")
     shutil.copy(other / "model.safetensors", folder)
-    with pytest.raises(zoo.ZooError, match=r"not the file that config\.json was written for"):
+    with pytest.raises(zoo.ZooError, match=r"does not belong to its config\.json"):
         from_pretrained(folder)
     with pytest.raises(zoo.ZooError, match="not a checkpoint name"):
         from_pretrained(tmp_path, "../mine")

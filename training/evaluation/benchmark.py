@@ -272,7 +272,7 @@ def benchmark_command(
         torch.set_num_threads(threads)
     chosen = tiers or list(TIERS)
     if unknown := sorted(set(chosen) - set(TIERS)):
-        typer.secho(f"error: unknown tier {unknown[0]!r}; there are {', '.join(TIERS)}", err=True, fg="red")
+        typer.secho(f"error: unknown tier {unknown[0]!r}; choose one of {', '.join(TIERS)}", err=True, fg="red")
         raise typer.Exit(2)
     found = benchmark(chosen, torch.device(device), repeats)
     print_tables(found, Console(width=160))

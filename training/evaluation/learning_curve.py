@@ -125,7 +125,7 @@ def curve_command(
 ) -> None:
     """Collect a tier's learning curves from finished runs, and say whether its recipe has converged."""
     if tier not in RECIPES[SHORT]:
-        typer.secho(f"error: unknown tier {tier!r}; there are {', '.join(RECIPES[SHORT])}", err=True, fg="red")
+        typer.secho(f"error: unknown tier {tier!r}; choose one of {', '.join(RECIPES[SHORT])}", err=True, fg="red")
         raise typer.Exit(2)
     try:
         found = collect(tier, {"half": half, "once": once, "twice": twice})

@@ -74,7 +74,7 @@ def _recs(part: str, lite: bool) -> list[ModelName]:
         return [ModelName(name, "rec", rate, False, lite) for rate in RATES_OF_FIGURE_5 for name in shown]
     if part == "seeds":
         return [name for seed in EXTRA_SEEDS for name in _core(lite, seed)]
-    raise ConfigError(f"unknown part {part!r} of the matrix; there are {', '.join(PARTS)}")
+    raise ConfigError(f"unknown part {part!r} of the matrix; choose one of {', '.join(PARTS)}")
 
 
 def matrix(tier: str, parts: Sequence[str] = ("core",)) -> list[ModelName]:
@@ -84,7 +84,7 @@ def matrix(tier: str, parts: Sequence[str] = ("core",)) -> list[ModelName]:
         ConfigError: for an unknown tier or part.
     """
     if tier not in TIERS:
-        raise ConfigError(f"unknown tier {tier!r}; there are {', '.join(TIERS)}")
+        raise ConfigError(f"unknown tier {tier!r}; choose one of {', '.join(TIERS)}")
     names: list[ModelName] = []
     for part in parts:
         recs = _recs(part, tier == "lite")

@@ -1,9 +1,11 @@
-"""A Hugging Face Hub repository as a store: pull by name, push in one commit. Only this package imports the client.
+"""A Hugging Face Hub repository as a checkpoint store: pull by name, push in one commit.
+
+Only this package imports the Hub client.
 
 The repository holds the same folders as ``zoo/checkpoints`` under the same names, ``registry.json``, a card, and the
 results files under ``results/``. It is named by an argument or by ``$WZROI_REPO``, as ``USER/NAME`` or
-``USER/NAME@revision``. What is pulled lies in the Hub's own cache; every file is checked against the registry of the
-revision that it came from, and one that differs is removed again.
+``USER/NAME@revision``. Pulled files are kept in the Hub's own cache; every file is checked against the registry of the
+revision it came from, and removed if it differs.
 """
 
 from zoo.hub.client import api, cache_folder, offline

@@ -1,4 +1,4 @@
-"""Pulling by name into the Hub's own cache, every file checked; and what was pulled, as stores."""
+"""Pulling by name into the Hub's cache, with every file checked; and pulled repositories as checkpoint stores."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ WORKERS = 4
 
 
 def cached_stores(repo: str | None = None, revision: str | None = None) -> list[CheckpointStore]:
-    """Shelves of a repository's pulled commits, the named revision's first; the network is not touched.
+    """Shelves of a repository's pulled commits, the named revision first; the network is not used.
 
-    A pinned revision gives that one alone; ``main`` is followed by the commits pulled before.
+    A pinned revision gives only that one; ``main`` is followed by the commits pulled earlier.
     """
     where = repository(repo, revision)
     storage = cache_folder() / f"models--{where.id.replace('/', '--')}"
@@ -44,21 +44,21 @@ def pull(
     revision: str | None = None,
     progress: Progress | None = None,
 ) -> list[str]:
-    """Fetch checkpoints, and the judges that they belong with, into the Hub's cache; ``zoo.load`` then finds them.
+    """Download checkpoints and their judges into the Hub's cache, where ``zoo.load`` finds them.
 
-    Sizes and digests that the Hub announces are held against the registry before a byte is fetched, and every file's
-    sha256 afterwards. Whole files stay cached, so a pull that broke off goes on where it stopped.
+    Sizes and digests announced by the Hub are compared with the registry before the download, and every file's sha256
+    afterwards. Complete files stay cached, so that an interrupted pull resumes.
 
     Args:
         patterns: names or shell patterns. repo: ``USER/NAME`` (default ``$WZROI_REPO``). revision: branch, tag, commit.
         progress: called as bytes arrive; by default the client draws its own bars.
 
     Returns:
-        The names that are now at hand.
+        The names that are now available.
 
     Raises:
-        HubError: no network (and not all of it cached), no repository, no rights, no room. ZooError: an unknown name,
-            or files that are not what the registry says.
+        HubError: no network (and not everything cached), no repository, no permission, no space. ZooError: an unknown
+            name, or files that are not what the registry says.
     """
     where = repository(repo, revision)
     wanted = [patterns] if isinstance(patterns, str) else list(patterns)
@@ -69,7 +69,7 @@ def pull(
             return names
         raise
     entries, _ = read_registry(where, remote, where.revision)
-    # The commit is pinned from here on: a push in between cannot mix two states.
+    # The commit is pinned from here on, so that a concurrent push cannot mix two states.
     snapshot = fetch(where, REGISTRY, remote.commit).parent
     names = _with_judges(_matching(wanted, entries, where.id), entries)
     for name in names:
@@ -89,7 +89,7 @@ def pull(
 
 
 def _locked(progress: Progress | None, lock: threading.Lock = threading.Lock()) -> Progress | None:  # noqa: B008
-    """Several files arrive at once; the callback sees one call at a time."""
+    """Serialise the callback, because several files arrive at once."""
     if progress is None:
         return None
 
@@ -119,10 +119,14 @@ def _check_announced(entry: Entry, remote: Remote, where: str) -> None:
     for file, record in entry.files.items():
         found = remote.files.get(f"{entry.name}/{file}")
         if found is None:
-            raise ZooError(f"{where} lacks {entry.name}/{file}, which its registry lists: its owner must push it again")
+            raise ZooError(
+                f"{where} lacks {entry.name}/{file}, which its registry lists: its owner has to push it again"
+            )
         wrong_size = found.size is not None and found.size != record.size
         if wrong_size or (found.sha256 is not None and found.sha256 != record.sha256):
-            raise ZooError(f"{entry.name}/{file} of {where} is not what its registry says: its owner must push again")
+            raise ZooError(
+                f"{entry.name}/{file} of {where} does not match its registry: its owner has to push it again"
+            )
 
 
 def _pull_file(
@@ -133,8 +137,8 @@ def _pull_file(
         return
     _forget(path)
     raise ZooError(
-        f"{entry.name}/{file} arrived from {where.id} altered (its sha256 is not the registry's) and was removed: "
-        "pull it again; if it stays so, the repository is damaged"
+        f"{entry.name}/{file} from {where.id} was altered (its sha256 differs from the registry) and has been removed: "
+        "pull it again; if this happens again, the repository is damaged"
     )
 
 
@@ -146,7 +150,7 @@ def _forget(pointer: Path) -> None:
 
 
 def _all_cached(patterns: Sequence[str], where: Repository) -> list[str]:
-    """The names of ``patterns`` when every one of them is wholly in the cache, else an empty list."""
+    """The names matching ``patterns`` if all of them are completely cached, else an empty list."""
     for store in cached_stores(where.id, where.revision):
         entries = store.entries()
         try:

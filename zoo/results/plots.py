@@ -98,7 +98,7 @@ def sweep_figure(
     import plotly.graph_objects as go
 
     if metric not in AXES:
-        raise ValueError(f"unknown metric {metric!r}; there are {', '.join(AXES)}")
+        raise ValueError(f"unknown metric {metric!r}; choose one of {', '.join(AXES)}")
     figure = go.Figure()
     for index, curve in enumerate(curves):
         colour = VARIANT_COLOURS[index % len(VARIANT_COLOURS)]

@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 
 
 def sentences(function: Callable[P, Result]) -> Callable[P, Result]:
-    """Turn the project's own errors into the sentence that a visitor reads."""
+    """Turn the project's own errors into a message for the visitor."""
 
     @functools.wraps(function)
     def answered(*args: P.args, **kwargs: P.kwargs) -> Result:
@@ -37,21 +37,21 @@ def sentences(function: Callable[P, Result]) -> Callable[P, Result]:
 
 
 def entry_from(pair: str | None, picture: bytes | None, right: bytes | None, size: float | None) -> PairEntry:
-    """The visitor's picture (or left and right one) where one is given, else the gallery's pair."""
+    """The visitor's picture (or left and right one) if given, else the gallery pair."""
     if picture:
         if size is None or size != int(size):
             raise RequestError(f"the working size must be a whole number of pixels, not {size}")
         return upload_entry(picture, right or None, int(size))
     if picture is not None or right:
-        raise RequestError("the picture to send is missing or empty: give one picture, or a left and a right one")
+        raise RequestError("the picture to send is missing or empty: provide one picture, or a left and a right one")
     return gallery_entry(str(pair or next(iter(gallery()))))
 
 
 def default_model() -> str:
-    """The ROI network for the task at the highest bandwidth ratio of the lite tier, else any network."""
+    """The lite tier's ROI network for the task at the highest bandwidth ratio, else any network."""
     known = engine.variants()
     if not known:
-        raise ZooError("the zoo of this Space holds no link network: assemble it again with `python -m zoo space`")
+        raise ZooError("the zoo of this Space has no link network: assemble it again with `python -m zoo space`")
     chosen = next((v for v in known if v.id == "deepjscc_wz_roi.task_lite"), known[-1])
     return chosen.names[min(chosen.names)]
 
@@ -60,7 +60,7 @@ def default_model() -> str:
 def list_variants() -> list[dict[str, Any]]:
     """Every link network here: name, title, bandwidth ratio, parameters, sha256 and its figures on the test set.
 
-    A flexible network, which serves every bandwidth ratio in a range, has its figures at 1/16.
+    The figures of a flexible network, which supports a range of bandwidth ratios, are those at 1/16.
     """
     rows = []
     for variant in engine.variants():
@@ -77,7 +77,7 @@ def list_variants() -> list[dict[str, Any]]:
 
 @sentences
 def list_pairs() -> list[dict[str, Any]]:
-    """The gallery: identifier, title, whether it is a stereo pair, and the true class where it is known."""
+    """The gallery: identifier, title, whether it is a stereo pair, and the true class if known."""
     return [
         {"pair": key, "title": item.title, "stereo": item.other is not None, "label": item.label}
         for key, item in gallery().items()
@@ -85,7 +85,7 @@ def list_pairs() -> list[dict[str, Any]]:
 
 
 def _rate_for(models: Sequence[str], rho: str) -> Rate:
-    """1/rho of the flexible networks among these; raises ValueError where another one has not this bandwidth ratio."""
+    """1/rho for the flexible networks among these; raises ValueError if another one lacks this bandwidth ratio."""
     if not rho:
         return DEFAULT
     ratio = parse_rho(rho)
@@ -101,11 +101,11 @@ def transmit(
     pair: str, picture: bytes | None, right: bytes | None, size: float, model: str, snr_db: float, channel: str,
     roi: str, seed: float, rho: str = "",
 ) -> tuple[images.Pixels, dict[str, Any]]:
-    """Send one pair through one link; returns the reconstruction as PNG and its figures.
+    """Send one pair through one link; returns the reconstruction as PNG and its metrics.
 
-    Without ``picture`` the gallery's ``pair`` is sent; with ``picture`` alone the receiver holds a crop of it, with
-    ``right`` the other camera's picture. ``size`` is the longer side in pixels that uploads are brought down to,
-    ``rho`` the bandwidth ratio of a flexible network, such as 1/24.
+    Without ``picture`` the gallery's ``pair`` is sent; with only ``picture`` the receiver has a crop of it, with
+    ``right`` the other camera's picture. Uploads are resized to ``size`` pixels on the longer side; ``rho`` is the
+    bandwidth ratio of a flexible network, such as 1/24.
     """
     entry = entry_from(pair, picture, right, size)
     name = engine.known_model(model)
@@ -155,7 +155,7 @@ def _request_inputs() -> list[gr.components.Component]:
 
 
 def add_endpoints(limit: int) -> None:
-    """Add the endpoints to the page that is being built, each served to at most ``limit`` callers at once."""
+    """Add the endpoints to the page being built; each serves at most ``limit`` callers at once."""
     gr.api(list_variants, api_name="variants", concurrency_limit=None)
     gr.api(list_pairs, api_name="pairs", concurrency_limit=None)
     known = engine.variants()

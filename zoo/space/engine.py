@@ -1,6 +1,6 @@
-"""What the hosted demo computes: one way from a request to numbers, for the page and for the API alike.
+"""The hosted demo's computations: one path from a request to numbers, for both the page and the API.
 
-Everything goes through ``wzroi.link``; what does not depend on the channel is kept for the last few pairs.
+Everything goes through ``wzroi.link``; what does not depend on the channel is cached for the last few pairs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SWEEP_SNRS = tuple(-5.0 + 2.5 * step for step in range(11))
 MAX_MODELS = 8
 MAX_DRAWS = 32
 MAX_SWEEP = 4096
-"""Most pictures (models x SNRs x draws, counted in 32x32 pictures) of one sweep on the API: some seconds on a CPU."""
+"""Most pictures (models x SNRs x draws, in units of 32x32 pictures) per API sweep: a few seconds on a CPU."""
 
 _NETWORKS = Recent(64)
 _PREPARED = Recent(40)
@@ -42,7 +42,7 @@ _PREPARED = Recent(40)
 class Request(NamedTuple):
     """How to send: SNR in dB per complex symbol, a key of ``CHANNELS``, a key of ``ORIGINS``, the noise's seed.
 
-    ``rate`` is 1/rho of a flexible network; any other has its own.
+    ``rate`` is 1/rho for a flexible network; any other has its own.
     """
 
     snr_db: float = 5.0
@@ -52,17 +52,17 @@ class Request(NamedTuple):
     rate: Rate = DEFAULT
 
     def checked(self) -> Request:
-        """Itself, or RequestError naming the first value that is out of range and what would be right."""
+        """Return itself; raises RequestError naming the first value that is out of range and what would be valid."""
         check_controls(self.snr_db, self.channel, self.roi, self.seed)
         return self._replace(snr_db=float(self.snr_db), seed=int(self.seed))
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON; the bandwidth ratio stands beside the symbols."""
+        """As JSON, without the rate: the bandwidth ratio is reported with the symbols."""
         return {key: value for key, value in self._asdict().items() if key != "rate"}
 
 
 def variants() -> list[Variant]:
-    """Every variant at hand."""
+    """All available variants."""
     return variants_of(zoo.list_models())
 
 
@@ -72,7 +72,7 @@ def is_lite(model: str) -> bool:
 
 
 def known_model(model: object) -> str:
-    """A link network's name; raises RequestError for any other, with the nearest."""
+    """A link network's name; raises RequestError for any other, suggesting similar names."""
     try:
         if isinstance(model, str) and zoo.describe(model).network == "link":
             return model
@@ -82,12 +82,12 @@ def known_model(model: object) -> str:
 
 
 def network(name: str, device: str = "cpu") -> LinkNetwork:
-    """A link network, loaded once a device."""
+    """A link network, loaded once per device."""
     return _NETWORKS.get((name, device), lambda: zoo.load(name, device))
 
 
 def judge_name(model: str) -> str | None:
-    """Name of the judge that a model belongs with, else of the zoo's first, else ``None``."""
+    """Name of the model's judge, else of the zoo's first judge, else ``None``."""
     judges, named = zoo.list_judges(), zoo.describe(model).judge
     return named if named in judges else next(iter(judges), None)
 
@@ -102,7 +102,7 @@ def roi_of(entry: PairEntry, judge: Judge, request: Request) -> Tensor:
     """The ROI map M ``[1, 1, H, W]`` of a pair, on the judge's device."""
     if request.roi == "source+label" and entry.label is None:
         raise RequestError(
-            "the oracle map needs the true class, which an upload does not have: choose another ROI origin"
+            "the oracle map needs the true class, which is unknown for an upload: choose another ROI origin"
         )
     pair = with_neighbour(entry) if request.roi == "shuffled" else entry.pair
     generator = torch.Generator().manual_seed(request.seed)
@@ -110,7 +110,7 @@ def roi_of(entry: PairEntry, judge: Judge, request: Request) -> Tensor:
 
 
 def _prepared(entry: PairEntry, model: str, request: Request) -> tuple[Transmission, Tensor | None]:
-    """What ``wzroi.link.prepare`` makes ready on the CPU, and the map M of its judge."""
+    """The result of ``wzroi.link.prepare`` on the CPU, and the map M of its judge."""
     seed = request.seed if request.roi == "normal" else 0
 
     def make() -> tuple[Transmission, Tensor | None]:
@@ -125,13 +125,13 @@ def _prepare(model: str, entry: PairEntry, roi: Tensor | None, judge: Judge | No
     linked = network(model, device)
     if linked.config.uses_roi and roi is None:
         raise RequestError(
-            f"{model} is guided by an ROI map, and the zoo has no judge to make one: choose another variant"
+            f"{model} is guided by an ROI map, but the zoo has no judge to compute one: choose another variant"
         )
     return prepare(linked, entry.pair.to(device), roi, judge)
 
 
 class Sent(NamedTuple):
-    """A picture that arrived. ``roi`` is M as networks get it, ``[1, 1, H, W]``; all on the CPU."""
+    """A received picture. ``roi`` is M as the networks get it, ``[1, 1, H, W]``; all on the CPU."""
 
     model: str
     title: str
@@ -151,7 +151,7 @@ def transmit_pair(entry: PairEntry, model: str, request: Request) -> Sent:
 
 
 def _transmit_on(entry: PairEntry, models: Sequence[str], request: Request, device: str) -> list[Sent]:
-    """``transmit_pair`` on a lent device; results come back to the CPU."""
+    """``transmit_pair`` on a lent device; results are moved back to the CPU."""
     done = []
     for model in models:
         linked, judge = network(model, device), judge_of(model, device)
@@ -167,12 +167,12 @@ def _transmit_on(entry: PairEntry, models: Sequence[str], request: Request, devi
 
 @on_gpu(15)
 def transmit_on_gpu(entry: PairEntry, models: Sequence[str], request: Request) -> list[Sent]:
-    """Send a pair through paper-size networks, on a GPU where the host lends one."""
+    """Send a pair through paper-size networks, on a GPU if the host lends one."""
     return _transmit_on(entry, [known_model(model) for model in models], request.checked(), lent_device())
 
 
 def paste(entry: PairEntry, sent: Sent) -> Sent:
-    """The control: what the receiver knows, copied over a reconstruction (for a stereo pair, the side image itself)."""
+    """The paste control: the known pixels copied over a reconstruction (for a stereo pair, the side image itself)."""
     judge = judge_of(sent.model)
     picture = pair_source(entry.source).paste(sent.report.reconstruction, entry.pair.side)
     weight = _PREPARED.get(("weight", entry, judge_name(sent.model)), lambda: source_weight(judge, entry.pair))
@@ -180,7 +180,7 @@ def paste(entry: PairEntry, sent: Sent) -> Sent:
     with torch.no_grad():
         logits = None if judge is None else judge(picture)
     report = LinkReport(picture, sent.report.symbols, sent.report.received, *values, logits)
-    title = "Control: paste over DeepJSCC" if entry.source == "crop" else "Control: the side image as it is"
+    title = "Control: paste over DeepJSCC" if entry.source == "crop" else "Control: the side image unchanged"
     return Sent(sent.model, title, sent.symbols, report, None)
 
 
@@ -199,7 +199,7 @@ def _judge_views(judge: Judge, pair: Pair) -> tuple[list[float], list[float]]:
 
 
 def numbers(sent: Sent) -> dict[str, Any]:
-    """A transmission's figures as JSON; ``None`` where a figure does not exist."""
+    """A transmission's metrics as JSON; ``None`` for a metric that does not exist."""
     report = sent.report
     chances = None if report.logits is None else report.logits.softmax(dim=1)[0].tolist()
     return {
@@ -227,11 +227,11 @@ def check_sweep(entry: PairEntry, models: Sequence[str], snrs: Sequence[float], 
     height, width = entry.size
     work = len(models) * len(snrs) * draws * max(1.0, height * width / 1024)
     if work > MAX_SWEEP:
-        raise RequestError(f"this sweep is {work / MAX_SWEEP:.1f} times too much: take fewer models, SNRs or draws")
+        raise RequestError(f"this sweep is {work / MAX_SWEEP:.1f} times too large: use fewer models, SNRs or draws")
 
 
 def _seconds(entry: PairEntry, models: Sequence[str], snrs: Sequence[float], draws: int, request: Request) -> int:
-    """GPU seconds to reserve: loading, then 5,000 small pictures a second."""
+    """GPU seconds to reserve: for loading, then 5,000 small pictures a second."""
     height, width = entry.size
     return math.ceil(10 + len(models) * len(snrs) * draws * max(1.0, height * width / 1024) / 500)
 
@@ -240,10 +240,10 @@ def _seconds(entry: PairEntry, models: Sequence[str], snrs: Sequence[float], dra
 def sweep(
     entry: PairEntry, models: Sequence[str], snrs: Sequence[float], draws: int, request: Request
 ) -> dict[str, list[dict[str, Any]]]:
-    """Curves over SNR of one pair, on a GPU where the host lends one: model -> rows, with 95 % intervals over draws.
+    """Curves over SNR of one pair, on a GPU if the host lends one: model -> rows, with 95 % intervals over draws.
 
-    All SNRs and models share the noise of ``ask.seed``. ``accuracy`` is the share of draws whose class is the true
-    one; ``None`` where that is unknown.
+    All SNRs and models share the noise of ``ask.seed``. ``accuracy`` is the share of draws classified
+    correctly; it is missing if the true class is unknown.
     """
     check_sweep(entry, models, snrs, draws)
     device = lent_device()

@@ -1,6 +1,6 @@
-"""Pictures that a visitor of the hosted demo sends along, as a pair.
+"""Pictures uploaded to the hosted demo, as a pair.
 
-Nothing is kept between visitors but a small cache of decoded pictures under the hash of their bytes.
+Nothing is kept between visitors except a small cache of decoded pictures, keyed by the hash of their bytes.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from zoo.serving.gallery import PairEntry, entry_of
 from zoo.serving.request import RequestError
 
 SIZES = (32, 64, 96, 128)
-"""Working sizes of an upload, its longer side in pixels: what a shared CPU sends again at every movement."""
+"""Working sizes of an upload, longer side in pixels: small enough for a shared CPU to send at every movement."""
 
 MAX_BYTES = 16 * 2**20
-"""Largest file taken; the server refuses more before it is read."""
+"""Largest accepted file; the server rejects larger ones before reading them."""
 
 
 _UPLOADS = Recent(32)
 
 
 def upload_entry(left: bytes, right: bytes | None, longer: int) -> PairEntry:
-    """A pair from one or two files; the longer side is brought down to ``longer`` pixels, one of ``SIZES``.
+    """A pair from one or two files; the longer side is reduced to ``longer`` pixels, one of ``SIZES``.
 
     Raises:
         PictureError: a file that is no usable picture, or a left and a right one of different sizes.

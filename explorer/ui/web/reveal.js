@@ -53,7 +53,7 @@ class Reveal {
     frame.append(this.cut);
     this.told = make("p", { class: "note", "aria-live": "polite" });
     const field = (name, node) => make("div", { class: "field" }, make("span", { class: "name" }, name), node);
-    this.details = make("details", { open, ontoggle: () => this.paint() }, make("summary", {}, "Two pictures under one slider"),
+    this.details = make("details", { open, ontoggle: () => this.paint() }, make("summary", {}, "Compare two pictures with a slider"),
       make("div", { class: "two" }, frame, make("div", { class: "sides" }, field("Left of the edge", this.Left), field("Right of the edge", this.Right),
         field("Show", this.what), this.told, make("p", { class: "note" }, "Drag the edge over the picture, or move it with the arrow keys."))));
     this.page.part("reveal").replaceChildren(this.details);
@@ -106,7 +106,7 @@ class Table {
     const value = row[key];
     if (value === null || value === undefined) return make("td", {}, "–");
     const mark = !row.control && value === best[key] ? "★ " : row.control && above[key] ? "▲ " : "";
-    return make("td", { class: mark ? "best" : "", title: mark === "★ " ? "best of the networks" : mark ? "the control is above every network" : "" }, mark + fixed(value, digits));
+    return make("td", { class: mark ? "best" : "", title: mark === "★ " ? "best of the networks" : mark ? "the control is better than every network" : "" }, mark + fixed(value, digits));
   }
 
   show(frame, part) {
@@ -123,7 +123,7 @@ class Table {
     const head = make("tr", {}, make("th", { scope: "col" }, "Variant"), ...COLUMNS.map(([name]) => make("th", { scope: "col" }, name)), make("th", { scope: "col", class: "word" }, "Judge says"));
     const body = rows.map((row) => make("tr", { class: row.control ? "control" : "" }, make("th", { scope: "row" }, row.title),
       ...COLUMNS.map((column) => this.cell(row, column, best, above)), top(row)));
-    part.replaceChildren(make("table", {}, make("caption", {}, `All numbers at ${frame.ask.snr_db.toFixed(1)} dB, seed ${frame.ask.seed}. ★ best of the networks${Object.values(above).some(Boolean) ? ", ▲ the control above every network" : ""}.`),
+    part.replaceChildren(make("table", {}, make("caption", {}, `All numbers at ${frame.ask.snr_db.toFixed(1)} dB, seed ${frame.ask.seed}. ★ best network${Object.values(above).some(Boolean) ? ", ▲ the control is better than every network" : ""}.`),
       make("thead", {}, head), make("tbody", {}, ...body)));
     part.hidden = !rows.length;
     part.classList.remove("moving");

@@ -98,7 +98,7 @@ def test_push_refuses_what_is_not_whole(base: Path, server: LoopbackHub, damage:
         record = {"sha256": hashlib.sha256(blob).hexdigest(), "size": len(blob)}
         values["checkpoints"][ROI]["files"][file] = record
         (base / "store" / REGISTRY).write_text(json.dumps(values))
-    reasons = {"results": "no results of its own", "other results": "no results of its own", "card": "no Hub metadata",
+    reasons = {"results": "no results for its own", "other results": "no results for its own", "card": "no Hub metadata",
                "golden": "golden tensors", "missing": r"config\.json is missing"}  # fmt: skip
     with pytest.raises(zoo.ZooError, match=reasons[damage]):
         push_zoo(base)
@@ -204,6 +204,6 @@ def test_commands(base: Path, server: LoopbackHub, monkeypatch: pytest.MonkeyPat
     again = runner.invoke(cli.app, ["push", "--repo", REPO])
     assert "0 files changed" in again.stdout
     pulled = runner.invoke(cli.app, ["pull", ROI])
-    assert pulled.exit_code == 0 and "2 checkpoints of tester/zoo (main) are at hand" in pulled.stdout, pulled.output
+    assert pulled.exit_code == 0 and "2 checkpoints of tester/zoo (main) are available" in pulled.stdout, pulled.output
     wrong = runner.invoke(cli.app, ["pull", "deepjscc.rec_r17_lite"])
     assert wrong.exit_code == 2 and "did you mean" in wrong.stderr
