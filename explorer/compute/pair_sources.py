@@ -64,8 +64,8 @@ def cifar_test() -> Images:
     root = cifar_root()
     if root is None:
         raise DataError(
-            f"the CIFAR-10 test set is not available: put {FOLDER}/ into {default_root()}, set WZROI_DATA to its folder, "
-            "or press Download"
+            f"the CIFAR-10 test set is not available: put {FOLDER}/ into {default_root()}, set WZROI_DATA to its "
+            "folder, or press Download"
         )
     return _cifar(root)
 

@@ -105,7 +105,7 @@ def from_tiles(tiles: Tensor, height: int, width: int) -> Tensor:
 def transmit_pair(
     pair: Pair, model: str, channel: str, snr_db: float, seed: int, tiled: bool = False, rate: Fraction = DEFAULT
 ) -> LinkReport:
-    """Send a pair of any size; the ROI map is the side image's. Each tile is sent as a separate image of mean power one.
+    """Send a pair of any size; the ROI map is the side image's. Each tile is sent as an image of mean power one.
 
     ``rate`` is 1/rho for a flexible network.
     """

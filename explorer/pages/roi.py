@@ -27,8 +27,8 @@ BENCH = st.components.v2.component(
 )
 
 INTRO = (
-    "A WZ-ROI decoder is guided by a map **M** of the region of interest. Compare one network with maps of every origin "
-    "and one that you paint. **Blue**: the error is lower than with an empty map (zeros); **orange**: it is higher."
+    "A WZ-ROI decoder is guided by a map **M** of the region of interest. Compare one network with maps of every "
+    "origin and one that you paint. **Blue**: the error is lower than with an empty map (zeros); **orange**: higher."
 )
 HINT = ("Press and drag, or use the arrow keys and Space; 0 to 3 set a strength. Like the receiver's own map, it "
         "refers to x_side; on x it is drawn where the crop came from.")

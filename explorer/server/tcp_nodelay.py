@@ -1,7 +1,7 @@
 """Responses are sent at once: the server's listening sockets get TCP_NODELAY, which their connections inherit.
 
 Streamlit binds its socket without naming the protocol, and asyncio sets the option only for named TCP sockets. Without
-it, a response's body waits for the browser to acknowledge its headers (Nagle's algorithm with delayed acknowledgements):
+it, a response's body waits for the browser to acknowledge its headers (Nagle's algorithm, delayed acknowledgements):
 40 ms for every frame and every message of a page.
 """
 

@@ -70,5 +70,5 @@ def render(tier: Tier) -> None:
     st.html(STYLE + table(findings(tier)))
     st.caption(
         "Verdicts are computed: a claim holds if the interval of the difference lies on the claimed side of zero at "
-        "every rate; “about equal” claims state their tolerance. Differences between networks are paired, image by image."
+        "every rate; “about equal” claims state their tolerance. Differences between networks are paired by image."
     )

@@ -92,7 +92,7 @@ def test_golden_files_of_another_kind_are_refused() -> None:
     network = small_flex()
     tensors = load(make_golden(network))
     del tensors["placement"]
-    with pytest.raises(ZooError, match="does not hold the golden tensors"):
+    with pytest.raises(ZooError, match="does not contain the golden tensors"):
         check_golden(network, save(tensors), "without")
 
 

@@ -15,14 +15,14 @@ from zoo.results.files import RESULTS, Value
 from zoo.results.tables import Tier
 
 VARIANT_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7f7f7f")
-"""Okabe and Ito's palette: told apart with any colour vision."""
+"""Okabe and Ito's palette: distinguishable with any colour vision."""
 
 COLOURS = dict(zip((*ARCHITECTURES, *FLEXIBLE), VARIANT_COLOURS, strict=False))
 GREY = "#6b7280"
 
 
 class OperatingPoint(NamedTuple):
-    """Where the explorer shows a point: bandwidth ratio ``1/rate``, SNR, a network (or none in particular), its ROI."""
+    """Where the explorer opens a point: bandwidth ratio ``1/rate``, SNR, a network (or none in particular), its ROI."""
 
     rate: int
     snr_db: float
@@ -31,7 +31,7 @@ class OperatingPoint(NamedTuple):
 
 
 class Point(NamedTuple):
-    """``x`` is dB or a bandwidth ratio; a level line's points have no setting."""
+    """``x`` is dB or a bandwidth ratio; the points of a horizontal line have no operating point."""
 
     x: float
     value: Value
@@ -62,7 +62,7 @@ ABLATIONS = {
 
 
 class Reference(NamedTuple):
-    """A baseline or bound of the results files, as a figure draws it."""
+    """A baseline or bound of the results files, and how it is drawn."""
 
     key: str
     title: str
@@ -90,7 +90,7 @@ REFERENCES = {
         Reference("link_fixed", "best codec over 5G LDPC, scheme kept from 5 dB", "#991b1b", "dot"),
     ),
 }
-"""Group of baselines -> what it draws; ``key`` is a scheme of ``zoo.results.files.scheme``."""
+"""Group of baselines -> its curves; ``key`` is a scheme of ``zoo.results.files.scheme``."""
 
 BOUNDS = (
     Reference("none", "Gaussian bound, no side information", "#9ca3af", "dot"),
@@ -193,7 +193,7 @@ def judge_levels(xs: Sequence[float], tier: Tier, folder: Path = RESULTS) -> lis
 
 
 def baselines_over_snr(group: str, metric: str, rate: int, tier: Tier, folder: Path = RESULTS) -> list[Series]:
-    """Baselines of a group that were really sent or coded, over SNR at one bandwidth ratio."""
+    """Baselines of a group that were actually sent or coded, over SNR at one bandwidth ratio."""
     curves = [(one, data.scheme(rate, one.key, metric, tier, folder)) for one in REFERENCES[group]]
     return _drawn(Series(o.title, "baseline", _along_snr(curve, rate), o.colour, o.dash) for o, curve in curves)
 
@@ -227,7 +227,7 @@ def bounds_over_rate(snr_db: float, folder: Path = RESULTS) -> list[Series]:
 
 
 def ablation(metric: str, rate: int, tier: Tier, folder: Path = RESULTS, *, oracle: bool = False) -> list[Series]:
-    """Figure 6: WZ-ROI with the maps it was not trained on, beside WZ-SFT and WZ (all ``task``).
+    """Figure 6: WZ-ROI with maps it was not trained on, compared with WZ-SFT and WZ (all ``task``).
 
     Args:
         oracle: the network that was trained on the true class's map, as in the published code.
@@ -243,7 +243,7 @@ def ablation(metric: str, rate: int, tier: Tier, folder: Path = RESULTS, *, orac
 
 
 def to_csv(series: Sequence[Series], metric: str, x_name: str) -> str:
-    """Every point as a line: series, kind, model, x, mean, 95 % half width (empty where there is none)."""
+    """One line per point: series, kind, model, x, mean, 95 % half width (empty if there is none)."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["series", "kind", "model", x_name, metric, "ci95"])

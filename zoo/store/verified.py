@@ -1,4 +1,4 @@
-"""A store's files, each equal to its sha256 in the registry, and the networks that they hold."""
+"""A store's files, each verified against its sha256 in the registry, and the networks they contain."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from zoo.store.registry import CheckpointStore, Entry
 
 
 def pick_device(device: torch.device | str = "auto") -> torch.device:
-    """``auto`` is CUDA, else MPS, else the CPU; raises ZooError for a device that is not there."""
+    """``auto`` is CUDA, else MPS, else the CPU; raises ZooError for a device that is not available."""
     if str(device) == "auto":
         has_mps = torch.backends.mps.is_available()
         return torch.device("cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu")
@@ -31,12 +31,12 @@ def pick_device(device: torch.device | str = "auto") -> torch.device:
         chosen = torch.device(device)
         torch.empty(1, device=chosen)
     except (RuntimeError, AssertionError, ImportError) as error:
-        raise ZooError(f"there is no device {str(device)!r} here: use auto or cpu") from error
+        raise ZooError(f"the device {str(device)!r} is not available: use auto or cpu") from error
     return chosen
 
 
 _DIGESTS: dict[tuple[str, int, int, int], str] = {}
-"""sha256 by path, modification time, size and inode: a file is hashed once a process while it stays as it is."""
+"""sha256 by path, modification time, size and inode: a file is hashed once per process unless it changes."""
 
 
 def _digest_of(path: Path, blob: bytes) -> str:
@@ -48,10 +48,10 @@ def _digest_of(path: Path, blob: bytes) -> str:
 
 
 def checked_file(store: CheckpointStore, entry: Entry, name: str) -> bytes:
-    """Bytes of one of a checkpoint's files, equal to the registry's sha256 (hashed once a process, while unchanged).
+    """Bytes of one of a checkpoint's files, verified against the registry's sha256 (hashed once per process).
 
     Raises:
-        ZooError: when the file is missing or is not the published one.
+        ZooError: if the file is missing or is not the published one.
     """
     folder = store.path(entry.name)
     blob = read_file(folder, name, boundary=store.boundary)
@@ -79,7 +79,7 @@ def verify_in(store: CheckpointStore, name: str, device: torch.device | str = "c
     """Check every file of a store's checkpoint against the registry, then its golden tensors on ``device``.
 
     Raises:
-        ZooError: for a file that is missing or altered. A golden failure is in the report, not raised.
+        ZooError: for a file that is missing or altered. A golden failure is reported, not raised.
     """
     entry = store.entry(name)
     blobs = {file: checked_file(store, entry, file) for file in FILES}

@@ -98,7 +98,8 @@ def test_push_refuses_what_is_not_whole(base: Path, server: LoopbackHub, damage:
         record = {"sha256": hashlib.sha256(blob).hexdigest(), "size": len(blob)}
         values["checkpoints"][ROI]["files"][file] = record
         (base / "store" / REGISTRY).write_text(json.dumps(values))
-    reasons = {"results": "no results for its own", "other results": "no results for its own", "card": "no Hub metadata",
+    unmeasured = "no results for its own"
+    reasons = {"results": unmeasured, "other results": unmeasured, "card": "no Hub metadata",
                "golden": "golden tensors", "missing": r"config\.json is missing"}  # fmt: skip
     with pytest.raises(zoo.ZooError, match=reasons[damage]):
         push_zoo(base)
