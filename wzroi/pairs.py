@@ -101,6 +101,36 @@ class CropPair:
 
 
 @dataclass(frozen=True)
+class PlacedCropPair:
+    """A control that the paper lacks: the same crop where it belongs in the picture, the rest zero.
+
+    What a network gains by it over ``CropPair`` is what the misalignment of the paper's source costs it.
+    """
+
+    crop: CropPair = CropPair()
+
+    @property
+    def name(self) -> str:
+        """How results record it."""
+        return f"crop_placed(row={self.crop.row}, column={self.crop.column}, size={self.crop.size})"
+
+    def placement(self, height: int, width: int) -> None:
+        """Nothing is shifted, so there is no place to tell."""
+
+    def side_of(self, source: Tensor) -> Tensor:
+        """x_side for a batch of x, ``[B, 3, H, W]``."""
+        return self.paste(torch.zeros_like(source), source)
+
+    def paste(self, reconstruction: Tensor, side: Tensor) -> Tensor:
+        """The known pixels of ``side`` copied over the reconstruction."""
+        row, column, rows, columns = self.crop.box(*reconstruction.shape[-2:])
+        kept = (..., slice(row, row + rows), slice(column, column + columns))
+        pasted = reconstruction.clone()
+        pasted[kept] = side[kept]
+        return pasted
+
+
+@dataclass(frozen=True)
 class StereoPair:
     """Two given photographs: the side image is the other camera's; nothing is known about where its pixels belong."""
 
@@ -120,7 +150,9 @@ class StereoPair:
         return side.clone()
 
 
-PAIR_SOURCES: dict[str, PairSource] = {"crop": CropPair(), "stereo": StereoPair()}
+PAIR_SOURCES: dict[str, PairSource] = {
+    "crop": CropPair(), "crop_placed": PlacedCropPair(), "stereo": StereoPair()
+}  # fmt: skip
 
 
 def pair_source(source: str | PairSource) -> PairSource:

@@ -95,7 +95,7 @@ def test_the_matrix_of_the_paper() -> None:
     assert [".rec_" in name for name in names] == [True] * 8 + [False] * 8
     everything = [str(name) for name in matrix("paper", list(PARTS))]
     assert everything[:16] == names
-    assert len(set(everything)) == len(everything) == 16 + 4 + 24 + 32
+    assert len(set(everything)) == len(everything) == 16 + 4 + 24 + 8 + 32
     assert {"deepjscc_wz_roi.task_r16_oracle", "deepjscc_wz.task_r48", "deepjscc.rec_r32_s2"} <= set(everything)
     assert all(str(ModelName.parse(name)) == name for name in everything)
     assert all(name.endswith("_lite") for name in map(str, matrix("lite")))

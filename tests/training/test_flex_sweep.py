@@ -192,7 +192,7 @@ def test_the_command_writes_one_file_for_all_rates(
     def never(*_: object) -> bool:
         raise AssertionError("measured again")
 
-    monkeypatch.setattr("training.evaluation.evaluate.take_parts", never)
+    monkeypatch.setattr("training.evaluation.evaluate.take_shards", never)
     assert evaluate_all([NAME], runs, cifar10, out=out, plan=plan, rates=(16, 12)) == []
     with pytest.raises(AssertionError, match="measured again"):
         evaluate_all([NAME], runs, cifar10, out=out, plan=plan, rates=(16,))

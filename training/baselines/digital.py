@@ -98,7 +98,7 @@ def digital(
     """Everything, as ``digital.json`` holds it: mosaics of the first ``tiles ** 2`` pictures, files of a few.
 
     Args:
-        fallback: as ``mean_picture``. looker: judges AVIF's pictures. link: rows of ``link.json``, ``None`` without.
+        fallback: as ``mean_picture``. judge_ref: judges AVIF's pictures. link: rows of ``link.json``, ``None`` without.
         store: keeps the coded mosaics.
     """
     chosen = Images(*(column[: tiles * tiles] for column in images))

@@ -32,6 +32,7 @@ from wzroi.config import ConfigError
 from wzroi.data import DataError, Images, load_split
 from wzroi.metrics import estimate
 from wzroi.names import ModelName
+from wzroi.pairs import pair_source
 from zoo.errors import ZooError
 from zoo.rates import MEASURED
 from zoo.results.files import RESULTS
@@ -117,14 +118,16 @@ def evaluate_all(
     with Progress(*columns, console=Console(stderr=True)) as progress:
         for judge_name in judges:
             judge, sha256 = origin.judge(judge_name)
-            test = TestSet(chosen, judge, plan.batch)
-            written += _judge_file(out / f"{judge_name}.json", judge_results(judge_name, test, sha256))
+            tests = {"crop": TestSet(chosen, judge, plan.batch)}
+            written += _judge_file(out / f"{judge_name}.json", judge_results(judge_name, tests["crop"], sha256))
             for name in networks.get(judge_name, []):
                 network = origin.network(name)
                 path = (out if channel == "awgn" else out / channel) / f"{name}.json"
                 if not force and up_to_date(path, network, plan, rates):
                     continue
-                one = Measurement(network, test, judge_name, plan, channel, controls)
+                if name.pair_source not in tests:
+                    tests[name.pair_source] = TestSet(chosen, judge, plan.batch, pair_source(name.pair_source))
+                one = Measurement(network, tests[name.pair_source], judge_name, plan, channel, controls)
                 done = (
                     evaluate_flexible(one, path, rates, progress, force) if name.flexible
                     else evaluate_whole(one, path, progress)

@@ -29,7 +29,8 @@ def header(network: Network, test: TestSet, judge_name: str, plan: Plan, channel
     """What a network's results file says beside its rows."""
     return {
         "model": str(network.name), "config": network.model.config.to_dict(), **provenance(test.device),
-        "weights_sha256": network.sha256, "images": len(test), "seeds": [plan.seed], "draws": plan.draws,
+        "weights_sha256": network.sha256, "training": dict(network.training),
+        "images": len(test), "seeds": [plan.seed], "draws": plan.draws,
         "roi_origin": network.roi_origin, "pair_source": test.pairs.name, "channel": channel, "judge": judge_name,
     }
 

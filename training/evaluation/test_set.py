@@ -10,12 +10,15 @@ from torch import Tensor
 from wzroi.channel import ChannelState, sample_channel
 from wzroi.data import Images, as_float
 from wzroi.judge import Judge
-from wzroi.pairs import CropPair, Pair, make_pair
+from wzroi.pairs import PAIR_SOURCES, Pair, PairSource, make_pair
 from wzroi.roi import gradcam, upscale
 
 
 class TestSet:
     """The test images on a device, with what the judge makes of each: computed once for all networks of a tier.
+
+    Args:
+        pairs: the pair source of the networks that are sent over it.
 
     Attributes:
         cams: ROI origin -> Grad-CAM at the judge's resolution, ``[n, 1, h, w]``.
@@ -24,8 +27,10 @@ class TestSet:
 
     __test__ = False  # pytest would take the name for a test's
 
-    def __init__(self, images: Images, judge: Judge, batch: int = 100) -> None:
-        self.images, self.judge, self.pairs = images, judge, CropPair()
+    def __init__(
+        self, images: Images, judge: Judge, batch: int = 100, pairs: PairSource = PAIR_SOURCES["crop"]
+    ) -> None:
+        self.images, self.judge, self.pairs = images, judge, pairs
         cams: dict[str, list[Tensor]] = {"side": [], "source": [], "source+label": []}
         correct: dict[str, list[Tensor]] = {"clean": [], "side": []}
         for start in range(0, len(images.pixels), batch):

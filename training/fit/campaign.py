@@ -54,6 +54,7 @@ PARTS = {
     "core": "four architectures at 1/16 and 1/32",
     "oracle": "DeepJSCC-WZ-ROI trained with the true label's map of x",
     "rates": "figure 5's other bandwidth ratios",
+    "placed": "a control: the side image where it belongs, for WZ and WZ-ROI",
     "seeds": "two repetitions of the core, for results only",
 }
 """The parts of the matrix, in the order of their worth."""
@@ -72,6 +73,9 @@ def _recs(part: str, lite: bool) -> list[ModelName]:
     if part == "rates":
         shown = [name for name in ARCHITECTURES if name != "deepjscc_wz_sft"]
         return [ModelName(name, "rec", rate, False, lite) for rate in RATES_OF_FIGURE_5 for name in shown]
+    if part == "placed":
+        placed = ("deepjscc_wz", "deepjscc_wz_roi")
+        return [ModelName(name, "rec", rate, lite=lite, placed=True) for name in placed for rate in (16, 32)]
     if part == "seeds":
         return [name for seed in EXTRA_SEEDS for name in _core(lite, seed)]
     raise ConfigError(f"unknown part {part!r} of the matrix; choose one of {', '.join(PARTS)}")
@@ -88,7 +92,7 @@ def matrix(tier: str, parts: Sequence[str] = ("core",)) -> list[ModelName]:
     names: list[ModelName] = []
     for part in parts:
         recs = _recs(part, tier == "lite")
-        names += [*recs, *(ModelName(n.architecture, "task", n.rate, n.oracle, n.lite, n.seed) for n in recs)]
+        names += [*recs, *(name.at_stage("task") for name in recs)]
     return list(dict.fromkeys(names))
 
 

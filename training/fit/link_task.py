@@ -18,7 +18,7 @@ from wzroi.judge import Judge
 from wzroi.metrics import psnr
 from wzroi.names import ModelName
 from wzroi.networks.deepjscc import WynerZivJSCC
-from wzroi.pairs import CropPair
+from wzroi.pairs import pair_source
 
 VALIDATION_SEED = 1
 
@@ -40,15 +40,17 @@ class LinkTask:
         self.model: nn.Module = self.network
         self.train, self.validation = train, validation
         self.examples = len(train.pixels)
-        self.pair_source = CropPair()
+        self.pair_source = pair_source(name.pair_source)
         needs_judge = self.network.config.uses_roi or name.stage == "task"
         if needs_judge and judge is None:
             raise ValueError(f"{name} needs the judge {tier.judge}: train it first with `python -m training judge`")
         self.judge = judge.eval().requires_grad_(False) if judge is not None else None
         self.roi, self.validation_roi = None, None
         if self.network.config.uses_roi and judge is not None:
-            self.roi = RoiCache.kept(judge, train, oracle=name.oracle, store=store)
-            self.validation_roi = RoiCache.kept(judge, validation, oracle=name.oracle, store=store)
+            self.roi = RoiCache.kept(judge, train, oracle=name.oracle, store=store, pairs=self.pair_source)
+            self.validation_roi = RoiCache.kept(
+                judge, validation, oracle=name.oracle, store=store, pairs=self.pair_source
+            )
 
     def loss(self, forward: nn.Module, indices: Tensor, generator: torch.Generator, share: slice) -> Tensor:
         symbols = self.network.num_symbols(32, 32)

@@ -90,14 +90,14 @@ def _origin(record: dict[str, Any], kind: NetworkKind) -> str:
 
 
 def publishable(runs: Path) -> list[str]:
-    """Names of the finished runs of a folder that belong into the zoo: repetitions with other seeds do not."""
+    """Names of the finished runs of a folder that belong into the zoo: those that exist as results only do not."""
     names = sorted(path.name for path in runs.iterdir() if finished(path)) if runs.is_dir() else []
-    return [name for name in names if not _is_repetition(name)]
+    return [name for name in names if not _is_control(name)]
 
 
-def _is_repetition(name: str) -> bool:
+def _is_control(name: str) -> bool:
     try:
-        return ModelName.parse(name).seed != 0
+        return ModelName.parse(name).control
     except ValueError:
         return False
 

@@ -301,7 +301,7 @@ def needs_judge(name: ModelName) -> bool:
 
 def rec_twin(name: ModelName) -> ModelName:
     """The ``rec`` network that a ``task`` network starts from."""
-    return ModelName(name.architecture, "rec", name.rate, name.oracle, name.lite, name.seed)
+    return name.at_stage("rec")
 
 
 def _twin_weights(name: ModelName, runs: Path) -> Path | None:

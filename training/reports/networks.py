@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from training.recipes import STANDARD
 from training.reports.markdown import Table
 from wzroi.config import ARCHITECTURES, FLEXIBLE
 from wzroi.names import ModelName
@@ -13,9 +14,13 @@ from zoo.results import claims
 from zoo.results import files as data
 from zoo.results.files import Results
 from zoo.results.tables import BASELINES, BOUNDS, FLEX_CONTROLS, HEADLINE_DB, PAPER_RATES, ROI_MAPS, TABLE_SNRS, Tier
+from zoo.store.registry import BUNDLED
 
 TIER_TITLES = {"paper": "Paper size", "lite": "Lite tier"}
-NO_COSTS = ["–"] * 5
+NO_COSTS = ["–"] * 6
+PLACED = ("deepjscc_wz", "deepjscc_wz_roi")
+"""Architectures that are also trained with the side image where it belongs, as a control."""
+
 FLEX_SNRS = (-5.0, 0.0, 5.0, 9.0, 15.0, 20.0)
 """Where the table over rate is read."""
 
@@ -23,6 +28,20 @@ FLEX_SNRS = (-5.0, 0.0, 5.0, 9.0, 15.0, 20.0)
 def shown(found: Results, metric: str, snr_db: float, control: str = "") -> str:
     value = found.at(metric, snr_db, control)
     return "–" if value is None else value.to_text(metric)
+
+
+def recipe(found: Results) -> str:
+    """How a network was trained, ``short, 32 epochs``; empty where neither its results nor the registry say.
+
+    The registry stands in for results files that were written before they said it, if it holds the same weights.
+    """
+    training = found.about.get("training")
+    if not training:
+        entry = BUNDLED.entries().get(found.model)
+        same = entry is not None and entry.sha256 == found.about.get("weights_sha256")
+        training = entry.training if entry is not None and same else {}
+    epochs = training.get("schedule", {}).get("epochs")
+    return "" if epochs is None else f"{training.get('recipe_name', STANDARD)}, {epochs:g} epochs"
 
 
 KINDS = [(name, oracle) for name in ARCHITECTURES for oracle in (False, True)] + [(name, False) for name in FLEXIBLE]
@@ -66,13 +85,24 @@ def _networks(tier: Tier, rate: int, folder: Path) -> Iterator[list[str]]:
                     ", ".join(claims.beaten_by(ModelName.parse(name), rate, folder, metric)) or "–"
                     for metric in ("psnr", "accuracy")
                 ]
-                yield [*_row(found, f"`{name}`"), *beaten, *known.get((tier, arch, rate), ["–"] * 3)]
+                cells = _row(found, f"`{name}`")
+                yield [*cells, recipe(found) or "–", *beaten, *known.get((tier, arch, rate), ["–"] * 3)]
                 controls = FLEX_CONTROLS if arch in FLEXIBLE else {}
                 told = [(key, text) for key, text in controls.items() if key in found.controls]
                 yield from ([*_row(found, f"control: `{name}`, {text}", key), *NO_COSTS] for key, text in told)
+        yield from _placed(tier, stage, rate, folder)
         paste = data.results(data.name_of("deepjscc", stage, rate, tier), folder)
         if paste is not None and "paste" in paste.controls:
             yield [*_row(paste, f"control: DeepJSCC ({stage}) + paste", "paste"), *NO_COSTS]
+
+
+def _placed(tier: Tier, stage: str, rate: int, folder: Path) -> Iterator[list[str]]:
+    """The controls that are given the side image where it belongs."""
+    for architecture in PLACED:
+        name = data.name_of(architecture, stage, rate, tier, placed=True)
+        if (found := data.results(name, folder)) is not None:
+            title = f"control: `{name}`, the side image where it belongs"
+            yield [*_row(found, title), recipe(found) or "–", *NO_COSTS[1:]]
 
 
 def _baselines(tier: Tier, rate: int, folder: Path) -> Iterator[list[str]]:
@@ -111,6 +141,7 @@ def network_tables(tier: Tier, folder: Path) -> list[Table]:
     """One table a rate: PSNR and accuracy at 0, 5 and 9 dB, PSNR of the mean squared error and SSIM at 5 dB, costs."""
     headings = ["Network", *(f"PSNR at {snr:g} dB" for snr in TABLE_SNRS), "PSNR of mean MSE at 5 dB", "SSIM at 5 dB"]
     headings += [f"accuracy at {snr:g} dB, %" for snr in TABLE_SNRS]
+    headings += ["trained by"]
     headings += ["in PSNR beaten by", "in accuracy beaten by", "parameters", "multiply-adds, M", "ms an image"]
     parts = []
     for rate in PAPER_RATES:

@@ -12,8 +12,9 @@ from typing import Annotated, Any
 import typer
 
 from training.fit.loop import write_atomically
+from training.recipes import JUDGES
 from training.reports.ablation import ablation_tables
-from training.reports.claims import claims_tables
+from training.reports.claims import claims_count, claims_tables
 from training.reports.digital import digital_tables
 from training.reports.markdown import Table, contents
 from training.reports.networks import flex_tables, network_tables, roi_tables
@@ -32,20 +33,22 @@ COMMAND = "python -m training tables"
 UNMEASURED = "Not yet measured."
 HEAD = f"""# Every table
 
-Written by `{COMMAND}` from the JSON files of this folder: do not edit it, run the command. The project's
-[README](../../README.md#results) has the short tables, and says what was measured and how
-([definitions](../../README.md#definitions), [limits](../../README.md#limits)).
+Written by `{COMMAND}` from the JSON files of this folder: do not edit it, run the command.
+[Results](../../docs/results/index.md) says what was measured and how; see also the
+[definitions](../../docs/concepts.md#definitions) and the [limits](../../docs/limits.md).
 """
+SOURCE = (
+    f"Every number comes from a file in `assets/results` (`{COMMAND}`); ±: 95 % interval."
+)
 MORE = (
-    "[**Every table**](assets/results/README.md): other SNRs, rates and controls, what beats each network, codecs at "
-    "capacity, the digital link and its cliff, what the parts are worth, costs."
+    "[**Every table**](assets/results/README.md): claims, other SNRs and rates, controls, recipes, costs."
 )
 
 
 def judge_tables(folder: Path) -> list[Table]:
     """The judges on clean images, and on the side image alone."""
     rows = []
-    for name in ("resnet50.cifar10", "resnet_lite.cifar10"):
+    for name in JUDGES:
         if (found := data.read(name, folder)) is not None:
             values = [data.Value(found[view]["accuracy"], found[view]["accuracy_ci95"]) for view in ("clean", "side")]
             rows.append([f"`{name}`", *(value.to_text("accuracy") for value in values)])
@@ -96,6 +99,7 @@ def every_table(folder: Path) -> list[Table]:
     """All that can be told of the results files."""
     tables: list[Table] = []
     for tier in data.tiers(folder):
+        tables += overview_tables(tier, folder) + rates_tables(tier, folder)
         tables += network_tables(tier, folder) + flex_tables(tier, folder)
         tables += roi_tables(tier, folder) + claims_tables(tier, folder)
     return [*tables, *judge_tables(folder), *digital_tables(folder), *ablation_tables(folder), *cost_tables(folder)]
@@ -110,11 +114,11 @@ def results_page(folder: Path = RESULTS) -> str:
 
 def brief(folder: Path = RESULTS) -> str:
     """Everything between the README's markers."""
-    tables: list[Table] = []
+    tables, counts = [], []
     for tier in data.tiers(folder):
-        tables += overview_tables(tier, folder) + rates_tables(tier, folder)
-        tables += claims_tables(tier, folder, beyond=False)
-    parts = [provenance_sentence(folder), *(table.paragraph() for table in tables), MORE]
+        tables += overview_tables(tier, folder, brief=True)
+        counts.append(claims_count(tier, folder))
+    parts = [*(table.paragraph() for table in tables), *filter(None, counts), SOURCE, MORE]
     return "\n\n".join(parts) if tables else UNMEASURED
 
 

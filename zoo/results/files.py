@@ -167,11 +167,13 @@ def tiers(folder: Path = RESULTS) -> list[Tier]:
     return [tier for tier, flag in (("paper", False), ("lite", True)) if flag in lite]  # type: ignore[misc]
 
 
-def name_of(architecture: str, stage: str, rate: int, tier: Tier, *, oracle: bool = False) -> str:
+def name_of(
+    architecture: str, stage: str, rate: int, tier: Tier, *, oracle: bool = False, placed: bool = False
+) -> str:
     """A network's name; a flexible architecture has one for all rates."""
     kind: Literal["rec", "task"] = "rec" if stage == "rec" else "task"
     own = None if architecture in FLEXIBLE else rate
-    return str(ModelName(architecture, kind, own, oracle, tier == "lite"))
+    return str(ModelName(architecture, kind, own, oracle, tier == "lite", placed=placed))
 
 
 def bounds(rate: int, kind: str, folder: Path = RESULTS) -> list[tuple[float, float]]:
