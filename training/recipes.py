@@ -8,7 +8,7 @@ from wzroi.config import ConfigError, FlexConfig, JudgeConfig, ModelConfig
 from wzroi.names import ModelName
 
 SAVE_EVERY_S = 45.0
-"""Seconds between checkpoints: what a kill can lose."""
+"""Seconds between saved states: the most that an interruption can lose."""
 
 LITE_JUDGE = "resnet_lite.cifar10"
 RECEIVED_JUDGE = "resnet_lite.cifar10_received"

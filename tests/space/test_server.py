@@ -143,7 +143,7 @@ def test_sweep_rows_agree_with_transmit(client: Client) -> None:
         assert row["snr_db"] == snr_db
 
 
-@pytest.mark.parametrize(("change", "mend"), [
+@pytest.mark.parametrize(("change", "fix"), [
     ({"model": "deepjscc.rec_r17"}, "no checkpoint"), ({"model": JUDGE}, "link network"),
     ({"snr_db": 99}, "from -5 to 20"), ({"snr_db": None}, "must be a number"),
     ({"channel": "wire"}, "awgn"), ({"roi": "mine"}, "source\\+label"),
@@ -151,7 +151,7 @@ def test_sweep_rows_agree_with_transmit(client: Client) -> None:
     ({"pair": "../../LICENSE"}, "cifar-0"), ({"size": 5000}, "32, 64, 96, 128"),
 ])  # fmt: skip
 def test_bad_values_are_answered_with_a_sentence(
-    client: Client, change: dict[str, Any], mend: str, tmp_path: Path
+    client: Client, change: dict[str, Any], fix: str, tmp_path: Path
 ) -> None:
     from gradio_client import handle_file
     from gradio_client.exceptions import AppError
@@ -159,7 +159,7 @@ def test_bad_values_are_answered_with_a_sentence(
     asked = ASK | {"model": LITE[0], "snr_db": 5} | change
     if "size" in change:
         asked["picture"] = handle_file(noise_png(tmp_path, 40, 40))
-    with pytest.raises(AppError, match=mend):
+    with pytest.raises(AppError, match=fix):
         client.predict(**asked, api_name="/transmit")
 
 
@@ -168,22 +168,22 @@ def test_a_file_that_is_no_picture_is_answered_with_a_sentence(client: Client, t
     from gradio_client.exceptions import AppError
 
     (tmp_path / "note.png").write_text("no picture")
-    for blob, mend in ((b"no picture", "not a picture"), (noise_png(tmp_path, 64, 64).read_bytes()[:900], "damaged")):
+    for blob, fix in ((b"no picture", "not a picture"), (noise_png(tmp_path, 64, 64).read_bytes()[:900], "damaged")):
         (tmp_path / "note.png").write_bytes(blob)
         asked = ASK | {"picture": handle_file(tmp_path / "note.png"), "model": LITE[0], "snr_db": 5}
-        with pytest.raises(AppError, match=mend):
+        with pytest.raises(AppError, match=fix):
             client.predict(**asked, api_name="/transmit")
 
 
-@pytest.mark.parametrize(("change", "mend"), [
+@pytest.mark.parametrize(("change", "fix"), [
     ({"models": "deepjscc"}, "must be a list"), ({"snrs": {"a": 1}}, "must be a list"),
     ({"models": [[1]]}, "not the name"), ({"snrs": ["x"]}, "must be a number"),
     ({"snrs": [0] * 60}, "1 to 51 SNRs"), ({"draws": 10_000}, "from 1 to 32"),
 ])  # fmt: skip
-def test_bad_sweeps_are_answered_with_a_sentence(client: Client, change: dict[str, Any], mend: str) -> None:
+def test_bad_sweeps_are_answered_with_a_sentence(client: Client, change: dict[str, Any], fix: str) -> None:
     from gradio_client.exceptions import AppError
 
-    with pytest.raises(AppError, match=mend):
+    with pytest.raises(AppError, match=fix):
         client.predict(**ASK | {"models": [LITE[0]], "snrs": [5], "draws": 2} | change, api_name="/sweep")
 
 

@@ -162,16 +162,16 @@ def test_one_draw_has_no_interval_and_stays_json() -> None:
     json.dumps(row, allow_nan=False)
 
 
-@pytest.mark.parametrize(("change", "mend"), [
+@pytest.mark.parametrize(("change", "fix"), [
     ({"models": []}, "1 to 8 models"), ({"models": [LITE[0], LITE[0]]}, "each once"),
     ({"models": [JUDGE]}, "link network"), ({"models": ["deepjscc.rec_r17"]}, "no checkpoint"),
     ({"snrs": []}, "1 to 51 SNRs"), ({"snrs": [0.0, 99.0]}, "from -5 to 20"),
     ({"snrs": [float("nan")]}, "from -5 to 20"), ({"draws": 0}, "from 1 to 32"), ({"draws": 2.5}, "from 1 to 32"),
     ({"models": LITE, "snrs": [0.0] * 40, "draws": 32}, "too much"),
 ])  # fmt: skip
-def test_a_sweep_that_cannot_be_made_says_why(change: dict[str, object], mend: str) -> None:
+def test_a_sweep_that_cannot_be_made_says_why(change: dict[str, object], fix: str) -> None:
     asked = {"models": [LITE[0]], "snrs": [5.0], "draws": 2} | change
-    with pytest.raises(RequestError, match=mend):
+    with pytest.raises(RequestError, match=fix):
         engine.sweep(gallery_entry("cifar-0"), asked["models"], asked["snrs"], asked["draws"], Request())  # type: ignore
 
 
@@ -201,13 +201,13 @@ def test_uploads_are_brought_to_their_working_size() -> None:
     assert upload_entry(png(300, 150), None, 64) is entry
 
 
-@pytest.mark.parametrize(("left", "right", "size", "mend"), [
+@pytest.mark.parametrize(("left", "right", "size", "fix"), [
     (b"", None, 64, "empty"), (b"no picture", None, 64, "not a picture"), (png(40, 40)[:200], None, 64, "damaged"),
     (png(4, 4), None, 64, "at least 8"), (png(40, 40), png(40, 41), 64, "two pictures of the same size"),
     (png(400, 200), png(200, 100), 64, "two pictures of the same size"), (png(40, 40), None, 4096, "must be one of"),
 ])  # fmt: skip
-def test_bad_uploads_say_what_to_do(left: bytes, right: bytes | None, size: int, mend: str) -> None:
-    with pytest.raises((PictureError, RequestError), match=mend):
+def test_bad_uploads_say_what_to_do(left: bytes, right: bytes | None, size: int, fix: str) -> None:
+    with pytest.raises((PictureError, RequestError), match=fix):
         upload_entry(left, right, size)
 
 
@@ -390,13 +390,13 @@ def test_the_command_writes_a_folder_or_one_sentence(tmp_path: Path) -> None:
     code, text = run("--repo", "me/demo", "--dry-run", str(tmp_path / "demo"))
     assert (code, f"{len(LITE) + 1} checkpoints" in text) == (0, True)
     assert (tmp_path / "demo" / "app.py").is_file()
-    for words, mend in [
+    for words, fix in [
         (("--repo", "demo"), "USER/NAME"), (("--repo", "me/demo", "--kind", "static"), "gradio or docker"),
         (("--repo", "me/demo", "--models", "vgg*"), "no checkpoint matches"),
     ]:  # fmt: skip
         code, text = run(*words, "--dry-run", str(tmp_path / "other"))
         assert code == 2
-        assert mend in text
+        assert fix in text
     assert not (tmp_path / "other").exists()
 
 

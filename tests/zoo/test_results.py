@@ -366,7 +366,7 @@ def test_digital_tables_show_capacity_files_and_the_cliff(folder: Path) -> None:
     assert "Digital link" not in results_page(folder)
     write_digital(folder, avif=21.0, link=20.0)
     text = results_page(folder)
-    assert "| ρ, SNR | bits an image | AVIF | AVIF + paste | AVIF, crop never sent |\n" in text
+    assert "| ρ, SNR | bits per image | AVIF | AVIF + paste | AVIF, crop never sent |\n" in text
     assert "| 1/32, 5 dB | 198 | 21.50 ± 0.40 | 23.50 ± 0.40 | 24.50 ± 0.40 |" in text
     assert "| WebP | 100 | 91.2 ± 1.8 | 104 | 1/8, 9 dB | 24.90 ± 0.40 |" in text
     assert "| AVIF | 100 | 310.5 ± 1.8 | 104 | – | – |" in text

@@ -223,7 +223,7 @@ def test_only_finished_runs_are_published(tmp_path: Path) -> None:
     write_link_run(tmp_path, "deepjscc.rec_r16_lite_s2")
     assert publishable(tmp_path) == ["deepjscc.rec_r16_lite"]
     (folder / RECORD).rename(folder / "later.json")
-    with pytest.raises(MissingRun, match="let the training end"):
+    with pytest.raises(MissingRun, match="finish the training first"):
         publish(folder, tmp_path / "store")
     (folder / "later.json").rename(folder / RECORD)
     weights = load_file(folder / WEIGHTS)

@@ -1,4 +1,4 @@
-"""What needs no network: a linear analog scheme, really transmitted, and Gaussian bounds at channel capacity.
+"""Baselines without a network: a linear analog scheme, actually transmitted, and Gaussian bounds at channel capacity.
 
 All statistics (mean and covariance of the 3072 source values) come from the training split; the schemes are measured on
 the test split through the same channel and metrics as the networks, and classified by the same judge.
@@ -40,7 +40,7 @@ SCHEMES = {
     "linear_average_power": (False, False),
     "linear_wz_average_power": (True, False),
 }
-"""Scheme -> (side information, each image's power is one as the networks' is, else only the average over images)."""
+"""Scheme -> (side information, each image has power one, as for the networks; else only on average over images)."""
 
 
 class JudgeRef(NamedTuple):
@@ -52,7 +52,7 @@ class JudgeRef(NamedTuple):
 
     @classmethod
     def named(cls, name: str) -> JudgeRef | None:
-        """A judge of the zoo; ``none`` is none. Raises ZooError, ConfigError for an unknown one."""
+        """A judge of the zoo, ``None`` for ``none``. Raises ZooError, ConfigError for an unknown one."""
         if name == "none":
             return None
         judge = zoo.load_judge(name, device="cpu")
@@ -66,7 +66,7 @@ class JudgeRef(NamedTuple):
 
 
 def judged_by(judge_ref: JudgeRef | None) -> dict[str, str | None]:
-    """What a results file says of its judge."""
+    """The judge as recorded in a results file."""
     return {"judge": judge_ref.name if judge_ref else None, "judge_sha256": judge_ref.sha256 if judge_ref else None}
 
 
@@ -76,9 +76,9 @@ def measure_scheme(
 ) -> dict[str, Any]:
     """Transmit test images through AWGN and measure: a row of ``bounds.json``.
 
-    At the headline SNR of the paper's rates, under the networks' power constraint, every image is sent in every draw,
-    else once: draw ``d`` sends the images
-    ``d, d + draws, ...``. SSIM and accuracy are taken of each image's own draw at ``TABLE_SNRS``.
+    At the headline SNR of the paper's rates, under the networks' power constraint, every image is sent in every draw;
+    otherwise once: draw ``d`` sends the images ``d, d + draws, ...``. SSIM and accuracy are measured on each image's
+    own draw at ``TABLE_SNRS``.
     """
     side, per_image = SCHEMES[name]
     scheme = linear_scheme(gaussian, rate, snr_db, side=side, per_image=per_image)
@@ -127,9 +127,9 @@ def bound_rows(gaussian: Gaussian, rates: tuple[int, ...] = RATES) -> list[dict[
 
 
 def _points(name: str, rates: tuple[int, ...]) -> list[tuple[int, float]]:
-    """Where a scheme is sent: over SNR at the paper's rates, at the table's SNRs at the others.
+    """The (rate, SNR) points of a scheme: all SNRs at the paper's rates, the table's SNRs at the other rates.
 
-    The textbook's schemes, whose power constraint is not the networks', at the table's SNRs of the paper's rates alone.
+    Textbook schemes, whose power constraint differs from the networks', only at the table's SNRs of the paper's rates.
     """
     points = [(rate, snr_db) for rate in rates for snr_db in sorted(SNRS)]
     if not SCHEMES[name][1]:
@@ -145,7 +145,7 @@ def scheme_rows(
     judge_ref: JudgeRef | None,
     row_cache: RowCache,
 ) -> list[dict[str, Any]]:
-    """The linear schemes; the judge looks at the paper's rates under the networks' power constraint."""
+    """The linear schemes; judged at the paper's rates under the networks' power constraint."""
     wanted = [(name, *at) for name in SCHEMES for at in _points(name, rates)]
     rows = []
     for name, rate, snr_db in track(wanted, "linear schemes", transient=True):

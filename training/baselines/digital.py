@@ -1,13 +1,13 @@
-"""The digital baseline: real codecs (AVIF, WebP, JPEG 2000) with as many bits as the channel carries.
+"""The digital baseline: real codecs (AVIF, WebP, JPEG 2000) with as many bits as the channel can carry.
 
-*At capacity*, two ways. *Whole files*: each picture as a file of its own, whose header alone is larger than what a
-channel of 96 uses carries. *Mosaics*: pictures side by side in one large picture, whose header then costs nothing. That
-is generous: a mosaic's codec predicts across the seams, and no finite code reaches capacity at these lengths.
-``_paste`` copies the crop that the receiver holds over the result, as the networks' control does; ``_unsent`` never
-sends that crop: the best codec's bits all go to what lies outside of it.
+*At capacity*, in two ways. *Whole files*: each picture as its own file, whose header alone exceeds what 96 channel uses
+can carry. *Mosaics*: many pictures in one large picture, so that the header costs nothing. That is generous: the codec
+predicts across the seams, and no finite code reaches capacity at these lengths. ``_paste`` copies the receiver's crop
+over the result, as the networks' control does; ``_unsent`` never sends that crop, so that the best codec spends all its
+bits outside.
 
-*Over a real link*: the payload that a 5G code block leaves (``ldpc``) buys the best codec's picture; where a block is
-lost the receiver shows the training set's mean picture, and the crop that it holds where the scheme uses it.
+*Over a real link*: the payload of a 5G code block (``ldpc``) carries the best codec's picture; if a block is lost, the
+receiver shows the training set's mean picture, with its crop if the scheme uses it.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ TILES = 100
 """Pictures along a mosaic's side: the whole test set, 10 megapixels."""
 
 JUDGED_CODEC = "avif"
-"""The codec whose pictures the judge sees, and that is tried on what lies outside the crop: the best of the three."""
+"""The codec that is judged, and also used outside the crop: the best of the three."""
 
 
 def mosaic_rows(curve: RateDistortionCurve) -> Iterator[Row]:
-    """A codec's mosaic at channel capacity, over all rates and SNRs; points that no level reaches are left out."""
+    """A codec's mosaic at channel capacity, over all rates and SNRs; points below the smallest level are omitted."""
     for ending, pasted in curve.ways.items():
         name = f"{curve.codec}_mosaic{ending}"
         for rate in RATES:
@@ -64,9 +64,9 @@ def _files(picture: Image.Image, codec: str, level: int, source: Tensor) -> Iter
 
 
 def whole_files(codec: str, pixels: Tensor, levels: tuple[int, ...]) -> Row:
-    """Each picture as a file: the smallest file's bytes, and where a channel's capacity would carry it.
+    """Each picture as a file: the smallest file's bytes, and where the channel capacity would carry it.
 
-    Rows give, at each rate and SNR at which every picture fits, the best level that fits picture by picture.
+    Rows give the best fitting level per picture at each rate and SNR at which every picture fits.
     """
     measured = [
         [
@@ -95,11 +95,11 @@ def digital(
     images: Images, fallback: Tensor, *, tiles: int = TILES, files: int = 100, judge_ref: JudgeRef | None = None,
     link: list[Row] | None = None, levels: tuple[int, ...] = LEVELS, store: Path | None = None,
 ) -> Row:
-    """Everything, as ``digital.json`` holds it: mosaics of the first ``tiles ** 2`` pictures, files of a few.
+    """All results, in the format of ``digital.json``: mosaics of the first ``tiles ** 2`` pictures, files of a few.
 
     Args:
         fallback: as ``mean_picture``. judge_ref: judges AVIF's pictures. link: rows of ``link.json``, ``None`` without.
-        store: keeps the coded mosaics.
+        store: caches the coded mosaics.
     """
     chosen = Images(*(column[: tiles * tiles] for column in images))
     judge_refs = {JUDGED_CODEC: judge_ref}

@@ -1,4 +1,4 @@
-"""The digital link with block errors: which scheme is chosen, and what the receiver then shows."""
+"""The digital link with block errors: the choice of scheme, and the resulting picture."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from zoo.results.tables import HEADLINE_DB
 
 
 class DigitalLink:
-    """The digital link with block errors: the best ladder's picture, or the mean picture where a block is lost.
+    """The digital link with block errors: the best codec's picture, or the mean picture if a block is lost.
 
     Args:
         ladders: of the same images, sent in the same ``ways``.
-        fallback: the picture shown without a block, uint8 ``[3, H, W]``.
+        fallback: the picture shown if a block is lost, uint8 ``[3, H, W]``.
     """
 
     def __init__(self, curves: list[RateDistortionCurve], fallback: Tensor) -> None:
@@ -25,7 +25,7 @@ class DigitalLink:
         self._lost: dict[bool, Quality] = {}
 
     def lost(self, pasted: bool) -> Quality:
-        """What is shown where every block is lost."""
+        """The quality if every block is lost."""
         if pasted not in self._lost:
             first = self.curves[0]
             shown = self.fallback.expand_as(first.images.pixels)
@@ -35,13 +35,13 @@ class DigitalLink:
         return self._lost[pasted]
 
     def best(self, bits: float, pasted: bool = False) -> RateDistortionCurve | None:
-        """The codec with the highest mean PSNR for a payload; ``None`` when none is that small."""
+        """The codec with the highest mean PSNR for a payload; ``None`` if no codec is small enough."""
         known = [(one.at(bits, pasted), one) for one in self.curves]
         reached = [(found.psnr.mean().item(), one) for found, one in known if found is not None]
         return max(reached, key=lambda found: found[0])[1] if reached else None
 
     def expected_quality(self, errors: Row, pasted: bool, evaluated: bool = False) -> Quality | None:
-        """What a row of ``link.json`` gives the receiver, in expectation over block errors."""
+        """The receiver's quality for a row of ``link.json``, in expectation over block errors."""
         curve = self.best(errors["payload_bits"], pasted)
         if curve is None:
             return None
@@ -65,7 +65,7 @@ class DigitalLink:
 def sent_rows(digital_link: DigitalLink, table: list[Row], rate: int) -> Iterator[Row]:
     """Two ways to run the link at a rate: scheme chosen at each SNR, and the one chosen at 5 dB kept at every SNR.
 
-    Codec and scheme are chosen by the PSNR that is shown: with the crop copied over it where the row's name says so.
+    Codec and scheme are chosen by the resulting PSNR, with the crop copied over the picture if the row's name says so.
     """
     mine = [row for row in table if row["rate"] == rate]
     for ending, pasted in digital_link.ways.items():
@@ -89,5 +89,5 @@ def _chosen(digital_link: DigitalLink, rows: list[Row], pasted: bool) -> Row:
 
 
 def mean_picture(pixels: Tensor) -> Tensor:
-    """The training set's mean picture, uint8 ``[3, H, W]``: what a receiver shows that got nothing."""
+    """The training set's mean picture, uint8 ``[3, H, W]``: what a receiver shows if it got nothing."""
     return pixels.float().mean(0).round().to(torch.uint8)

@@ -1,8 +1,8 @@
-"""Block errors of a real digital link: 5G LDPC codes, QAM and our AWGN, one code block an image, into ``link.json``.
+"""Block errors of a real digital link: 5G LDPC codes, QAM and our AWGN, one code block per image, into ``link.json``.
 
-An image has ``96`` or ``192`` complex symbols, as the networks have. Each is one code block of 3GPP's LDPC code (TS
-38.212) with Gray QAM, decoded by belief propagation; 16 bits of a block are its check sum (as 5G has for short blocks),
-by which the receiver is taken to know of every block error. Needs ``sionna-no-rt`` (``pip install 'wzroi[link]'``).
+An image has ``96`` or ``192`` complex symbols, as for the networks. Each is one code block of 3GPP's LDPC code (TS
+38.212) with Gray QAM, decoded by belief propagation; 16 bits of a block are its checksum (as in 5G for short blocks),
+by which the receiver is assumed to detect every block error. Needs ``sionna-no-rt`` (``pip install 'wzroi[link]'``).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from zoo.results.files import RESULTS
 from zoo.results.tables import PAPER_RATES
 
 CHECK_BITS = 16
-"""Bits of a block's check sum (TS 38.212, section 7.2.1: up to 3824 bits)."""
+"""Bits of a block's checksum (TS 38.212, section 7.2.1: up to 3824 bits)."""
 
 ITERATIONS = 20
 CHUNK = 250
 ENOUGH_ERRORS = 100
-"""A block error rate is known well enough after so many errors."""
+"""Number of errors after which a block error rate is accurate enough."""
 
 VALUES = 3 * 32 * 32
 
@@ -45,12 +45,12 @@ class Scheme(NamedTuple):
 
     @property
     def text(self) -> str:
-        """How tables print it."""
+        """The title in tables."""
         name = "QPSK" if self.order == 2 else f"{2**self.order}-QAM"
         return f"{name}, {self.rate}/1024"
 
     def information(self, symbols: int) -> int:
-        """Bits of a block before coding, check sum included."""
+        """Bits of a block before coding, including the checksum."""
         return round(symbols * self.order * self.rate / 1024)
 
 
@@ -106,7 +106,7 @@ def error_row(count_errors: CountErrors, snr_db: float, blocks: int, seed: int) 
 
 
 def worth_sending(scheme: Scheme, symbols: int, snr_db: float) -> bool:
-    """Whether the block's bits fit into the channel's capacity: above it, every block is taken to be lost."""
+    """Whether the block's bits are within the channel's capacity; above it, every block is counted as lost."""
     return scheme.information(symbols) <= capacity_bits(symbols, snr_db)
 
 
@@ -114,7 +114,7 @@ def error_rates(
     scheme: Scheme, rate: int, blocks: int, seed: int, row_cache: RowCache,
     link: Callable[[Scheme, int], CountErrors] = ldpc_link,
 ) -> list[dict[str, Any]]:
-    """A row an SNR, rising; after an SNR without any error the higher ones are not sent (they take over its row)."""
+    """One row per SNR, ascending; after an SNR without errors, higher ones are not simulated but reuse its row."""
     symbols, count_errors = VALUES // rate, None
     rows: list[dict[str, Any]] = []
     size = scheme.information(symbols)
@@ -138,7 +138,7 @@ def link_rows(
     blocks: int, seed: int, cache_path: Path, rates: tuple[int, ...] = PAPER_RATES,
     link: Callable[[Scheme, int], CountErrors] = ldpc_link,
 ) -> dict[str, Any]:
-    """All schemes at all rates, as ``link.json`` holds them."""
+    """All schemes at all rates, in the format of ``link.json``."""
     about = {
         "model": "link",
         **provenance(torch.device("cpu")),
@@ -159,7 +159,7 @@ def link_rows(
 def link_command(
     out: Annotated[Path, typer.Option(help="Folder of the results files.")] = RESULTS,
     blocks: Annotated[int, typer.Option(min=1, help="Blocks at each SNR, fewer after a hundred errors.")] = 2000,
-    seed: Annotated[int, typer.Option(help="Of bits and noise.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of bits and noise.")] = 0,
     threads: Annotated[int, typer.Option(help="CPU threads; 0 leaves torch's default.")] = 0,
 ) -> None:
     """Measure block errors of 5G LDPC and QAM over AWGN into link.json, which `digital` reads (needs sionna)."""
@@ -172,4 +172,4 @@ def link_command(
         raise typer.Exit(2) from error
     write_json(out / "link.json", found)
     sent = sum(row["blocks"] for row in found["rows"])
-    typer.echo(f"{len(found['rows'])} rows, {sent} blocks behind them, in {out / 'link.json'}")
+    typer.echo(f"{len(found['rows'])} rows from {sent} blocks, in {out / 'link.json'}")

@@ -1,4 +1,4 @@
-"""A codec's levels on a mosaic, and what a budget of bits an image buys from them."""
+"""A codec's rate-distortion curve on a mosaic, and the quality for a budget of bits per image."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ Row = dict[str, Any]
 
 
 class Level(NamedTuple):
-    """One level of a codec on a mosaic: ``bits`` an image, and what it rebuilds, uint8 ``[n, 3, H, W]``."""
+    """One level of a codec on a mosaic: ``bits`` per image, and the reconstruction, uint8 ``[n, 3, H, W]``."""
 
     bits: float
     rebuilt: Tensor
 
 
 class Quality(NamedTuple):
-    """Per image, ``[n]``: squared error, PSNR in dB; SSIM and whether the judge is right, NaN where nobody looked."""
+    """Per image, ``[n]``: squared error, PSNR in dB; SSIM and whether the judge is correct, NaN if not evaluated."""
 
     error: Tensor
     psnr: Tensor
@@ -39,11 +39,11 @@ class Quality(NamedTuple):
     correct: Tensor
 
     def mixed(self, other: Quality, share: float) -> Quality:
-        """The expectation where ``share`` of the pictures get the other quality."""
+        """The expectation if a ``share`` of the pictures has the other quality."""
         return Quality(*((1 - share) * mine + share * its for mine, its in zip(self, other, strict=True)))
 
     def row(self) -> dict[str, Any]:
-        """The columns of a results row: means with 95 % half widths over images, ``None`` where nobody looked."""
+        """The columns of a results row: means with 95 % half widths over images, ``None`` if not evaluated."""
         columns: dict[str, Any] = {}
         for name, values in (("psnr", self.psnr), ("ssim", self.ssim), ("accuracy", self.correct)):
             found = estimate(values)
@@ -58,7 +58,7 @@ def quality_of(
     """Measure pictures, uint8 ``[n, 3, H, W]``, against the originals.
 
     Args:
-        pasted: copy the crop that the receiver holds over them first. looked: measure SSIM, and ask the judge if any.
+        pasted: first copy the receiver's crop over them. looked: measure SSIM, and ask the judge if any.
     """
     parts = [
         _quality(rebuilt[chosen], Images(*(column[chosen] for column in images)), pasted, evaluated, judge_ref)
@@ -78,7 +78,7 @@ def _quality(rebuilt: Tensor, images: Images, pasted: bool, evaluated: bool, jud
 
 
 def pareto_front(levels: list[tuple[Level, float]]) -> list[Level]:
-    """Levels by rising bits, each with less error (the second value) than all before it."""
+    """The Pareto front: levels by ascending bits, each with less error (the second value) than all before it."""
     kept: list[tuple[Level, float]] = []
     for level, error in sorted(levels, key=lambda found: (found[0].bits, found[1])):
         if not kept or (level.bits > kept[-1][0].bits and error < kept[-1][1]):
@@ -87,18 +87,18 @@ def pareto_front(levels: list[tuple[Level, float]]) -> list[Level]:
 
 
 WHOLE = {"": False, "_paste": True}
-"""Ending of a scheme's name -> whether the crop is copied over the result: of pictures that are sent whole."""
+"""Ending of a scheme's name -> whether the crop is copied over the result: for pictures sent as a whole."""
 
 UNSENT = {"_unsent": True}
-"""The same of pictures whose crop is never sent."""
+"""The same for pictures whose crop is never sent."""
 
 
 class RateDistortionCurve:
-    """A codec on one mosaic of ``images`` (a square number), coded once a level; qualities are measured when asked.
+    """A codec on one mosaic of ``images`` (a square number), coded once per level; qualities are measured on demand.
 
     Args:
-        unsent: code only what lies outside the crop that the receiver holds, as a mosaic of strips.
-        store: as ``coded``'s.
+        unsent: code only what is outside the receiver's crop, as a mosaic of strips.
+        store: as for ``coded``.
     """
 
     def __init__(
@@ -129,9 +129,9 @@ class RateDistortionCurve:
         return self._known[key]
 
     def at(self, bits: float, pasted: bool = False, evaluated: bool = False) -> Quality | None:
-        """What ``bits`` an image buy; ``None`` below the smallest level.
+        """The quality for ``bits`` per image; ``None`` below the smallest level.
 
-        Between two levels the codec shares its time: a part of the pictures at one level, the rest at the next.
+        Between two levels the codec uses time sharing: some pictures at one level, the rest at the next.
         """
         if bits < self.levels[0].bits:
             return None
@@ -148,11 +148,11 @@ def _chunks(rebuilt: Tensor, source: Tensor) -> list[tuple[Tensor, Tensor]]:
 
 
 def is_evaluated(rate: int, snr_db: float) -> bool:
-    """Where SSIM and accuracy are measured as well."""
+    """Whether SSIM and accuracy are measured as well."""
     return rate in PAPER_RATES and snr_db in TABLE_SNRS
 
 
 def row_of(scheme: str, rate: int, snr_db: float, bits: float, found: Quality, **more: Any) -> Row:
-    """A row of ``digital.json``; ``bits`` an image."""
+    """A row of ``digital.json``; ``bits`` per image."""
     about = {"scheme": scheme, "rate": rate, "snr_db": snr_db, "bits": round(bits, 3)}
     return about | {"images": len(found.psnr), "draws": 0} | found.row() | more

@@ -1,4 +1,4 @@
-"""Milliseconds and multiply-adds on the machine at hand: the link's stages, and a step of the explorer's SNR slider."""
+"""Milliseconds and multiply-adds on this machine: the link's stages, and a step of the explorer's SNR slider."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ class Benchmark:
         return {"closed_form_ms": closed, "backward_ms": backward}
 
     def step(self) -> dict[str, float]:
-        """One step of the explorer's SNR slider with the four architectures, as the explorer does it and naively."""
+        """One step of the explorer's SNR slider with the four architectures, as in the explorer, and naively."""
         pair = self.pair(1)
         roi = roi_map(self.judge, pair)
         ready = [(m, prepare(m, pair, roi, self.judge), self.channel(m, 1)) for m in self.models.values()]
@@ -251,8 +251,8 @@ def print_tables(found: dict[str, Any], console: Console) -> None:
     for tier, step in found["steps"].items():
         roi = found["roi"][tier]
         console.print(
-            f"{tier}: one SNR step with four variants {step['step_ms']:.1f} ms (everything again, the published way: "
-            f"{step['naive_ms']:.1f} ms, {step['naive_ms'] / step['step_ms']:.1f} times as much); Grad-CAM "
+            f"{tier}: one SNR step with four variants {step['step_ms']:.1f} ms (recomputing everything, as published: "
+            f"{step['naive_ms']:.1f} ms, {step['naive_ms'] / step['step_ms']:.1f} times as long); Grad-CAM "
             f"{roi['closed_form_ms']:.1f} ms, by backward {roi['backward_ms']:.1f} ms"
         )
 
@@ -266,7 +266,7 @@ def benchmark_command(
 ) -> None:
     """Time the link's stages and one step of the explorer's SNR slider, into bench.json (bench_cuda.json on a GPU).
 
-    Timings are worth something on an idle machine alone.
+    Timings are only meaningful on an idle machine.
     """
     if threads:
         torch.set_num_threads(threads)

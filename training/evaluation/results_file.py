@@ -1,4 +1,4 @@
-"""What a results file says about its making, and writing it."""
+"""Provenance of a results file, and writing it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from training.fit.runs import code_commit
 
 
 def provenance(device: torch.device) -> dict[str, Any]:
-    """What every results file says about its making."""
+    """The provenance recorded in every results file."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     versions = {"python": platform.python_version(), "torch": torch.__version__}
     return {"commit": code_commit(), "split": "test", "device": f"{device.type} ({name})", "versions": versions}
@@ -36,7 +36,7 @@ def header(network: Network, test: TestSet, judge_name: str, plan: Plan, channel
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Write a results file atomically, a row on a line."""
+    """Write a results file atomically."""
     text = json.dumps(values, indent=1, allow_nan=False) + "\n"
 
     def write(part: Path) -> None:

@@ -1,4 +1,4 @@
-"""Take checkpoints of the zoo as finished runs, so that training goes on from them: the way back of ``publish``."""
+"""Import checkpoints of the zoo as finished runs, to continue training from them: the inverse of ``publish``."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def import_command(
     names: Annotated[list[str], typer.Argument(help="Checkpoints of the zoo, e.g. resnet_lite.cifar10.")],
     runs: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs"),
 ) -> None:
-    """Take the zoo's checkpoints as finished runs: others start from them without training them again."""
+    """Import the zoo's checkpoints as finished runs, from which other runs can start without training them again."""
     for name in names:
         try:
             written = import_checkpoint(name, runs)
         except ZooError as error:
             typer.secho(f"error: {error}", err=True, fg="red")
             raise typer.Exit(2) from error
-        typer.echo(f"{runs / name}: {'written' if written else 'is there already, left as it is'}")
+        typer.echo(f"{runs / name}: {'written' if written else 'exists already and is unchanged'}")

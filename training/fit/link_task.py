@@ -68,7 +68,7 @@ class LinkTask:
 
     @torch.no_grad()
     def validate(self, model: nn.Module, images: int | None = None) -> dict[str, float]:
-        """Mean PSNR, MSE, and accuracy where a judge is at hand, on (the first ``images`` of) the validation set."""
+        """Mean PSNR, MSE, and accuracy if a judge is available, on (the first ``images`` of) the validation set."""
         model.eval()
         pixels = self.validation.pixels[:images]
         generator = torch.Generator().manual_seed(VALIDATION_SEED)

@@ -1,7 +1,7 @@
-"""The resumable training loop: every step's randomness follows from (seed, step), so a killed run ends the same.
+"""The resumable training loop: every step's randomness follows from (seed, step), so an interrupted run ends the same.
 
 A run's folder holds ``state.safetensors`` (weights, optimiser, averaged weights, step; replaced atomically) and
-``log.jsonl``. Started again with the same command, a run goes on from the last state; a finished run returns at once.
+``log.jsonl``. The same command resumes a run from the last state; a finished run returns at once.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ LOG_EVERY = 500
 """Steps between lines of the log (an epoch where that is shorter)."""
 
 VALIDATION_GLANCE = 1000
-"""Validation images behind a line of the log; a finished run is measured on all of them."""
+"""Validation images per log line; a finished run is measured on all of them."""
 
 STOP_CHECK = 16
 """With several processes, steps between their agreements on whether to stop."""
@@ -102,7 +102,7 @@ def step_generator(seed: int, step: int, device: torch.device | str = "cpu") -> 
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Write beside ``path``, sync, then replace it: a kill leaves the old file or the new one, never a part."""
+    """Write beside ``path``, sync, then replace it: an interruption leaves the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.part")
     write(partial)
@@ -120,7 +120,7 @@ def _laid_out(value: Tensor, parameter: Tensor) -> Tensor:
 
 
 class Run:
-    """A training run and how far it has come: model, optimisers, averaged weights, step, time spent.
+    """A training run and its progress: model, optimisers, averaged weights, step, time spent.
 
     Args:
         identity: what must be equal for a saved state to be resumed (recipe, seed, name), as text.
@@ -221,7 +221,9 @@ class Run:
         with safe_open(path, "pt") as state:
             meta = state.metadata()
             if meta["stamp"] != self.identity:
-                raise ResumeError(f"{path} is of another recipe or seed: remove it, or name other --runs")
+                raise ResumeError(
+                    f"{path} belongs to another recipe or seed: remove it, or choose another folder with --runs"
+                )
             tensors = {key: state.get_tensor(key) for key in state.keys()}  # noqa: SIM118 (safe_open is no mapping)
         self.model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
         for key in self.average:
@@ -253,7 +255,9 @@ def _share(batch: int, examples: int, accelerator: Accelerator) -> slice:
     """This process's part of each global batch."""
     rank, world = accelerator.process_index, accelerator.num_processes
     if batch % world:
-        raise BatchError(f"a batch of {batch} does not divide among {world} processes: choose a divisor of {batch}")
+        raise BatchError(
+            f"a batch of {batch} cannot be divided among {world} processes: use a number of processes that divides it"
+        )
     if batch > examples:
         raise BatchError(f"a batch of {batch} needs at least as many training images, not {examples}")
     return slice(rank * batch // world, (rank + 1) * batch // world)
@@ -315,7 +319,7 @@ def fit(
     Args:
         identity: what must be equal for a saved state to be resumed (recipe, seed, name).
         max_steps: stop after so many steps of the whole schedule (for tests); the schedule itself is unchanged.
-        save_every_s: seconds between saved states: what a kill can lose.
+        save_every_s: seconds between saved states, the most that an interruption can lose.
         log_every: steps between lines of the log; an epoch ends with one in any case.
         stop: asked after each step; true saves and returns early.
 

@@ -24,11 +24,11 @@ from zoo.store.writing import assemble, write_file, write_folder
 RECORDED = ("seed", "commit", "torch", "python", "snr_db", "trade_off", "schedule", "recipe",
             "recipe_name", "rehearsal", "validation", "received", "wall_s", "core_s",
             "device", "threads")
-"""What of a run's record goes into the registry."""
+"""Fields of a run's record that go into the registry."""
 
 
 def publish(run_folder: Path, checkpoints: Path = BUNDLED.folder, results: Path | None = None) -> Entry:
-    """Make (or renew) the checkpoint of a finished run.
+    """Create (or renew) the checkpoint of a finished run.
 
     The same weights give the same files: golden tensors are kept while the weights stay, so that publishing again only
     brings the card and the registry up to date with the results.
@@ -58,20 +58,20 @@ def publish(run_folder: Path, checkpoints: Path = BUNDLED.folder, results: Path 
 
 
 def _lock_path(store: CheckpointStore) -> Path:
-    """One lock a store, outside of it: a store holds nothing but checkpoints and their registry."""
+    """One lock per store, outside of it, because a store contains only checkpoints and their registry."""
     return Path(tempfile.gettempdir()) / f"wzroi-publish-{digest(str(store.folder.resolve()).encode())[:16]}.lock"
 
 
 def _read_run(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if not finished(folder):
-        raise MissingRun(f"no finished run in {folder}: it needs {WEIGHTS} and {RECORD}; let the training end first")
+        raise MissingRun(f"no finished run in {folder}: it needs {WEIGHTS} and {RECORD}; finish the training first")
     try:
         record = json.loads((folder / RECORD).read_text())
         weights = load_file(folder / WEIGHTS)
     except (ValueError, SafetensorError) as error:
         raise ZooError(f"{folder} is damaged ({error}): train it again") from error
     if record.get("name") != folder.name:
-        raise ZooError(f"{folder / RECORD} belongs to {record.get('name')!r}: a run's folder bears its name")
+        raise ZooError(f"{folder / RECORD} belongs to {record.get('name')!r}: a run's folder must have its name")
     check_name(record["name"])
     return record, weights
 
