@@ -123,7 +123,7 @@ def test_the_readme_has_it_beside_the_others_and_over_rate(with_flex: Path) -> N
     lines = brief(with_flex).splitlines()
     row = next(line for line in lines if line.startswith("| `wz_roi_flex` |"))
     assert row.startswith("| `wz_roi_flex` | 28.00 ± 0.40 | 29.00 ± 0.40 |")
-    assert any(line.startswith("| control: `wz_roi_flex`, the crop's place not told | 27.90 ±") for line in lines)
+    assert any(line.startswith("| control: `wz_roi_flex`, crop placement unknown | 27.90 ±") for line in lines)
     assert "| Network | 1/96 | 1/32 | 1/24 | 1/16 | 1/8 |" in lines
     over = next(line for line in lines if line.startswith(f"| `{NAME}` |"))
     assert over.split(" | ")[1:4] == ["27.50 ± 0.40", "28.00 ± 0.40", "28.50 ± 0.40"]

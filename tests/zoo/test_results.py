@@ -392,7 +392,7 @@ def test_a_card_shows_what_stands_beside_its_network(folder: Path) -> None:
     write_digital(folder, avif=23.0, link=20.0)
     text = comparison.section("deepjscc_wz_roi.rec_r16_lite", folder)
     said = "linear analog Wyner-Ziv"  # measured at 1/32 alone
-    assert "**In PSNR at 5 dB it is beaten by: AVIF at capacity + paste, AVIF at capacity (crop never sent).**" in text
+    assert "**At 5 dB, better in PSNR: AVIF at capacity + paste, AVIF at capacity (crop never sent).**" in text
     assert said not in text and said in comparison.section("deepjscc_wz_roi.rec_r32_lite", folder)
     assert "| control: `deepjscc.rec_r16_lite` + paste | 22.50 ± 0.40 |" in text
     assert "| control: the judge on the side image, nothing sent | – | – | – | 70.0 ± 2.0 |" in text
@@ -400,7 +400,7 @@ def test_a_card_shows_what_stands_beside_its_network(folder: Path) -> None:
     assert "| bound: Gaussian source at capacity, Wyner-Ziv | – | 26.30 | – | – |" in text
     assert traceable(text, folder) == []
     plain = comparison.section("deepjscc.rec_r16_lite", folder)
-    assert "**In PSNR at 5 dB it is beaten by: AVIF at capacity.**" in plain and "crop never sent" not in plain
+    assert "**At 5 dB, better in PSNR: AVIF at capacity.**" in plain and "crop never sent" not in plain
     assert comparison.section("resnet_lite.cifar10", folder) == "" == comparison.section("deepjscc.rec_r8_lite", folder)
 
 

@@ -101,13 +101,13 @@ def section(text: str, folder: Path | None) -> str:
         return ""
     head = ["| at 5 dB, AWGN | PSNR (dB) | PSNR of mean MSE (dB) | SSIM | accuracy (%) |", "|---|---|---|---|---|"]
     lines = head + ["| " + " | ".join(cells) + " |" for cells in rows(name, folder)]
-    return f"### Beside it\n\n{_summary(name, folder)}\n\n" + "\n".join(lines) + f"\n\n{READ}\n"
+    return f"### Comparison\n\n{_summary(name, folder)}\n\n" + "\n".join(lines) + f"\n\n{READ}\n"
 
 
 READ = (
-    "`paste` copies the 20x20 pixels that the receiver holds over an output. Ideal: as many bits as the channel's "
-    "capacity, and no header. Bounds hold for a Gaussian source and the mean squared error. An oracle's map needs "
-    "what no receiver has. A baseline's accuracy is shown where the very judge of this network has classified it."
+    "`paste` copies the receiver's 20x20 pixels over an output. Ideal: as many bits as the channel's capacity, "
+    "without a header. Bounds hold for a Gaussian source and the mean squared error. An oracle's map needs "
+    "information that no receiver has. A baseline's accuracy is shown if this network's judge has classified it."
 )
 
 
@@ -117,7 +117,7 @@ def _summary(name: ModelName, folder: Path) -> str:
     for metric, title in (("psnr", "PSNR"), ("accuracy", "accuracy")):
         beaten = ", ".join(claims.beaten_by(name, _rate(name), folder, metric))
         lines.append(
-            f"**In {title} at 5 dB it is beaten by: {beaten}.**" if beaten
-            else f"In {title} at 5 dB no control or baseline below that sees as much as it does beats it."
+            f"**At 5 dB, better in {title}: {beaten}.**" if beaten
+            else f"At 5 dB, no control or baseline with the same information is better in {title}."
         )
     return "\n\n".join(lines)

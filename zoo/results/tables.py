@@ -60,6 +60,6 @@ ROI_MAPS = {
 """ROI origin of a control -> title in tables."""
 
 FLEX_CONTROLS = {
-    "blind": "the crop's place not told", "no_side": "no side image", "random_side": "another picture's side image",
+    "blind": "crop placement unknown", "no_side": "no side image", "random_side": "another picture's side image",
 }
 """Control of a flexible network -> title in tables."""
