@@ -1,8 +1,8 @@
-"""Studies of the flexible network beyond its results file: what its parts are worth, ROI as a trade-off, real stereo.
+"""Studies of the flexible network beyond its results file: contribution of its parts, ROI as a trade-off, real stereo.
 
-All on the test set or on pictures that no training saw; nothing is chosen by them. ``parts`` switches a part of the
-trained network off without training the rest again, so it tells what the network loses, not what another network would
-reach without that part.
+All on the test set or on pictures not used in training; nothing is selected by them. ``parts`` switches off a part of
+the trained network without retraining the rest, so it measures what the network loses, not what a network trained
+without that part would reach.
 """
 
 from __future__ import annotations
@@ -42,23 +42,23 @@ from zoo.serving.gallery import GALLERY
 CROP = CropPair()
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 FINE_SYMBOLS = (16, 24, 32, 48, 64, 80, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384)
-"""Complex symbols a picture of the fine sweep, from below the training range to its top."""
+"""Complex symbols per picture in the fine sweep, from below the training range to its top."""
 
 FINE_SNRS = (-10.0, -7.5, -5.0, -2.5, 0.0, 2.5, 5.0, 7.5, 10.0, 12.5, 15.0, 17.5, 20.0, 25.0, 30.0)
 PARTS = {
     "none": "the whole network",
-    "pull": "what the symbols say against the first refiner's picture",
+    "pull": "residual of the symbols against the first refiner's picture",
     "second": "second refiner",
     "refiners": "both refiners (copying by confidence stays)",
     "copy": "full-resolution path: copying the registered side image",
-    "alignment": "alignment: the side image stays where it lies",
-    "conditioning": "conditioning on SNR: both ends take 5 dB for granted",
+    "alignment": "alignment: the side image stays in place",
+    "conditioning": "conditioning on SNR: both ends assume 5 dB",
 }
 """Part -> what is switched off."""
 
 
 class Condition(NamedTuple):
-    """Where a part's worth is measured."""
+    """A condition under which the parts are measured."""
 
     rate: int
     snr_db: float
@@ -70,7 +70,7 @@ CONDITIONS = (Condition(16, 5.0, True), Condition(16, 5.0, False), Condition(32,
 
 @contextlib.contextmanager
 def switched_off(model: FlexJSCC, part: str) -> Iterator[None]:
-    """The network without a part of ``PARTS``, while this lasts."""
+    """Context manager: the network without a part of ``PARTS``."""
     with contextlib.ExitStack() as stack:
 
         def replace(owner: object, name: str, value: Callable[..., Any]) -> None:
@@ -118,7 +118,7 @@ def reconstruct(
     model: FlexJSCC, pair: Pair, channel: ChannelState, roi: Tensor | None = None, strength: float = 1.0,
     importance: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """Reconstruction of a pair, with what ``run_link`` has no control for: strength and feedback."""
+    """Reconstruction of a pair, with strength and feedback, which ``run_link`` does not take."""
     place = pair.placement
     symbols = model.modulate(model.encode(pair.source, place, importance), channel, place)
     context = model.encode_side(pair.side, roi, place, strength, importance)
@@ -130,7 +130,7 @@ def _chosen(channel: ChannelState, indices: Tensor) -> ChannelState:
 
 
 Measure = Callable[[Pair, ChannelState, Tensor], list[Tensor]]
-"""Per-image values of a pair sent over a channel; the third argument are the images' places in the test set."""
+"""Per-image values of a pair sent over a channel; the third argument holds the images' indices in the test set."""
 
 
 def _per_image(test: TestSet, count: int, symbols: int, snr_db: float, measure: Measure) -> list[Tensor]:
@@ -246,7 +246,7 @@ def stereo_picture(
 
 
 def pasted(picture: Tensor, side: Tensor, aligned: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> Tensor:
-    """The control: the side image, brought where it belongs by matching it to the received picture, copied over it."""
+    """The control: the side image, registered by matching it to the received picture and copied over it."""
     registered, confidence = aligned(picture, side)
     return torch.where(confidence > 0.5, registered, picture)
 
@@ -283,7 +283,7 @@ def stereo_rows(flexible: str, judge: Judge, pair: Pair, rate: int, draws: int) 
 def _paste_by_matching(matcher: FlexJSCC, picture: Tensor, pair: Pair) -> Tensor:
     """DeepJSCC's picture with the side image copied where the flexible network's own matching trusts it."""
     height, width = picture.shape[-2:]
-    error = (picture - pair.source).square().mean().reshape(1)  # the control may know how good its picture is
+    error = (picture - pair.source).square().mean().reshape(1)  # the control may know the error of its picture
 
     def aligned(draft: Tensor, side: Tensor) -> tuple[Tensor, Tensor]:
         found, confidence = matcher.alignment(pad_to_windows(draft), pad_to_windows(side), error)
@@ -299,7 +299,7 @@ def _stereo_part(name: str, judge: Judge, rate: int, draws: int) -> dict[str, An
 def run_ablation(
     name: str, judge_name: str, test: TestSet, row_cache: Path, *, count: int, draws: int
 ) -> dict[str, Any]:
-    """Every study of the flexible network ``name``, as its study file holds them; rows are kept until all are there."""
+    """Every study of the flexible network ``name``, in the format of its file; rows are cached until all are done."""
     model, judge = zoo.load(name, device="cpu"), zoo.load_judge(judge_name, device="cpu")
     if not isinstance(model, FlexJSCC):
         raise ZooError(f"{name} is not a flexible network: name one of wz_roi_flex.*")
@@ -352,7 +352,7 @@ def ablation_command(
     draws: Annotated[int, typer.Option(min=2, help="Channel draws of the stereo pair.")] = 5,
     threads: Annotated[int, typer.Option(help="CPU threads; 0 leaves torch's default.")] = 0,
 ) -> None:
-    """Measure what a flexible network's parts are worth, ROI strength, fine sweeps, and a real stereo pair."""
+    """Measure the contribution of a flexible network's parts, ROI strength, fine sweeps, and a real stereo pair."""
     if threads:
         torch.set_num_threads(threads)
     try:

@@ -174,7 +174,7 @@ def evaluate_command(
     device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cuda" if torch.cuda.is_available() else "cpu",
     threads: Annotated[int, typer.Option(help="CPU threads; 0 leaves torch's default.")] = 0,
     compiled: Annotated[bool, typer.Option(help="Compile judge and decoder first.")] = False,
-    force: Annotated[bool, typer.Option(help="Evaluate again what is up to date.")] = False,
+    force: Annotated[bool, typer.Option(help="Re-evaluate what is up to date.")] = False,
 ) -> None:
     """Measure networks on the test set, with intervals and controls, and write their results files."""
     judged = SNRS if judge_all or full else JUDGED_SNRS
@@ -192,7 +192,9 @@ def evaluate_command(
         raise typer.Exit(2) from error
     for path in written:
         typer.echo(f"{path}: {_summary(json.loads(path.read_text()))}")
-    typer.echo(f"{len(written)} files written; what was up to date, or is measured by another command, was left")
+    typer.echo(
+        f"{len(written)} files written; files that are up to date or being measured by another command were skipped"
+    )
 
 
 def _summary(found: dict[str, Any]) -> str:

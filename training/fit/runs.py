@@ -1,4 +1,4 @@
-"""Runs on disk: where a network's training lives, how it is started, resumed and finished."""
+"""Runs on disk: where a network's training is stored, and how it is started, resumed and finished."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ LOCK = "lock"
 
 
 class MissingRun(FileNotFoundError):
-    """A run that another one starts from is not there; the message says how to make it."""
+    """A run that another one starts from is missing; the message says how to create it."""
 
 
 class BusyRun(RuntimeError):
@@ -93,7 +93,9 @@ def _alone(folder: Path, accelerator: Accelerator) -> Iterator[None]:
         with run_lock(folder):
             yield
     except Timeout:
-        raise BusyRun(f"another process is training {folder.name} in {folder.parent}: let it end, or stop it") from None
+        raise BusyRun(
+            f"another process is training {folder.name} in {folder.parent}: wait for it, or stop it"
+        ) from None
 
 
 def _data(root: Path | None, rehearse: int, accelerator: Accelerator) -> dict[Split, Images]:
@@ -295,7 +297,7 @@ def _rehearsal_mark(rehearse: int) -> dict[str, int]:
 
 
 def needs_judge(name: ModelName) -> bool:
-    """Whether a network's training asks the tier's judge: for its loss, or for its ROI maps."""
+    """Whether a network's training needs the tier's judge: for its loss or its ROI maps."""
     return name.stage == "task" or name.architecture == "deepjscc_wz_roi"
 
 

@@ -16,9 +16,9 @@ Found = dict[tuple[str, int, float], Row]
 
 CODECS = {"avif": "AVIF", "webp": "WebP", "jpeg2000": "JPEG 2000"}
 MOSAICS = {
-    f"{codec}_mosaic{ending}": title + told
+    f"{codec}_mosaic{ending}": title + suffix
     for codec, title in CODECS.items()
-    for ending, told in {"": "", "_paste": " + paste", "_unsent": ", crop never sent"}.items()
+    for ending, suffix in {"": "", "_paste": " + paste", "_unsent": ", crop never sent"}.items()
 }
 """Scheme -> heading; those that were not measured have no column."""
 

@@ -88,8 +88,10 @@ def _networks(tier: Tier, rate: int, folder: Path) -> Iterator[list[str]]:
                 cells = _row(found, f"`{name}`")
                 yield [*cells, recipe(found) or "–", *beaten, *known.get((tier, arch, rate), ["–"] * 3)]
                 controls = FLEX_CONTROLS if arch in FLEXIBLE else {}
-                told = [(key, text) for key, text in controls.items() if key in found.controls]
-                yield from ([*_row(found, f"control: `{name}`, {text}", key), *NO_COSTS] for key, text in told)
+                shown_controls = [(key, text) for key, text in controls.items() if key in found.controls]
+                yield from (
+                    [*_row(found, f"control: `{name}`, {text}", key), *NO_COSTS] for key, text in shown_controls
+                )
         yield from _placed(tier, stage, rate, folder)
         paste = data.results(data.name_of("deepjscc", stage, rate, tier), folder)
         if paste is not None and "paste" in paste.controls:

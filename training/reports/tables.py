@@ -96,7 +96,7 @@ def provenance_sentence(folder: Path) -> str:
 
 
 def every_table(folder: Path) -> list[Table]:
-    """All that can be told of the results files."""
+    """All tables of the results files."""
     tables: list[Table] = []
     for tier in data.tiers(folder):
         tables += overview_tables(tier, folder) + rates_tables(tier, folder)
@@ -106,7 +106,7 @@ def every_table(folder: Path) -> list[Table]:
 
 
 def results_page(folder: Path = RESULTS) -> str:
-    """The file of every table: what it is, its contents, and a section a table."""
+    """The file of every table: introduction, contents, and one section per table."""
     tables = every_table(folder)
     parts = [HEAD.rstrip(), provenance_sentence(folder), contents(tables), *(table.section() for table in tables)]
     return "\n\n".join(part for part in parts if part) + "\n" if tables else f"{HEAD}\n{UNMEASURED}\n"
