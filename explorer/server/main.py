@@ -27,7 +27,7 @@ SIDEBAR = Page("Networks", "", "explorer.ui.networks", "sidebar")
 def guarded(page: Page) -> None:
     """Draw a page; an error of the zoo or of the data becomes a sentence."""
     try:
-        page.draw()()
+        page.load()()
     except (ZooError, FileNotFoundError, ValueError) as error:
         st.error(str(error))
 

@@ -27,7 +27,7 @@ FLEX_SNRS = (-5.0, 0.0, 5.0, 9.0, 15.0, 20.0)
 
 def shown(found: Results, metric: str, snr_db: float, control: str = "") -> str:
     value = found.at(metric, snr_db, control)
-    return "–" if value is None else value.show(metric)
+    return "–" if value is None else value.to_text(metric)
 
 
 def recipe(found: Results) -> str:
@@ -88,8 +88,10 @@ def _networks(tier: Tier, rate: int, folder: Path) -> Iterator[list[str]]:
                 cells = _row(found, f"`{name}`")
                 yield [*cells, recipe(found) or "–", *beaten, *known.get((tier, arch, rate), ["–"] * 3)]
                 controls = FLEX_CONTROLS if arch in FLEXIBLE else {}
-                told = [(key, text) for key, text in controls.items() if key in found.controls]
-                yield from ([*_row(found, f"control: `{name}`, {text}", key), *NO_COSTS] for key, text in told)
+                shown_controls = [(key, text) for key, text in controls.items() if key in found.controls]
+                yield from (
+                    [*_row(found, f"control: `{name}`, {text}", key), *NO_COSTS] for key, text in shown_controls
+                )
         yield from _placed(tier, stage, rate, folder)
         paste = data.results(data.name_of("deepjscc", stage, rate, tier), folder)
         if paste is not None and "paste" in paste.controls:
@@ -111,7 +113,7 @@ def _baselines(tier: Tier, rate: int, folder: Path) -> Iterator[list[str]]:
 
         def read(metric: str, snr_db: float, name: str = name) -> str:
             value = dict(data.scheme(rate, name, metric, tier, folder)).get(snr_db)
-            return "–" if value is None else value.show(metric)
+            return "–" if value is None else value.to_text(metric)
 
         if set((cells := _cells(title, read))[1:]) != {"–"}:
             yield [*cells, *NO_COSTS]
@@ -142,7 +144,7 @@ def network_tables(tier: Tier, folder: Path) -> list[Table]:
     headings = ["Network", *(f"PSNR at {snr:g} dB" for snr in TABLE_SNRS), "PSNR of mean MSE at 5 dB", "SSIM at 5 dB"]
     headings += [f"accuracy at {snr:g} dB, %" for snr in TABLE_SNRS]
     headings += ["trained by"]
-    headings += ["in PSNR beaten by", "in accuracy beaten by", "parameters", "multiply-adds, M", "ms an image"]
+    headings += ["in PSNR beaten by", "in accuracy beaten by", "parameters", "multiply-adds, M", "ms per image"]
     parts = []
     for rate in PAPER_RATES:
         if rows := list(_networks(tier, rate, folder)):

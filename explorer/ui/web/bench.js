@@ -1,6 +1,6 @@
-// The live part of the Compare page, and of the Side information page: there with controls that disturb x_side.
+// The live part of the Compare page, and of the Side information page: there with controls that perturb x_side.
 
-const STAGES = { rec: "Trained to reconstruct (rec)", task: "Trained for the judge too (task)" };
+const STAGES = { rec: "Trained for reconstruction (rec)", task: "Trained for the task as well (task)" };
 
 class Bench extends Live {
   constructor(root) {
@@ -82,16 +82,16 @@ class Bench extends Live {
     this.removed = removed;
     const button = (name, values) => make("button", { type: "button", onclick: () => this.move(values) }, name);
     box.replaceChildren(
-      ...crop.knobs.map(({ key, label, low, high, step, tip }) => this.slider(key, label, low, high, step, tip, () => this.move({ [key]: Number(this[key].input.value) }))),
+      ...crop.parameters.map(({ key, label, low, high, step, tip }) => this.slider(key, label, low, high, step, tip, () => this.move({ [key]: Number(this[key].input.value) }))),
       this.choice("other", "Swap with", crop.others, crop.tips.other),
-      make("div", { class: "inline wide" }, make("label", { class: "chip", title: crop.tips.removed }, removed, "Remove it"),
+      make("div", { class: "inline wide" }, make("label", { class: "chip", title: crop.tips.removed }, removed, "Remove"),
         ...crop.presets.map(({ name, values }) => button(name, { ...crop.rest, ...values }))));
   }
 
   syncCrop() {
     const { crop } = this.data, { state } = this;
     if (!crop) return;
-    for (const { key, digits, unit } of crop.knobs) {
+    for (const { key, digits, unit } of crop.parameters) {
       const text = `${state[key].toFixed(digits)}${unit}`;
       this[key].input.value = state[key];
       this[key].input.disabled = Boolean(state.removed);
@@ -105,7 +105,7 @@ class Bench extends Live {
 
   // What explains the page: the tour again, and every control's tip in the open (a mouse finds them by hovering).
   buildHelp() {
-    const again = make("button", { type: "button", onclick: () => this.tour.open(true) }, "Tour: half a minute");
+    const again = make("button", { type: "button", onclick: () => this.tour.open(true) }, "Tour (half a minute)");
     this.tour.opener = again;
     this.part("help").replaceChildren(again, this.explain(), tipOf(this.data.tips.pair, "wz-pair"));
   }
@@ -169,7 +169,7 @@ class Bench extends Live {
   showGiven(frame) {
     if (!this.given) {
       this.given = {};
-      for (const [key, name, note, label] of [["clean", "Sent: x", "what the camera sees", "The source image x"], ["side", "Known: x_side", "", "The side image, with the ROI map over it"]]) {
+      for (const [key, name, note, label] of [["clean", "Sent: x", "the camera's image", "The source image x"], ["side", "Known: x_side", "", "The side image with the ROI map"]]) {
         const box = this.picture(label, true), small = make("small", {}, note), classes = this.classes(name);
         const node = make("article", { class: "card" }, make("h2", {}, name, small), box, classes);
         if (key === "side") classes.before(make("p", { class: "note" }, "Side-only control: the judge on x_side, nothing sent."));
@@ -182,19 +182,19 @@ class Bench extends Live {
     this.paintStill(side.box.canvas, 1, pairKey);
     this.paintStill(clean.box.layer, 3, mapKey);
     this.paintStill(side.box.layer, 2, mapKey);
-    side.small.textContent = frame.ask.pair.includes("#") ? "disturbed" : frame.pair_source === "crop" ? "a moved crop, 39 % of x" : "the other camera";
+    side.small.textContent = frame.ask.pair.includes("#") ? "perturbed" : frame.pair_source === "crop" ? "a moved crop, 39 % of x" : "the other camera";
     this.fillClasses(clean.classes, frame.clean, frame.label);
     this.fillClasses(side.classes, frame.side_only, frame.label);
   }
 
   makeCard(card, control) {
-    const [name, note] = control ? [card.title, "control: nothing learned"] : split(card.title);
+    const [name, note] = control ? [card.title, "control: learns nothing"] : split(card.title);
     const box = this.picture(`Reconstruction by ${card.title}`, true), classes = this.classes(card.title);
-    const values = Object.fromEntries(METRICS.map(([, key]) => [key, make("dd", {})]));
+    const values = Object.fromEntries(CARD_METRICS.map(([, key]) => [key, make("dd", {})]));
     const error = this.picture(`Error map of ${card.title}`, false), small = make("small", {}, note);
     const node = make("article", { class: `card${control ? " control" : ""}` },
       make("h2", {}, name, small), box,
-      make("dl", {}, ...METRICS.flatMap(([text, key]) => [make("dt", {}, text), values[key]])), classes,
+      make("dl", {}, ...CARD_METRICS.flatMap(([text, key]) => [make("dt", {}, text), values[key]])), classes,
       make("div", { class: "fault" }, make("span", {}, "Error map"), error));
     node.dataset.model = control ? "paste" : card.model;
     const oracle = !control && this.data.catalogue.some((variant) => variant.oracle && Object.values(variant.names).includes(card.model));
@@ -206,7 +206,7 @@ class Bench extends Live {
     this.paintStill(view.box.layer, 3, this.keys.mapKey);
     view.errorTile = card.error;
     put(view.small, view.oracle && this.frame.ask.roi !== "source+label" ? `${view.note}: not trained on this map` : view.note);
-    for (const [, key, digits, unit] of METRICS) {
+    for (const [, key, digits, unit] of CARD_METRICS) {
       const value = card[key], top = value !== null && value === best[key];
       put(view.values[key], value === null ? "–" : fixed(value, digits) + unit);
       view.values[key].className = top ? "best" : "";
@@ -217,7 +217,7 @@ class Bench extends Live {
 
   showCards(frame) {
     const best = {};
-    for (const [, key] of METRICS) {
+    for (const [, key] of CARD_METRICS) {
       const values = frame.cards.map((card) => card[key]).filter((value) => value !== null);
       best[key] = values.length > 1 ? Math.max(...values) : null;
     }
@@ -228,7 +228,7 @@ class Bench extends Live {
       this.cardsKey = key;
       this.views = all.map(([card, control]) => this.makeCard(card, control));
       const notes = lacking.map((variant) => [variant, make("article", { class: "card" }, make("h2", {}, variant.title),
-        make("p", { class: "note" }, `Not in the zoo at ${rhoText(rate)}: it has ${Object.keys(variant.names).map(rhoText).join(", ")}.`))]);
+        make("p", { class: "note" }, `Not in the zoo at ${rhoText(rate)}; available: ${Object.keys(variant.names).map(rhoText).join(", ")}.`))]);
       const empty = frame.cards.length ? [] : [make("p", { class: "note" }, "Choose at least one variant above.")];
       this.part("cards").replaceChildren(...this.inOrder(notes, rate), ...empty);
     }
@@ -245,11 +245,11 @@ class Bench extends Live {
 
   showLegend(frame) {
     const place = frame.pair_source === "crop" && ["side", "shuffled"].includes(frame.ask.roi)
-      ? " (a map of x_side; over x and the reconstructions it is moved back to where the crop came from)" : "";
+      ? " (a map of x_side; on x and the reconstructions it is moved to where the crop came from)" : "";
     if (place === this.legendKey) return;
     this.legendKey = place;
     this.part("legend").replaceChildren(
-      make("span", {}, "Error: 0", bar(this.data.error_colours), `${Math.round(255 * this.data.error_scale)} grey levels, one scale for all`),
+      make("span", {}, "Error: 0", bar(this.data.error_colours), `${Math.round(255 * this.data.error_scale)} grey levels, one scale for all pictures`),
       make("span", {}, "ROI map M: 0", bar(this.data.roi_colours), `1${place}`));
   }
 

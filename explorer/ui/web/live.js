@@ -8,7 +8,7 @@ const SETTLE_MS = 350;    // after the last movement the setting goes into the p
 const RETRY_MS = 700;
 const LOGGED = 2000;
 const TOP = 3;           // classes shown of ten
-const METRICS = [["PSNR", "psnr", 2, " dB"], ["SSIM", "ssim", 3, ""], ["ROI-PSNR", "roi_psnr", 2, " dB"]];
+const CARD_METRICS = [["PSNR", "psnr", 2, " dB"], ["SSIM", "ssim", 3, ""], ["ROI-PSNR", "roi_psnr", 2, " dB"]];
 
 const make = (tag, props = {}, ...children) => {
   const node = document.createElement(tag);
@@ -156,7 +156,7 @@ class Live {
     const seed = make("input", { class: "number", type: "number", id: "wz-seed", "aria-describedby": "wz-seed-tip", min: 0, max: most, step: 1, title: tips.seed,
       onchange: () => this.move({ seed: clamp(Math.round(Number(seed.value)) || 0, 0, most) }) });
     this.seed = seed;
-    const draw = make("button", { type: "button", onclick: () => this.move({ seed: (this.state.seed + 1) % most }) }, "Draw again");
+    const draw = make("button", { type: "button", onclick: () => this.move({ seed: (this.state.seed + 1) % most }) }, "New noise");
     return make("div", { class: "field" }, make("label", { for: "wz-seed", title: tips.seed }, "Noise seed"), make("div", { class: "inline" }, seed, draw), tipOf(tips.seed, "wz-seed"));
   }
 
@@ -248,7 +248,7 @@ class Live {
         if (this.log.length > LOGGED) this.log.shift();
       }
     } catch {
-      this.fail("The explorer does not answer. It is asked again every moment; if it was stopped, start it and reload the page.");
+      this.fail("The explorer does not respond and will be asked again shortly. If it was stopped, start it and reload the page.");
       again = 3 * RETRY_MS;
     } finally {
       clearTimeout(late);

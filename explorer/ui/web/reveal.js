@@ -17,7 +17,7 @@ const largest = (rows, key) => {
 };
 
 class Reveal {
-  constructor(page) { this.page = page; }
+  constructor(bench) { this.bench = bench; }
 
   get open() { return this.details?.open ?? false; }
 
@@ -51,12 +51,12 @@ class Reveal {
     const frame = make("div", { class: "frame" }, this.under, this.over, this.edge);
     this.cut = make("input", { type: "range", class: "cut", min: 0, max: 100, value: this.cut?.value ?? 50, "aria-label": "Edge between the two pictures", oninput: () => this.move(frame) });
     frame.append(this.cut);
-    this.told = make("p", { class: "note", "aria-live": "polite" });
+    this.summary = make("p", { class: "note", "aria-live": "polite" });
     const field = (name, node) => make("div", { class: "field" }, make("span", { class: "name" }, name), node);
-    this.details = make("details", { open, ontoggle: () => this.paint() }, make("summary", {}, "Two pictures under one slider"),
+    this.details = make("details", { open, ontoggle: () => this.paint() }, make("summary", {}, "Compare two pictures with a slider"),
       make("div", { class: "two" }, frame, make("div", { class: "sides" }, field("Left of the edge", this.Left), field("Right of the edge", this.Right),
-        field("Show", this.what), this.told, make("p", { class: "note" }, "Drag the edge over the picture, or move it with the arrow keys."))));
-    this.page.part("reveal").replaceChildren(this.details);
+        field("Show", this.what), this.summary, make("p", { class: "note" }, "Drag the edge over the picture, or move it with the arrow keys."))));
+    this.bench.part("reveal").replaceChildren(this.details);
     this.move(frame);
   }
 
@@ -71,12 +71,12 @@ class Reveal {
     for (const [canvas, select] of [[this.under, this.Left], [this.over, this.Right]]) {
       const side = this.sides[select.value];
       if (side[what] === null) this.black(canvas); // x has no error
-      else this.page.draw(canvas, side[what]);
+      else this.bench.draw(canvas, side[what]);
       canvas.setAttribute("aria-label", `${noun}: ${select.value}`);
     }
     const psnr = (select) => { const side = this.sides[select.value]; return `${select.value}${side.psnr === null ? "" : `: PSNR ${fixed(side.psnr, 2)} dB`}`; };
     const text = `Left ${psnr(this.Left)} · right ${psnr(this.Right)}`;
-    if (this.told.textContent !== text) this.told.textContent = text;
+    if (this.summary.textContent !== text) this.summary.textContent = text;
   }
 
   black(canvas) {
@@ -84,17 +84,17 @@ class Reveal {
     canvas.width = width;
     canvas.height = height;
     const context = canvas.getContext("2d");
-    context.fillStyle = this.page.data.error_colours[0];
+    context.fillStyle = this.bench.data.error_colours[0];
     context.fillRect(0, 0, width, height);
   }
 }
 
 class Table {
-  constructor(page) { this.page = page; }
+  constructor(bench) { this.bench = bench; }
 
   // Numbers of another setting are hidden at once; the new ones come when the movement has ended.
   later(frame) {
-    const part = this.page.part("numbers");
+    const part = this.bench.part("numbers");
     if (!this.waiting) { part.classList.add("moving"); this.waiting = true; }
     clearTimeout(this.timer);
     this.timer = setTimeout(() => { this.waiting = false; this.show(frame, part); }, TABLE_MS);
@@ -106,11 +106,11 @@ class Table {
     const value = row[key];
     if (value === null || value === undefined) return make("td", {}, "–");
     const mark = !row.control && value === best[key] ? "★ " : row.control && above[key] ? "▲ " : "";
-    return make("td", { class: mark ? "best" : "", title: mark === "★ " ? "best of the networks" : mark ? "the control is above every network" : "" }, mark + fixed(value, digits));
+    return make("td", { class: mark ? "best" : "", title: mark === "★ " ? "best of the networks" : mark ? "the control is better than every network" : "" }, mark + fixed(value, digits));
   }
 
   show(frame, part) {
-    const rows = rowsOf(frame), networks = rows.filter((row) => !row.control), { classes } = this.page.data;
+    const rows = rowsOf(frame), networks = rows.filter((row) => !row.control), { classes } = this.bench.data;
     const best = Object.fromEntries(COLUMNS.map(([, key]) => [key, largest(networks, key)]));
     const control = rows.find((row) => row.control);
     const above = Object.fromEntries(COLUMNS.map(([, key]) => [key, control && control[key] !== null && best[key] !== null && control[key] > best[key]]));
@@ -123,7 +123,7 @@ class Table {
     const head = make("tr", {}, make("th", { scope: "col" }, "Variant"), ...COLUMNS.map(([name]) => make("th", { scope: "col" }, name)), make("th", { scope: "col", class: "word" }, "Judge says"));
     const body = rows.map((row) => make("tr", { class: row.control ? "control" : "" }, make("th", { scope: "row" }, row.title),
       ...COLUMNS.map((column) => this.cell(row, column, best, above)), top(row)));
-    part.replaceChildren(make("table", {}, make("caption", {}, `All numbers at ${frame.ask.snr_db.toFixed(1)} dB, seed ${frame.ask.seed}. ★ best of the networks${Object.values(above).some(Boolean) ? ", ▲ the control above every network" : ""}.`),
+    part.replaceChildren(make("table", {}, make("caption", {}, `All numbers at ${frame.ask.snr_db.toFixed(1)} dB, seed ${frame.ask.seed}. ★ best network${Object.values(above).some(Boolean) ? ", ▲ the control is better than every network" : ""}.`),
       make("thead", {}, head), make("tbody", {}, ...body)));
     part.hidden = !rows.length;
     part.classList.remove("moving");

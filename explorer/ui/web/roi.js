@@ -1,6 +1,6 @@
 // The live part of the Region of interest page: one network with the map of every origin, and one painted by hand.
 
-const ROI_METRICS = [...METRICS, ["to zeros", "gain", 2, " dB"], ["error in M", "inside", 1, " %"], ["outside M", "outside", 1, " %"]];
+const ROI_CARD_METRICS = [...CARD_METRICS, ["vs zeros", "gain", 2, " dB"], ["error in M", "inside", 1, " %"], ["outside M", "outside", 1, " %"]];
 const PAINTED = "painted";
 
 class RoiBench extends Live {
@@ -76,12 +76,12 @@ class RoiBench extends Live {
   makeCard({ origin }) {
     const [name, note] = (this.data.roi.origins[origin] ?? origin).split(": ");
     const overlay = this.picture(`x with the map of origin ${origin}`, true), picture = this.picture(`Reconstruction with the map of origin ${origin}`, false);
-    const error = this.picture(`Error map, origin ${origin}`, false), change = this.picture(`Change of the error against zeros, origin ${origin}`, false);
+    const error = this.picture(`Error map, origin ${origin}`, false), change = this.picture(`Change of the error from zeros, origin ${origin}`, false);
     const part = (text, box) => make("div", {}, make("span", { class: "under" }, text), box);
-    const values = Object.fromEntries(ROI_METRICS.map(([, key]) => [key, make("dd", {})])), classes = this.classes(`origin ${origin}`);
+    const values = Object.fromEntries(ROI_CARD_METRICS.map(([, key]) => [key, make("dd", {})])), classes = this.classes(`origin ${origin}`);
     const node = make("article", { class: `card${["zeros", "normal", "shuffled"].includes(origin) ? " control" : ""}` },
       make("h2", {}, name, make("small", {}, note ?? "")), make("div", { class: "four" }, part("map M on x", overlay), part("reconstruction", picture), part("error", error), part("change", change)),
-      make("dl", {}, ...ROI_METRICS.flatMap(([text, key]) => [make("dt", {}, text), values[key]])), classes);
+      make("dl", {}, ...ROI_CARD_METRICS.flatMap(([text, key]) => [make("dt", {}, text), values[key]])), classes);
     node.dataset.origin = origin;
     return { node, overlay, picture, error, change, values, classes };
   }
@@ -90,7 +90,7 @@ class RoiBench extends Live {
     this.draw(view.overlay.canvas, 0);
     this.draw(view.overlay.layer, card.layer);
     for (const key of ["picture", "error", "change"]) this.draw(view[key].canvas, card[key]);
-    for (const [, key, digits, unit] of ROI_METRICS) {
+    for (const [, key, digits, unit] of ROI_CARD_METRICS) {
       const value = card[key], part = unit === " %", sign = ["gain", "inside", "outside"].includes(key) && value > 0 ? "+" : "";
       view.values[key].textContent = value === null ? "–" : sign + fixed(part ? 100 * value : value, digits) + unit;
     }
@@ -103,7 +103,7 @@ class RoiBench extends Live {
       this.cardsKey = key;
       this.views = frame.cards.map((card) => this.makeCard(card));
       this.part("cards").replaceChildren(...this.views.map((view) => view.node));
-      if (frame.label === null) this.part("cards").append(make("p", { class: "note" }, "This picture has no true class, so there is no oracle of it (source+label)."));
+      if (frame.label === null) this.part("cards").append(make("p", { class: "note" }, "This picture has no true class, so the label oracle (source+label) is not available."));
     }
     frame.cards.forEach((card, place) => this.fillCard(this.views[place], card, frame.label));
   }
@@ -113,7 +113,7 @@ class RoiBench extends Live {
     this.legend = true;
     const { error_scale: error, roi } = this.data, levels = (value) => Math.round(255 * value);
     this.part("legend").replaceChildren(
-      make("span", {}, "Change of the error against zeros: less, -", String(levels(roi.change_scale)), bar(roi.change_colours), `+${levels(roi.change_scale)} grey levels, more`),
+      make("span", {}, "Change of the error from zeros: less, -", String(levels(roi.change_scale)), bar(roi.change_colours), `+${levels(roi.change_scale)} grey levels, more`),
       make("span", {}, "Error: 0", bar(this.data.error_colours), `${levels(error)} grey levels`), make("span", {}, "Map M: 0", bar(this.data.roi_colours), "1"));
   }
 }

@@ -3,11 +3,11 @@
 const TOUR_KEY = "wzroi-tour";
 const TOUR = [
   ["gallery", "Choose a picture x", "The camera sends it (eq. 1). Your own picture and the test set are in the row above."],
-  ["sliders", "Drag the SNR", "Pictures change while you drag. Less signal, more noise: they blur, but do not break (eq. 2)."],
-  ["chain", "Few symbols", "The bandwidth ratio says how many symbols a picture gets (eq. 3); here are the shapes on the way."],
-  ["given", "What the receiver holds", "x_side, a moved part of x or the other camera's view. It helps the decoder (eq. 4)."],
+  ["sliders", "Drag the SNR", "The pictures change while you drag. With more noise they blur but do not break down (eq. 2)."],
+  ["chain", "Few symbols", "The bandwidth ratio sets the number of symbols per picture (eq. 3); the shapes along the chain are shown here."],
+  ["given", "What the receiver knows", "x_side: a shifted part of x, or the other camera's view. It helps the decoder (eq. 4)."],
   ["cards", "Four decoders", "From the symbols alone to x_side, SFT layers (eq. 8) and the ROI map M. ★ is best; dashed is a control."],
-  ["more", "Ask more", "Other networks, fading, and from what M is computed (eqs. 6, 7). The other pages go on from this picture."],
+  ["more", "Explore further", "Other networks, fading channels, and the origin of M (eqs. 6, 7). The other pages continue with this picture."],
 ];
 
 class Tour {
