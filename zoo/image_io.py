@@ -92,7 +92,7 @@ def _open(blob: bytes, label: str, max_pixels: int) -> Image.Image:
             f"{label} has far more than {max_pixels / 1e6:g} megapixels: save a smaller version"
         ) from error
     except _BAD as error:
-        raise PictureError(f"{label} is not a readable picture: choose a PNG, JPEG or WebP file") from error
+        raise PictureError(f"{label} is not a picture that can be read: choose a PNG, JPEG or WebP file") from error
     _check_size(image.size, label, max_pixels)
     if frames > 1 and image.format != "MPO":
         raise PictureError(f"{label} has {frames} frames or pages: save one of them as PNG or JPEG")

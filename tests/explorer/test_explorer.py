@@ -220,7 +220,7 @@ def test_one_picture_becomes_a_crop_pair() -> None:
     entry = pair_sources.find_entry(key)
     assert (entry.size, entry.source, entry.label) == ((43, 64), "crop", None)
     upload_picker.forget([key])
-    with pytest.raises(pair_sources.SourceError, match="gone"):
+    with pytest.raises(pair_sources.SourceError, match="no longer exists"):
         pair_sources.find_entry(key)
 
 
@@ -258,7 +258,7 @@ def test_uploads_are_bounded_and_end_with_the_visit() -> None:
     assert len(set(keys)) == 5 and all(len(key) > 24 for key in keys)
     assert kept.get(keys[-1]).pair is pair
     time.sleep(0.25)
-    with pytest.raises(pair_sources.SourceError, match="gone"):
+    with pytest.raises(pair_sources.SourceError, match="no longer exists"):
         kept.get(keys[-1])
     assert len(kept) == 0
     with pytest.raises(pair_sources.SourceError, match="too large"):
@@ -275,7 +275,7 @@ def test_a_visit_that_ends_takes_its_uploads_along(monkeypatch: pytest.MonkeyPat
     assert pair_sources.find_entry(key)
     session.clear()
     gc.collect()
-    with pytest.raises(pair_sources.SourceError, match="gone"):
+    with pytest.raises(pair_sources.SourceError, match="no longer exists"):
         pair_sources.find_entry(key)
 
 

@@ -117,7 +117,7 @@ def test_without_network_it_says_so_and_goes_on(server: LoopbackHub, monkeypatch
 
 
 @pytest.mark.parametrize(("repo", "sentence"), [
-    ("zoo", "not a repository"), ("../a/b", "not a repository"), ("tester/none", "no repository tester/none"),
+    ("zoo", "not a repository"), ("../a/b", "not a repository"), ("tester/none", "tester/none does not exist"),
 ])  # fmt: skip
 def test_a_wrong_repository_is_a_sentence(server: LoopbackHub, repo: str, sentence: str) -> None:
     page = shown()

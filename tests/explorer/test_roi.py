@@ -212,7 +212,7 @@ def test_an_upload_has_no_lines() -> None:
     pair, source = pair_sources.upload_pair(pictures(1), None, 32)
     key = pair_sources.UPLOADS.put(pair, "a picture", source)
     done = roi_comparison.compare(ASK._replace(pair=key))
-    with pytest.raises(engine.RequestError, match="both sides"):
+    with pytest.raises(engine.RequestError, match="everyone has"):
         export.python_lines(done, "cpu")
 
 

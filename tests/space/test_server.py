@@ -370,7 +370,7 @@ def test_a_bad_upload_is_a_sentence_and_the_page_goes_on(visit: Callable[[int], 
     page.get_by_role("tab", name="Your pictures").click()
     (tmp_path / "note.png").write_text("no picture")
     page.locator("input[type=file]").first.set_input_files(tmp_path / "note.png")
-    page.get_by_text("is not a readable picture").first.wait_for()
+    page.get_by_text("is not a picture that can be read").first.wait_for()
     page.get_by_role("tab", name="Gallery").click()
     page.locator(".wz-thumbs button").nth(2).click()
     moved(page, first)

@@ -167,7 +167,7 @@ def test_one_draw_has_no_interval_and_stays_json() -> None:
     ({"models": [JUDGE]}, "link network"), ({"models": ["deepjscc.rec_r17"]}, "no checkpoint"),
     ({"snrs": []}, "1 to 51 SNRs"), ({"snrs": [0.0, 99.0]}, "from -5 to 20"),
     ({"snrs": [float("nan")]}, "from -5 to 20"), ({"draws": 0}, "from 1 to 32"), ({"draws": 2.5}, "from 1 to 32"),
-    ({"models": LITE, "snrs": [0.0] * 40, "draws": 32}, "too much"),
+    ({"models": LITE, "snrs": [0.0] * 40, "draws": 32}, "too large"),
 ])  # fmt: skip
 def test_a_sweep_that_cannot_be_made_says_why(change: dict[str, object], fix: str) -> None:
     asked = {"models": [LITE[0]], "snrs": [5.0], "draws": 2} | change
