@@ -20,7 +20,7 @@ dependencies = ["numpy", "pytorch_msssim", "safetensors", "torch", "torchvision"
 
 
 def tags(architecture: str) -> list[str]:
-    """The tags of an architecture's networks at hand, e.g. ``task_r32_lite``."""
+    """The tags of an architecture's available networks, e.g. ``task_r32_lite``."""
     return [name.partition(".")[2] for name in _zoo.list_models(f"{architecture}.*")]
 
 

@@ -33,7 +33,7 @@ from tests.support.app_server import running_app
 from tests.support.shared import ROOT
 from tests.support.space_server import running_space, small_zoo
 from zoo.space.deploy import assemble
-from zoo.store.folders import default_shelf
+from zoo.store.folders import default_store
 
 RESULTS = ROOT / "assets" / "results" / "load_space.json"
 PAGE = ROOT / "docs" / "results" / "index.md"
@@ -133,7 +133,7 @@ def servers() -> Iterator[Servers]:
     """Demo and explorer, started for the purpose."""
     with tempfile.TemporaryDirectory() as scratch, contextlib.ExitStack() as stack:
         root = Path(scratch)
-        if not [name for name in default_shelf().entries() if name.endswith("_lite")]:
+        if not [name for name in default_store().entries() if name.endswith("_lite")]:
             os.environ["WZROI_ZOO"] = str(small_zoo(root))
         folder = assemble(root / "demo", "gradio", "me/demo").folder
         demo, process = stack.enter_context(running_space(folder, root / "log"))

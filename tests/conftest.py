@@ -30,8 +30,23 @@ from wzroi.data import FOLDER, MD5
 
 def pytest_configure(config: pytest.Config) -> None:
     """Markers of the tests: leave the long ones out with ``-m "not slow"``."""
+    os.environ.pop("COLUMNS", None)  # 80 in pytest-xdist's processes, where printed tables would lose their digits
     config.addinivalue_line("markers", "slow: starts several processes that train for seconds")
     config.addinivalue_line("markers", "cifar10: reads the real CIFAR-10 from $WZROI_DATA")
+
+
+SERVERS = ("tests/explorer/browser", "tests/space")
+"""Folders whose tests share running servers and browsers."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """For ``-n 2 --dist loadgroup``: a file's tests stay together, and so do all that share a running server."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    for item in items:
+        place = Path(item.location[0]).as_posix()
+        group = next((folder for folder in SERVERS if place.startswith(folder)), place)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session", name="require")

@@ -18,15 +18,14 @@ _TAG = re.compile(
 class ModelName:
     """A parsed model name, ``architecture.{rec|task}_r{1/rho}[_oracle][_placed][_lite]``.
 
-    For example ``deepjscc_wz_roi.task_r32``. ``rate`` is 1/rho, ``None`` for a flexible network, which serves every
+    For example ``deepjscc_wz_roi.task_r32``. ``rate`` is 1/rho, ``None`` for a flexible network, which supports every
     rate: ``wz_roi_flex.rec``, ``wz_roi_flex.task_lite``. ``seed`` is zero for the zoo's own networks; a repetition
-    with another seed carries the suffix ``_s{seed}`` and exists as results only. So does a ``placed`` network: a
-    control that is given the side image where it belongs in the picture (pair source ``crop_placed``) and not in the
-    corner.
+    with another seed has the suffix ``_s{seed}`` and exists as results only. So does a ``placed`` network: a control
+    that is given the side image where it belongs in the picture (pair source ``crop_placed``), not in the corner.
 
     Raises:
-        ConfigError: for a flexible network with a rate, an oracle or a place, another one without a rate, or a placed
-            network of an architecture that does not see the side image.
+        ConfigError: for a flexible network with a rate, an oracle or a placement, any other network without a rate, or
+            a placed network of an architecture that does not use the side image.
     """
 
     architecture: str
@@ -40,17 +39,17 @@ class ModelName:
     def __post_init__(self) -> None:
         if self.flexible and (self.rate is not None or self.oracle or self.placed):
             raise ConfigError(
-                f"{self.architecture} serves every rate and has no oracle and no place: drop _r{{1/rho}}, _oracle and "
-                "_placed"
+                f"{self.architecture} supports every rate and has no oracle or placed network: drop _r{{1/rho}}, "
+                "_oracle and _placed"
             )
         if self.placed and self.architecture in ARCHITECTURES and not ARCHITECTURES[self.architecture][0]:
-            raise ConfigError(f"{self.architecture} does not see the side image, wherever it is placed: drop _placed")
+            raise ConfigError(f"{self.architecture} does not use the side image, so it cannot be placed: drop _placed")
         if not self.flexible and self.rate is None:
-            raise ConfigError(f"{self.architecture} has a network for each rate: name it, {self.stage}_r{{1/rho}}")
+            raise ConfigError(f"{self.architecture} has one network per rate: add the rate, {self.stage}_r{{1/rho}}")
 
     @property
     def flexible(self) -> bool:
-        """Whether the one network serves every rate."""
+        """Whether one network supports every rate."""
         return self.architecture in FLEXIBLE
 
     @property
@@ -71,12 +70,12 @@ class ModelName:
     def own_rate(self) -> int:
         """1/rho of a network that has a rate of its own; raises ConfigError for a flexible one."""
         if self.rate is None:
-            raise ConfigError(f"{self} serves every rate and has none of its own: say at which rate")
+            raise ConfigError(f"{self} supports every rate and has none of its own: specify the rate")
         return self.rate
 
     @classmethod
     def parse(cls, name: str) -> ModelName:
-        """Split a name; raises ConfigError with the pattern when it does not fit."""
+        """Split a name; raises ConfigError with the expected pattern if it does not match."""
         architecture, _, tag = name.partition(".")
         match = _TAG.fullmatch(tag)
         if architecture not in (*ARCHITECTURES, *FLEXIBLE) or match is None:
@@ -102,7 +101,7 @@ class ModelName:
 
     @property
     def title(self) -> str:
-        """How figures print it: ``DeepJSCC-WZ-ROI (task, 1/16)``, ``WZ-ROI-Flex (task)``."""
+        """The title in figures: ``DeepJSCC-WZ-ROI (task, 1/16)``, ``WZ-ROI-Flex (task)``."""
         rate = "" if self.rate is None else f", 1/{self.rate}"
         extra = ", oracle ROI" * self.oracle + ", side image placed" * self.placed
         return f"{TITLES[self.architecture]} ({self.stage}{rate}{extra})"

@@ -13,8 +13,8 @@ from torch import Tensor
 class Placement(NamedTuple):
     """A pair source's geometry in pixels: ``side[..., :rows, :columns]`` is the source's box at ``row``, ``column``.
 
-    It is a property of the source of pairs, not of a picture, so both ends may know it: so do the ``paste`` control
-    and the linear Wyner-Ziv scheme.
+    It is a property of the pair source, not of a picture, so both ends may know it; the ``paste`` control and the
+    linear Wyner-Ziv scheme rely on that.
     """
 
     row: int
@@ -26,7 +26,7 @@ class Placement(NamedTuple):
 class Pair(NamedTuple):
     """``source`` x and ``side`` x_side, float ``[B, 3, H, W]`` in [0, 1]; ``label`` int64 ``[B]`` or ``None``.
 
-    ``placement`` is what both ends know of where the side image belongs; ``None``: nothing.
+    ``placement`` is where both ends know that the side image belongs; ``None``: they do not know.
     """
 
     source: Tensor
@@ -41,7 +41,7 @@ class Pair(NamedTuple):
 
 
 class PairSource(Protocol):
-    """Makes the side image from the source image, and knows how to paste it back."""
+    """Makes the side image from the source image, and can paste it back."""
 
     @property
     def name(self) -> str: ...
@@ -94,7 +94,7 @@ class CropPair:
         return side
 
     def paste(self, reconstruction: Tensor, side: Tensor) -> Tensor:
-        """The control: the known pixels copied back to where they came from."""
+        """The paste control: the known pixels copied back to where they came from."""
         row, column, rows, columns = self.box(*reconstruction.shape[-2:])
         pasted = reconstruction.clone()
         pasted[..., row : row + rows, column : column + columns] = side[..., :rows, :columns]
@@ -141,13 +141,13 @@ class StereoPair:
         return "stereo"
 
     def placement(self, height: int, width: int) -> None:
-        """Nothing is known."""
+        """``None``: the placement is not known."""
 
     def side_of(self, source: Tensor) -> Tensor:
         raise ValueError("a stereo pair has its own side image: call make_pair(images, side=other, source='stereo')")
 
     def paste(self, reconstruction: Tensor, side: Tensor) -> Tensor:
-        """The control: the side image wherever it lies, copied without disparity, i.e. the side image itself."""
+        """The paste control without knowledge of the disparity: the side image itself."""
         return side.clone()
 
 
@@ -161,7 +161,7 @@ def pair_source(source: str | PairSource) -> PairSource:
     if not isinstance(source, str):
         return source
     if source not in PAIR_SOURCES:
-        raise ValueError(f"unknown pair source {source!r}; there are {', '.join(PAIR_SOURCES)}")
+        raise ValueError(f"unknown pair source {source!r}; choose one of {', '.join(PAIR_SOURCES)}")
     return PAIR_SOURCES[source]
 
 
@@ -197,7 +197,7 @@ def make_pair(
     """Build a pair from images ``[B, 3, H, W]`` in [0, 1], tensors or NumPy arrays; the pair's are float32.
 
     Args:
-        labels: true classes ``[B]``, used for accuracy and by the oracle ROI only.
+        labels: true classes ``[B]``, used only for accuracy and by the oracle ROI.
         source: ``crop`` makes the side image from the source; ``stereo`` takes ``side``, of the same size.
 
     Raises:

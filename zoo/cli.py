@@ -12,7 +12,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 from PIL import Image
-from rich.table import Table
+from rich.table import Column, Table
 from torch import Tensor
 
 from wzroi.channel import CHANNELS
@@ -25,7 +25,7 @@ from zoo.image_io import read_picture
 from zoo.loading import describe, list_absent, list_judges, list_models, load, load_judge, verify
 from zoo.rates import check_rate, parse_rho, rates_of, rho_text, symbols_at
 from zoo.space.deploy import space_command
-from zoo.store.folders import default_shelf
+from zoo.store.folders import default_store
 from zoo.store.registry import Entry, canonical, unknown_name
 from zoo.store.verified import absent as not_here
 from zoo.store.writing import write_file
@@ -59,16 +59,16 @@ def _chosen(patterns: list[str] | None) -> list[str]:
 
 def _nothing(pattern: str) -> str:
     """The sentence for a pattern without a match, or for an empty zoo."""
-    shelf = default_shelf()
-    known = [*shelf.entries(), *list_models(), *list_judges()]
+    store = default_store()
+    known = [*store.entries(), *list_models(), *list_judges()]
     if not known:
-        return f"the zoo ({shelf.origin}) holds no networks: pull some (`python -m zoo pull`), or unset WZROI_ZOO"
-    return unknown_name(pattern, list(dict.fromkeys(known)), shelf.origin)
+        return f"the zoo ({store.origin}) holds no networks: pull some (`python -m zoo pull`), or unset WZROI_ZOO"
+    return unknown_name(pattern, list(dict.fromkeys(known)), store.origin)
 
 
 @app.command("list")
 def list_command(pattern: Annotated[str, typer.Argument()] = "*", as_json: Json = False) -> None:
-    """List the networks at hand, and those that the registry lists without their files being here."""
+    """List the available networks, and those that are in the registry but whose files are not here."""
     with reporting():
         absent = list_absent(pattern)
         entries = [describe(name) for name in list_models(pattern) + list_judges(pattern) + absent]
@@ -77,14 +77,14 @@ def list_command(pattern: Annotated[str, typer.Argument()] = "*", as_json: Json 
     if as_json:
         typer.echo(json.dumps({entry.name: entry.to_dict() for entry in entries}, indent=1))
         return
-    table = Table("name", "rho", "k at 32x32", "parameters", "PSNR dB", "SSIM", "accuracy", "KiB", box=None)
+    table = Table(Column("name", no_wrap=True), "rho", "k at 32x32", "parameters", "PSNR dB", "SSIM", "accuracy", "KiB", box=None)
     for entry in entries:
         size = "not here" if entry.name in absent else f"{entry.size / 1024:.0f}"
         table.add_row(entry.name, *_rate(entry), f"{entry.parameters:,}", *_figures(entry), size)
     console().print(table)
     typer.echo("PSNR, SSIM, accuracy: CIFAR-10 test set; link networks at 5 dB on AWGN, judges on clean images.")
     if any(entry.flexible for entry in entries):
-        typer.echo("A flexible network serves every rho between its two; its figures are those at 1/16.")
+        typer.echo("A flexible network supports every rho in its range; its figures are those at 1/16.")
     if absent:
         typer.echo("not here: fetch it with `python -m zoo pull NAME --repo USER/NAME`, or use a checkout.")
 
@@ -105,7 +105,7 @@ def _figures(entry: Entry) -> list[str]:
 
 @app.command("describe")
 def describe_command(name: str, as_json: Json = False) -> None:
-    """Show what the registry knows of one network."""
+    """Show a network's registry entry."""
     with reporting():
         entry = describe(name)
     if as_json:
@@ -127,18 +127,18 @@ def verify_command(names: Names = None, device: Device = "cpu") -> None:
         try:
             report = verify(name, device)
             failed += not report.passed
-            word = "ok" if report.passed else "FAILED: the network no longer gives its golden output"
+            word = "ok" if report.passed else "FAILED: the output differs from the golden tensors"
             typer.echo(f"{name}: {word} (largest difference {report.error:.1e}, allowed {report.tolerance:.1e})")
         except ZooError as error:
             failed += 1
             typer.secho(f"{name}: FAILED: {error}", err=True, fg="red")
-    typer.echo(f"{len(chosen) - failed} of {len(chosen)} checkpoints are as published")
+    typer.echo(f"{len(chosen) - failed} of {len(chosen)} checkpoints are unchanged since publication")
     if failed:
         raise typer.Exit(1)
 
 
 class Sent(NamedTuple):
-    """What ``transmit`` prints."""
+    """What ``transmit`` returns: the reconstruction and the lines to print."""
 
     reconstruction: Tensor
     lines: list[str]
@@ -147,18 +147,24 @@ class Sent(NamedTuple):
 @app.command("transmit")
 def transmit_command(
     image: Annotated[Path, typer.Argument(help="The picture to send, any size.")],
-    side: Annotated[Path | None, typer.Option(help="The receiver's picture, of equal size (default: a crop).")] = None,
+    side: Annotated[
+        Path | None, typer.Option(help="The receiver's picture, of the same size (default: a crop).")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="Name of a link network (default: ROI at 1/16).")] = None,
     snr: Annotated[float, typer.Option(help="dB per complex symbol.")] = 5.0,
     rho: Annotated[str | None, typer.Option(help="Bandwidth ratio of a flexible network, e.g. 1/24.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the channel's noise: same seed, same pixels.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the channel noise: same seed, same pixels.")] = 0,
     channel: Annotated[str, typer.Option(help=f"One of {', '.join(CHANNELS)}.")] = "awgn",
     roi: Annotated[str, typer.Option(help="Origin of the ROI map.")] = "side",
-    out: Annotated[Path, typer.Option(help="The reconstruction: .png, .jpg, .webp, ...")] = Path("reconstruction.png"),
-    max_side: Annotated[int, typer.Option(help="Shrink larger pictures to this many pixels a side.")] = 1024,
+    out: Annotated[
+        Path, typer.Option(help="Output file of the reconstruction: .png, .jpg, .webp, ...")
+    ] = Path("reconstruction.png"),
+    max_side: Annotated[
+        int, typer.Option(help="Shrink larger pictures until the longer side has this many pixels.")
+    ] = 1024,
     device: Device = "auto",
 ) -> None:
-    """Send one picture through a link and write what arrives."""
+    """Send one picture through a link and write the reconstruction."""
     with reporting():
         image, side, out = expanded(image), None if side is None else expanded(side), expanded(out)
         check_out(out, [image] if side is None else [image, side])
@@ -172,10 +178,10 @@ def transmit_command(
 
 
 def default_model() -> str:
-    """The ROI network at 1/16, else the first link network at hand; raises ZooError for an empty zoo."""
+    """The ROI network at 1/16, else the first available link network; raises ZooError for an empty zoo."""
     known = list_models()
     if not known:
-        raise ZooError("the zoo holds no link network: pull one (`python -m zoo pull NAME`) or publish one")
+        raise ZooError("the zoo has no link network: pull one (`python -m zoo pull NAME`) or publish one")
     return next((name for name in DEFAULT_MODELS if name in known), known[0])
 
 
@@ -185,7 +191,7 @@ def transmit(
 ) -> Sent:  # fmt: skip
     """Send a picture ``[1, 3, H, W]``; without ``side`` the receiver holds the crop pair's side image.
 
-    ``rho``: the bandwidth ratio of a flexible network (1/16 where it is ``None``); any other network has its own.
+    ``rho``: the bandwidth ratio of a flexible network (default 1/16); any other network has its own.
     """
     import torch
 
@@ -213,7 +219,9 @@ def transmit(
     lines = _report(model, source, state.symbols, report, snr, channel)
     trained_here = isinstance(network.config, FlexConfig) or not network.config.side
     if not trained_here and (side is not None or (height, width) != (32, 32)):
-        lines.append("note            its side information in training: a crop of 32 x 32 pictures; expect less here")
+        lines.append(
+            "note            it was trained with a crop of 32 x 32 pictures as side information; expect less here"
+        )
     return Sent(report.reconstruction.cpu(), lines)
 
 
@@ -260,7 +268,7 @@ def encoded(pixels: Pixels, suffix: str) -> bytes:
 
 
 def _write(path: Path, blob: bytes) -> None:
-    """Write beside the path, then replace it; raises ZooError where nothing can be written."""
+    """Write atomically; raises ZooError if the file cannot be written."""
     try:
         write_file(path, blob)
     except OSError as error:
@@ -276,13 +284,13 @@ def pull_command(
     repo: Repo = None,
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit.")] = None,
 ) -> None:
-    """Fetch networks from a Hub repository into the Hub's cache, every file checked against the registry."""
+    """Download networks from a Hub repository into the Hub cache and check every file against the registry."""
     with reporting():
         from zoo import hub
 
         pulled = hub.pull(names or ["*"], repo, revision)
         where = hub.repository(repo, revision)
-    typer.echo("\n".join([*pulled, f"{len(pulled)} checkpoints of {where.id} ({where.revision}) are at hand"]))
+    typer.echo("\n".join([*pulled, f"{len(pulled)} checkpoints of {where.id} ({where.revision}) are available"]))
     if not os.environ.get(hub.VARIABLE):
         typer.echo(f"set {hub.VARIABLE}={where.id} for zoo.load and the explorer to find them by name")
 
@@ -292,10 +300,10 @@ def push_command(
     names: Names = None,
     repo: Repo = None,
     results: Annotated[Path | None, typer.Option(help="Folder of the results files.")] = None,
-    private: Annotated[bool, typer.Option("--private", help="Create the repository as a private one.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, send nothing.")] = False,
+    private: Annotated[bool, typer.Option("--private", help="Create the repository as private.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent without sending it.")] = False,
 ) -> None:
-    """Publish networks into a Hub repository: one commit, only what changed."""
+    """Publish networks to a Hub repository: one commit with only what changed."""
     with reporting():
         from zoo import hub
 
@@ -304,19 +312,19 @@ def push_command(
         report = hub.push(target, _local(names), results=folder, private=private, dry_run=dry_run)
     for path in report.uploaded:
         typer.echo(f"{'would send' if dry_run else 'sent'} {path}")
-    typer.echo(f"{len(report.uploaded)} files changed, {len(report.unchanged)} as they were")
+    typer.echo(f"{len(report.uploaded)} files changed, {len(report.unchanged)} unchanged")
     if report.commit is not None:
         typer.echo(f"commit {report.commit} in {report.repo}")
 
 
 def _local(patterns: list[str] | None) -> list[str] | None:
-    """Names of the shelf in use that match: what was pulled from elsewhere is not pushed again."""
+    """Matching names in the active store; what was pulled from elsewhere is not pushed again."""
     if patterns is None:
         return None
-    entries = default_shelf().entries()
+    entries = default_store().entries()
     for pattern in patterns:
         if not fnmatch.filter(entries, canonical(pattern)):
-            raise ZooError(unknown_name(pattern, list(entries), default_shelf().origin))
+            raise ZooError(unknown_name(pattern, list(entries), default_store().origin))
     return [name for name in entries if any(fnmatch.fnmatchcase(name, canonical(p)) for p in patterns)]
 
 

@@ -1,9 +1,8 @@
-"""Reading pictures that strangers send: one function for the command line and the explorer.
+"""Reading untrusted pictures: one function for the command line and the explorer.
 
-Everything that Pillow's header tells is checked before a pixel is decoded. What is done to a picture, and no more:
-EXIF orientation is applied; transparency is laid over white; CMYK, grey and palette become RGB; 16-bit values keep
-their precision; of a phone's multi-picture JPEG the first picture is taken; animations and multi-page files are
-refused.
+Everything in the header is checked before any pixel is decoded. A picture is only changed as follows: EXIF orientation
+is applied; transparency is placed over white; CMYK, grey and palette become RGB; 16-bit values keep their precision;
+the first picture of a phone's multi-picture JPEG is used. Animations and multi-page files are rejected.
 """
 
 from __future__ import annotations
@@ -34,16 +33,16 @@ _BAD = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, Attri
 
 
 class PictureError(ValueError):
-    """A file that is no picture this project can use; the message is a sentence that names the mend."""
+    """A file that is not a usable picture; the message is a sentence that names the fix."""
 
 
 def read_pictures(blobs: Sequence[bytes], names: Sequence[str], max_side: int | None) -> list[Tensor]:
-    """One picture, or a left and a right one of one size, each ``[1, 3, H, W]``; raises PictureError."""
+    """One picture, or a left and a right one of the same size, each ``[1, 3, H, W]``; raises PictureError."""
     pictures = [read_picture(blob, max_side=max_side, name=name) for blob, name in zip(blobs, names, strict=True)]
     sizes = [Image.open(io.BytesIO(blob)).size for blob in blobs]
     if len(set(sizes)) > 1 or len({picture.shape for picture in pictures}) > 1:
         (a, b), (c, d) = sizes
-        raise PictureError(f"{names[0]} has {a} x {b} pixels, {names[1]} {c} x {d}: give two of one size")
+        raise PictureError(f"{names[0]} has {a} x {b} pixels, {names[1]} {c} x {d}: use two pictures of the same size")
     return pictures
 
 
@@ -55,8 +54,8 @@ def read_picture(
     Args:
         source: the file's bytes, or its path.
         max_side: shrink (Lanczos) until the longer side is at most this; ``None`` keeps the size.
-        max_pixels: refuse pictures whose header announces more.
-        name: how messages call the picture; the path, or ``the picture``.
+        max_pixels: reject pictures with more pixels according to their header.
+        name: the picture's name in messages; default: its file name, or ``the picture``.
 
     Raises:
         PictureError: not a picture, truncated, empty, animated, too small (below 8x8) or too large.
@@ -68,7 +67,7 @@ def read_picture(
     if len(blob) > MAX_BYTES:
         raise PictureError(f"{label} has {len(blob) >> 20} MiB: save it below {MAX_BYTES >> 20} MiB")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of large pictures and odd metadata; both are checked here
+        warnings.simplefilter("ignore")  # Pillow warns about large pictures and odd metadata; both are checked here
         return _decode(_open(blob, label, max_pixels), label, max_side)
 
 
@@ -78,7 +77,7 @@ def _read_bytes(path: Path, label: str) -> bytes:
             raise PictureError(f"{label} has {path.stat().st_size >> 20} MiB: save it below {MAX_BYTES >> 20} MiB")
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise PictureError(f"there is no file {path}: check the path") from error
+        raise PictureError(f"{path} does not exist: check the path") from error
     except OSError as error:
         raise PictureError(f"{path} cannot be read ({error.strerror}): choose a picture file") from error
 
@@ -89,7 +88,9 @@ def _open(blob: bytes, label: str, max_pixels: int) -> Image.Image:
         image = Image.open(io.BytesIO(blob), formats=FORMATS)
         frames = getattr(image, "n_frames", 1)
     except Image.DecompressionBombError as error:
-        raise PictureError(f"{label} has far more than {max_pixels / 1e6:g} megapixels: save it smaller") from error
+        raise PictureError(
+            f"{label} has far more than {max_pixels / 1e6:g} megapixels: save a smaller version"
+        ) from error
     except _BAD as error:
         raise PictureError(f"{label} is not a picture that can be read: choose a PNG, JPEG or WebP file") from error
     _check_size(image.size, label, max_pixels)
@@ -102,12 +103,12 @@ def _check_size(size: tuple[int, int], label: str, max_pixels: int) -> None:
     width, height = size
     if width * height > max_pixels:
         raise PictureError(
-            f"{label} has {width} x {height} pixels, more than {max_pixels / 1e6:g} megapixels: save it smaller"
+            f"{label} has {width} x {height} pixels, more than {max_pixels / 1e6:g} megapixels: save a smaller version"
         )
     if min(size) < MIN_SIDE:
         raise PictureError(f"{label} has {width} x {height} pixels: choose one of at least {MIN_SIDE} x {MIN_SIDE}")
     if max(size) > MAX_ASPECT * min(size):
-        raise PictureError(f"{label} has {width} x {height} pixels, too long a strip: crop it")
+        raise PictureError(f"{label} has {width} x {height} pixels and is too elongated: crop it")
 
 
 def _decode(image: Image.Image, label: str, max_side: int | None) -> Tensor:
@@ -120,7 +121,7 @@ def _decode(image: Image.Image, label: str, max_side: int | None) -> Tensor:
     except PictureError:
         raise
     except _BAD as error:
-        raise PictureError(f"{label} is damaged or cut short: save or download it again") from error
+        raise PictureError(f"{label} is damaged or incomplete: save or download it again") from error
     return _shrink(torch.from_numpy(pixels), max_side)
 
 
@@ -128,7 +129,7 @@ def _upright(image: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)
     except _BAD:
-        return image  # broken metadata is no reason to refuse good pixels
+        return image  # broken metadata is no reason to reject good pixels
 
 
 def _eight_bit(image: Image.Image) -> np.ndarray:

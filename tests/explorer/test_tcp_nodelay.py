@@ -57,7 +57,7 @@ def test_the_applications_start_sets_it(monkeypatch: pytest.MonkeyPatch) -> None
 
     called: list[int] = []
     monkeypatch.setattr(application, "send_at_once", lambda: called.append(1))
-    monkeypatch.setattr(application, "attend", lambda: None)
+    monkeypatch.setattr(application, "run_background_tasks", lambda: None)
 
     async def start() -> None:
         async with application.lifespan(app.app):

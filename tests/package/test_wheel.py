@@ -149,10 +149,10 @@ def test_the_core_alone_lists_verifies_and_transmits(core: Path, tmp_path: Path)
 
 SCRIPT = """
 import sys, torch, wzroi, zoo
-from zoo.serving.gallery import gallery_scene
+from zoo.serving.gallery import gallery_entry
 from zoo.results.files import measured, results
 network, judge = zoo.load("deepjscc_wz_roi.task_r16_lite", "cpu"), zoo.load_judge("resnet_lite.cifar10", "cpu")
-pair = gallery_scene("cifar-0").pair
+pair = gallery_entry("cifar-0").pair
 noise = torch.Generator().manual_seed(0)
 channel = wzroi.sample_channel("awgn", 5.0, 1, network.num_symbols(32, 32), generator=noise)
 report = wzroi.run_link(network, pair, channel, wzroi.roi_map(judge, pair), judge)

@@ -44,7 +44,7 @@ def run(
     command: list[str], cwd: Path = Path("/"), code: int = 0, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a command that must end with ``code``."""
-    env = clean_environment(**environment)
+    env = clean_environment(**{"COLUMNS": "200"} | environment)
     done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == code, f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
     return done

@@ -10,7 +10,7 @@ import torch
 
 import zoo
 from tests.support.shared import ROOT, small_model
-from zoo.store.folders import find_shelf
+from zoo.store.folders import find_store
 from zoo.store.registry import BUNDLED
 
 OWN = "deepjscc_wz_roi.mine"
@@ -28,7 +28,7 @@ def saved(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("part", ["", "zoo", "zoo/checkpoints"])
 def test_a_checkout_is_a_zoo(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WZROI_ZOO", str(ROOT / part))
-    assert zoo.list_models() and find_shelf(ROOT / part) == BUNDLED
+    assert zoo.list_models() and find_store(ROOT / part) == BUNDLED
     assert zoo.load_judge(JUDGE, "cpu").config == BUNDLED.entry(JUDGE).config
     assert zoo.from_pretrained(ROOT / part, JUDGE.upper(), device="cpu").config == BUNDLED.entry(JUDGE).config
 
@@ -98,11 +98,11 @@ def test_the_card_of_a_saved_network_loads_it(saved: Path) -> None:
 
 def test_an_entry_whose_files_are_not_here(saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a wheel: the registry lists a network that is not part of it."""
-    shelf = tmp_path / "shelf"
-    shelf.mkdir()
-    (shelf / "registry.json").write_bytes(BUNDLED.registry.read_bytes())
-    (shelf / JUDGE).symlink_to(BUNDLED.path(JUDGE))
-    monkeypatch.setenv("WZROI_ZOO", str(shelf))
+    store = tmp_path / "store"
+    store.mkdir()
+    (store / "registry.json").write_bytes(BUNDLED.registry.read_bytes())
+    (store / JUDGE).symlink_to(BUNDLED.path(JUDGE))
+    monkeypatch.setenv("WZROI_ZOO", str(store))
     monkeypatch.delenv("WZROI_REPO", raising=False)
     assert zoo.list_models() == [] and zoo.list_judges() == [JUDGE]
     name = "deepjscc.rec_r16_lite"

@@ -81,7 +81,7 @@ class Origin:
         """The link network ``name``."""
         model, sha256, training = self._stored(str(name), zoo.load)
         if isinstance(model, Judge):
-            raise MissingRun(f"{name} is no link network: train it with `python -m training train {name}`")
+            raise MissingRun(f"{name} is not a link network: train it with `python -m training train {name}`")
         if self.compiled and isinstance(model, WynerZivJSCC):
             model.decoder.compile()
         kept = {key: training[key] for key in TRAINING if key in training}
@@ -91,7 +91,7 @@ class Origin:
         """The judge ``name`` and the sha256 of its weights."""
         judge, sha256, _ = self._stored(name, zoo.load_judge)
         if not isinstance(judge, Judge):
-            raise MissingRun(f"{name} is no judge: train it with `python -m training judge {name}`")
+            raise MissingRun(f"{name} is not a judge: train it with `python -m training judge {name}`")
         if self.compiled:
             judge.compile()
         return judge.to(memory_format=torch.channels_last), sha256

@@ -68,13 +68,13 @@ class LinkTask:
 
     @torch.no_grad()
     def validate(self, model: nn.Module, images: int | None = None) -> dict[str, float]:
-        """Mean PSNR, MSE, and accuracy where a judge is at hand, on (the first ``images`` of) the validation set."""
+        """Mean PSNR, MSE, and accuracy if a judge is available, on (the first ``images`` of) the validation set."""
         model.eval()
         pixels = self.validation.pixels[:images]
         generator = torch.Generator().manual_seed(VALIDATION_SEED)
         values: list[Tensor] = []
         errors: list[Tensor] = []
-        right = 0
+        correct = 0
         for start in range(0, len(pixels), 500):
             chosen = slice(start, min(start + 500, len(pixels)))
             source = as_float(pixels[chosen])
@@ -87,9 +87,9 @@ class LinkTask:
             values.append(psnr(output, source))
             errors.append((output - source).square().mean(dim=(1, 2, 3)))
             if self.judge is not None:
-                right += int((self.judge(output).argmax(1) == self.validation.labels[chosen]).sum())
+                correct += int((self.judge(output).argmax(1) == self.validation.labels[chosen]).sum())
         found = {"psnr": torch.cat(values).mean().item(), "mse": torch.cat(errors).mean().item()}
-        return found | ({"accuracy": right / len(pixels)} if self.judge is not None else {})
+        return found | ({"accuracy": correct / len(pixels)} if self.judge is not None else {})
 
 
 def start_from(model: WynerZivJSCC, weights: dict[str, Tensor]) -> None:

@@ -35,6 +35,6 @@ def claims_tables(tier: Tier, folder: Path, *, beyond: bool = True) -> list[Tabl
     found = [one for one in claims.findings(tier, folder) if beyond or one.claim in claims.CLAIMS]
     if all(one.verdict == "not yet measured" for one in found):
         return []
-    rows = [[one.claim.text, one.claim.figure, f"**{one.verdict}**", one.show() or "–"] for one in found]
+    rows = [[one.claim.text, one.claim.figure, f"**{one.verdict}**", one.to_text() or "–"] for one in found]
     headings = ["Claim", "Where", "Verdict", "Difference at 5 dB (95 % interval)"]
     return [Table(f"The paper's claims, {TIER_TITLES[tier].lower()}", headings, rows, _note(found))]

@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from training.recipes import STANDARD
 from training.reports.markdown import Table
 from wzroi.config import ARCHITECTURES, FLEXIBLE
 from wzroi.names import ModelName
@@ -14,7 +13,6 @@ from zoo.results import claims
 from zoo.results import files as data
 from zoo.results.files import Results
 from zoo.results.tables import BASELINES, BOUNDS, FLEX_CONTROLS, HEADLINE_DB, PAPER_RATES, ROI_MAPS, TABLE_SNRS, Tier
-from zoo.store.registry import BUNDLED
 
 TIER_TITLES = {"paper": "Paper size", "lite": "Lite tier"}
 NO_COSTS = ["–"] * 6
@@ -27,21 +25,7 @@ FLEX_SNRS = (-5.0, 0.0, 5.0, 9.0, 15.0, 20.0)
 
 def shown(found: Results, metric: str, snr_db: float, control: str = "") -> str:
     value = found.at(metric, snr_db, control)
-    return "–" if value is None else value.show(metric)
-
-
-def recipe(found: Results) -> str:
-    """How a network was trained, ``short, 32 epochs``; empty where neither its results nor the registry say.
-
-    The registry stands in for results files that were written before they said it, if it holds the same weights.
-    """
-    training = found.about.get("training")
-    if not training:
-        entry = BUNDLED.entries().get(found.model)
-        same = entry is not None and entry.sha256 == found.about.get("weights_sha256")
-        training = entry.training if entry is not None and same else {}
-    epochs = training.get("schedule", {}).get("epochs")
-    return "" if epochs is None else f"{training.get('recipe_name', STANDARD)}, {epochs:g} epochs"
+    return "–" if value is None else value.to_text(metric)
 
 
 KINDS = [(name, oracle) for name in ARCHITECTURES for oracle in (False, True)] + [(name, False) for name in FLEXIBLE]
@@ -86,10 +70,12 @@ def _networks(tier: Tier, rate: int, folder: Path) -> Iterator[list[str]]:
                     for metric in ("psnr", "accuracy")
                 ]
                 cells = _row(found, f"`{name}`")
-                yield [*cells, recipe(found) or "–", *beaten, *known.get((tier, arch, rate), ["–"] * 3)]
+                yield [*cells, found.recipe or "–", *beaten, *known.get((tier, arch, rate), ["–"] * 3)]
                 controls = FLEX_CONTROLS if arch in FLEXIBLE else {}
-                told = [(key, text) for key, text in controls.items() if key in found.controls]
-                yield from ([*_row(found, f"control: `{name}`, {text}", key), *NO_COSTS] for key, text in told)
+                shown_controls = [(key, text) for key, text in controls.items() if key in found.controls]
+                yield from (
+                    [*_row(found, f"control: `{name}`, {text}", key), *NO_COSTS] for key, text in shown_controls
+                )
         yield from _placed(tier, stage, rate, folder)
         paste = data.results(data.name_of("deepjscc", stage, rate, tier), folder)
         if paste is not None and "paste" in paste.controls:
@@ -102,7 +88,7 @@ def _placed(tier: Tier, stage: str, rate: int, folder: Path) -> Iterator[list[st
         name = data.name_of(architecture, stage, rate, tier, placed=True)
         if (found := data.results(name, folder)) is not None:
             title = f"control: `{name}`, the side image where it belongs"
-            yield [*_row(found, title), recipe(found) or "–", *NO_COSTS[1:]]
+            yield [*_row(found, title), found.recipe or "–", *NO_COSTS[1:]]
 
 
 def _baselines(tier: Tier, rate: int, folder: Path) -> Iterator[list[str]]:
@@ -111,7 +97,7 @@ def _baselines(tier: Tier, rate: int, folder: Path) -> Iterator[list[str]]:
 
         def read(metric: str, snr_db: float, name: str = name) -> str:
             value = dict(data.scheme(rate, name, metric, tier, folder)).get(snr_db)
-            return "–" if value is None else value.show(metric)
+            return "–" if value is None else value.to_text(metric)
 
         if set((cells := _cells(title, read))[1:]) != {"–"}:
             yield [*cells, *NO_COSTS]
@@ -142,7 +128,7 @@ def network_tables(tier: Tier, folder: Path) -> list[Table]:
     headings = ["Network", *(f"PSNR at {snr:g} dB" for snr in TABLE_SNRS), "PSNR of mean MSE at 5 dB", "SSIM at 5 dB"]
     headings += [f"accuracy at {snr:g} dB, %" for snr in TABLE_SNRS]
     headings += ["trained by"]
-    headings += ["in PSNR beaten by", "in accuracy beaten by", "parameters", "multiply-adds, M", "ms an image"]
+    headings += ["in PSNR beaten by", "in accuracy beaten by", "parameters", "multiply-adds, M", "ms per image"]
     parts = []
     for rate in PAPER_RATES:
         if rows := list(_networks(tier, rate, folder)):

@@ -1,4 +1,4 @@
-"""What the README itself shows: a line a network at 5 dB beside its baselines, and the flexible networks over rates."""
+"""What the README itself shows: networks and baselines at 5 dB, and the flexible networks over rates."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from training.reports.markdown import Table
-from training.reports.networks import KINDS, TIER_TITLES, recipe, shown
+from training.reports.networks import KINDS, TIER_TITLES, shown
 from wzroi.config import FLEXIBLE
 from wzroi.names import ModelName
 from zoo.results import files as data
@@ -85,18 +85,18 @@ def trained_by(tier: Tier, folder: Path) -> dict[str, list[str]]:
     trained: dict[str, list[str]] = {}
     for (architecture, oracle), rate, stage in itertools.product(KINDS, PAPER_RATES, ("rec", "task")):
         name = data.name_of(architecture, stage, rate, tier, oracle=oracle)
-        if (found := data.results(name, folder, rate)) is not None and (told := recipe(found)):
-            trained.setdefault(f"{stage}: {told}", []).append(name)
-    return {told: list(dict.fromkeys(trained[told])) for told in sorted(trained)}
+        if (found := data.results(name, folder, rate)) is not None and (recipe_text := found.recipe):
+            trained.setdefault(f"{stage}: {recipe_text}", []).append(name)
+    return {recipe_text: list(dict.fromkeys(trained[recipe_text])) for recipe_text in sorted(trained)}
 
 
 def _rows(lines: Iterator[tuple[str, Read]], columns: Sequence[str]) -> list[list[str]]:
-    """A row a line of which anything was measured."""
+    """One row per line with any measurement."""
     rows = []
     for title, read in lines:
         found = [(metric, read(metric, rate)) for metric in columns for rate in PAPER_RATES]
         if any(value is not None for _, value in found):
-            rows.append([title, *("–" if value is None else value.show(metric) for metric, value in found)])
+            rows.append([title, *("–" if value is None else value.to_text(metric) for metric, value in found)])
     return rows
 
 
@@ -106,20 +106,23 @@ def overview_tables(tier: Tier, folder: Path, *, brief: bool = False) -> list[Ta
     rows = _rows(_networks(tier, folder, brief=brief), columns)
     headings = ["Network", *(f"{COLUMNS[key][0]}, 1/{rate}" for key in columns for rate in PAPER_RATES)]
     title = f"{TIER_TITLES[tier]}, AWGN at {HEADLINE_DB:g} dB"
-    told = _recipes(tier, folder)
-    note = (told if _mixed(tier, folder) else "") if brief else " ".join(filter(None, [NOTE, told]))
+    recipe_text = _recipes(tier, folder)
+    note = (recipe_text if _mixed(tier, folder) else "") if brief else " ".join(filter(None, [NOTE, recipe_text]))
     return [Table(title, headings, rows + _rows(_beside(tier, folder, brief=brief), columns), note)] if rows else []
 
 
 def _recipes(tier: Tier, folder: Path) -> str:
-    parts = [f"{told} ({', '.join(f'`{name}`' for name in names)})" for told, names in trained_by(tier, folder).items()]
+    parts = [
+        f"{recipe_text} ({', '.join(f'`{name}`' for name in names)})"
+        for recipe_text, names in trained_by(tier, folder).items()
+    ]
     return f"Trained by different recipes: {'; '.join(parts)}." if parts else ""
 
 
 def _mixed(tier: Tier, folder: Path) -> bool:
     """Whether networks of the paper's architectures that stand in one column were trained by different recipes."""
     stages = [
-        told.split(":")[0] for told, names in trained_by(tier, folder).items()
+        recipe_text.split(":")[0] for recipe_text, names in trained_by(tier, folder).items()
         if any(not ModelName.parse(name).flexible for name in names)
     ]  # fmt: skip
     return len(set(stages)) < len(stages)

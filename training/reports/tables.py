@@ -13,7 +13,7 @@ import typer
 
 from training.fit.loop import write_atomically
 from training.recipes import JUDGES
-from training.reports.ablation import study_tables
+from training.reports.ablation import ablation_tables
 from training.reports.claims import claims_count, claims_tables
 from training.reports.digital import digital_tables
 from training.reports.markdown import Table, contents
@@ -52,7 +52,7 @@ def judge_tables(folder: Path) -> list[Table]:
     for name in JUDGES:
         if (found := data.read(name, folder)) is not None:
             values = [data.Value(found[view]["accuracy"], found[view]["accuracy_ci95"]) for view in ("clean", "side")]
-            rows.append([f"`{name}`", *(value.show("accuracy") for value in values)])
+            rows.append([f"`{name}`", *(value.to_text("accuracy") for value in values)])
     headings = ["Judge", "clean images, accuracy %", "side image only (nothing sent), accuracy %"]
     return [Table("Judges", headings, rows)] if rows else []
 
@@ -81,7 +81,7 @@ def _cost_row(row: dict[str, Any]) -> list[str]:
     return [f"{TITLES[row['architecture']]} ({row['tier']})", *counted, *times, f"{row['images_per_s']:.0f}"]
 
 
-def provenance(folder: Path) -> str:
+def provenance_sentence(folder: Path) -> str:
     """How many images and draws, and where every number comes from; empty where no network was measured."""
     names = data.measured(folder)
     found = [one for name in names if (one := data.results(name, folder)) is not None]
@@ -97,19 +97,19 @@ def provenance(folder: Path) -> str:
 
 
 def every_table(folder: Path) -> list[Table]:
-    """All that can be told of the results files."""
+    """All tables of the results files."""
     tables: list[Table] = []
     for tier in data.tiers(folder):
         tables += overview_tables(tier, folder) + rates_tables(tier, folder)
         tables += network_tables(tier, folder) + flex_tables(tier, folder)
         tables += roi_tables(tier, folder) + claims_tables(tier, folder)
-    return [*tables, *judge_tables(folder), *digital_tables(folder), *study_tables(folder), *cost_tables(folder)]
+    return [*tables, *judge_tables(folder), *digital_tables(folder), *ablation_tables(folder), *cost_tables(folder)]
 
 
-def page(folder: Path = RESULTS) -> str:
-    """The file of every table: what it is, its contents, and a section a table."""
+def results_page(folder: Path = RESULTS) -> str:
+    """The file of every table: introduction, contents, and one section per table."""
     tables = every_table(folder)
-    parts = [HEAD.rstrip(), provenance(folder), contents(tables), *(table.section() for table in tables)]
+    parts = [HEAD.rstrip(), provenance_sentence(folder), contents(tables), *(table.section() for table in tables)]
     return "\n\n".join(part for part in parts if part) + "\n" if tables else f"{HEAD}\n{UNMEASURED}\n"
 
 
@@ -150,7 +150,7 @@ def tables_command(
 ) -> None:
     """Bring the README's tables, and the page of every table, up to date with the results files."""
     try:
-        texts = {readme: regenerate(readme.read_text(encoding="utf-8"), folder), folder / PAGE: page(folder)}
+        texts = {readme: regenerate(readme.read_text(encoding="utf-8"), folder), folder / PAGE: results_page(folder)}
         stale = [path for path, text in texts.items() if _read(path) != text]
     except (OSError, ValueError) as error:
         typer.secho(f"error: {error}", err=True, fg="red")

@@ -1,7 +1,7 @@
-"""Folders as shelves: which one is in use, and what a user's folder may be.
+"""The active store, and the kinds of folders that can be one.
 
-Taken are a folder with ``registry.json`` (made by publish or pull); a checkout, its ``zoo`` or its ``zoo/checkpoints``;
-a checkpoint's own folder, as ``save_pretrained`` writes it; and a folder of such folders.
+These are: a folder with ``registry.json`` (made by publish or pull); a checkout, its ``zoo`` or its
+``zoo/checkpoints``; a checkpoint's own folder, as ``save_pretrained`` writes it; and a folder of such folders.
 """
 
 from __future__ import annotations
@@ -15,61 +15,61 @@ from zoo.environment import expanded
 from zoo.errors import ZooError
 from zoo.paths import need
 from zoo.store.checkpoint import CONFIG, FILES, WEIGHTS, Description, build, digest, read_file
-from zoo.store.registry import BUNDLED, REGISTRY, Entry, FileRecord, Shelf, check_name
+from zoo.store.registry import BUNDLED, REGISTRY, CheckpointStore, Entry, FileRecord, check_name
 
 VARIABLE = "WZROI_ZOO"
 CHECKPOINTS = "checkpoints"
 
 
-def default_shelf() -> Shelf:
-    """The shelf in use: ``$WZROI_ZOO`` when set, else the bundled one.
+def default_store() -> CheckpointStore:
+    """The active store: ``$WZROI_ZOO`` if set, else the bundled one.
 
     Raises:
-        ZooError: when ``$WZROI_ZOO`` names no folder of checkpoints, or the installed package lacks its own.
+        ZooError: if ``$WZROI_ZOO`` does not name a folder of checkpoints, or the installed package lacks its own.
     """
     named = os.environ.get(VARIABLE)
     if not named:
         need(BUNDLED.registry)
         return BUNDLED
-    shelf = with_judges(find_shelf(expanded(named)))
-    if shelf is None:
+    store = with_judges(find_store(expanded(named)))
+    if store is None:
         raise ZooError(
             f"{VARIABLE}={named} has no {REGISTRY} and no checkpoints: name a folder made by publish or pull, a "
             "checkout, or one that save_pretrained wrote; or unset it"
         )
-    return shelf
+    return store
 
 
-def with_judges(shelf: Shelf | None) -> Shelf | None:
-    """A shelf without a registry, and the bundled judges beside what it holds: a user's own networks need one."""
-    if shelf is None or shelf.loose is None:
-        return shelf
+def with_judges(store: CheckpointStore | None) -> CheckpointStore | None:
+    """Add the bundled judges to a store without a registry: a user's own networks need one."""
+    if store is None or store.loose is None:
+        return store
     judges = {name: (BUNDLED.path(name), entry) for name, entry in BUNDLED.entries().items()
               if entry.network == "judge" and BUNDLED.holds(name)}  # fmt: skip
-    return replace(shelf, loose={**judges, **shelf.loose})
+    return replace(store, loose={**judges, **store.loose})
 
 
-def find_shelf(folder: Path) -> Shelf | None:
-    """The shelf that a folder is, by the kinds above; ``None`` where it is none."""
+def find_store(folder: Path) -> CheckpointStore | None:
+    """The store in a folder of one of the kinds above; ``None`` if there is none."""
     candidates = [(folder / CHECKPOINTS, folder), (folder / "zoo" / CHECKPOINTS, folder / "zoo")]
     if folder.name == CHECKPOINTS:
         candidates.append((folder, folder.parent))
     if (folder / REGISTRY).is_file() and not (folder / CHECKPOINTS).is_dir():
-        return Shelf.at(folder)
+        return CheckpointStore.at(folder)
     for checkpoints, home in candidates:
         if checkpoints.is_dir() and (home / REGISTRY).is_file():
             same = checkpoints.resolve() == BUNDLED.folder
-            return BUNDLED if same else Shelf(checkpoints, home / REGISTRY, origin=str(folder))
+            return BUNDLED if same else CheckpointStore(checkpoints, home / REGISTRY, origin=str(folder))
     return _loose(folder)
 
 
-def _loose(folder: Path) -> Shelf | None:
-    """A shelf without a registry: a checkpoint's own folder, or a folder that holds some."""
+def _loose(folder: Path) -> CheckpointStore | None:
+    """A store without a registry: a checkpoint's own folder, or a folder of such folders."""
     if not folder.is_dir():
         return None
     places = [folder] if (folder / CONFIG).is_file() else sorted(p.parent for p in folder.glob(f"*/{CONFIG}"))
     found = {entry.name: (place, entry) for place in places for entry in [_entry(place, _stamp(place))]}
-    return Shelf(folder, folder / REGISTRY, origin=str(folder), loose=found) if found else None
+    return CheckpointStore(folder, folder / REGISTRY, origin=str(folder), loose=found) if found else None
 
 
 def _stamp(folder: Path) -> tuple[tuple[int, int], ...]:
