@@ -77,7 +77,8 @@ def list_command(pattern: Annotated[str, typer.Argument()] = "*", as_json: Json 
     if as_json:
         typer.echo(json.dumps({entry.name: entry.to_dict() for entry in entries}, indent=1))
         return
-    table = Table(Column("name", no_wrap=True), "rho", "k at 32x32", "parameters", "PSNR dB", "SSIM", "accuracy", "KiB", box=None)
+    name = Column("name", no_wrap=True)
+    table = Table(name, "rho", "k at 32x32", "parameters", "PSNR dB", "SSIM", "accuracy", "KiB", box=None)
     for entry in entries:
         size = "not here" if entry.name in absent else f"{entry.size / 1024:.0f}"
         table.add_row(entry.name, *_rate(entry), f"{entry.parameters:,}", *_figures(entry), size)

@@ -161,7 +161,8 @@ def test_names_are_matched_without_case(folder: Path) -> None:
 def test_a_name_without_a_tag_lists_the_tags(folder: Path) -> None:
     for arguments in (["describe", "deepjscc_wz_roi"], ["list", "DeepJSCC_WZ_ROI"], ["verify", "deepjscc_wz_roi."]):
         shown = _run(*arguments)
-        assert shown.exit_code == 2 and "add a tag to the name; those of deepjscc_wz_roi are task_r16_lite" in shown.stderr
+        assert shown.exit_code == 2
+        assert "add a tag to the name; those of deepjscc_wz_roi are task_r16_lite" in shown.stderr
     with pytest.raises(zoo.ZooError, match="are rec_r16_lite"):
         zoo.load("deepjscc")
 

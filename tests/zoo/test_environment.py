@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 import zoo
-from explorer.__main__ import home_or_temporary
+from explorer.__main__ import home_or_temporary, script
 from tests.support.shared import ROOT
 from wzroi.data import DataError, default_root
 from zoo import environment
@@ -75,18 +76,16 @@ def test_gradio_gets_a_folder_that_it_can_write(monkeypatch: pytest.MonkeyPatch,
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root can become another user")
-def test_a_folder_of_another_user(tmp_path: Path) -> None:
+def test_a_folder_of_another_user() -> None:
     """The real thing: the shared folder belongs to root, and the process to nobody."""
-    (tmp_path / "gradio").mkdir(mode=0o755)
-    tmp_path.chmod(0o1777)
-    for folder in tmp_path.parents:
-        if str(folder).startswith("/tmp/"):
-            folder.chmod(folder.stat().st_mode | 0o055)
-    code = "from zoo.environment import gradio_folder; print(gradio_folder().name)"
-    script = f"import os, sys; sys.path.insert(0, {str(ROOT)!r}); import zoo; os.setuid(65534); {code}"
-    env = {key: value for key, value in os.environ.items() if key != "GRADIO_TEMP_DIR"} | {"TMPDIR": str(tmp_path)}
-    command = [sys.executable, "-c", script]
-    done = subprocess.run(command, cwd="/", env=env, capture_output=True, text=True, check=False)
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "gradio").mkdir(mode=0o755)
+        os.chmod(folder, 0o1777)
+        code = "from zoo.environment import gradio_folder; print(gradio_folder().name)"
+        script = f"import os, sys; sys.path.insert(0, {str(ROOT)!r}); import zoo; os.setuid(65534); {code}"
+        env = {key: value for key, value in os.environ.items() if key != "GRADIO_TEMP_DIR"} | {"TMPDIR": folder}
+        command = [sys.executable, "-c", script]
+        done = subprocess.run(command, cwd="/", env=env, capture_output=True, text=True, check=False)
     assert done.stdout.startswith("wzroi-gradio-"), done.stderr
 
 
@@ -111,3 +110,7 @@ def test_the_explorer_takes_a_temporary_home(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert home_or_temporary() == os.environ["HOME"] != str(tmp_path)
     assert Path(os.environ["HOME"]).is_dir()
+
+
+def test_the_explorer_of_a_checkout_is_its_app_with_its_settings() -> None:
+    assert script() == ROOT / "app.py" and (script().parent / ".streamlit" / "config.toml").is_file()
