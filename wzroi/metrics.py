@@ -36,7 +36,7 @@ def ssim(reconstruction: Tensor, source: Tensor) -> Tensor:
     NaN for images with a side below 11 pixels, which such a window does not fit.
     """
     if min(source.shape[-2:]) < 11:
-        return torch.full((len(source),), math.nan, device=source.device)
+        return torch.full((len(source),), math.nan, dtype=source.dtype, device=source.device)
     return gaussian_ssim(reconstruction.float(), source.float(), data_range=1.0, size_average=False)
 
 
