@@ -68,7 +68,6 @@ def mismatch_figure(curves: Mapping[str, Sequence[Level]], trained_db: float | N
     return figure
 
 
-
 def constellation_figure(sent: Tensor, received: Tensor) -> Figure:
     """Sent and received symbols, complex ``[K]``, in the complex plane with the unit circle of mean power."""
     import plotly.graph_objects as go

@@ -50,6 +50,7 @@ def random_judge(kind: str = "resnet_lite", seed: int = 0) -> Judge:
             nn.init.normal_(module.bias, std=0.2)
     return judge.eval().requires_grad_(False)
 
+
 JUDGE_NAME = "resnet_lite.cifar10"
 
 REC_NAME, TASK_NAME = "deepjscc_wz_roi.rec_r16_lite", "deepjscc_wz_roi.task_r16_lite"

@@ -72,6 +72,7 @@ class Curve(NamedTuple):
     title: str
     rows: Sequence[Mapping[str, Any]]
 
+
 AXES = {
     "psnr": ("psnr_mean", "psnr_ci95", "PSNR, dB"),
     "ssim": ("ssim_mean", "ssim_ci95", "SSIM"),
