@@ -141,7 +141,7 @@ class Card(NamedTuple):
     symbols: int
     picture: Tensor
     psnr: float
-    ssim: float
+    ssim: float | None
     roi_psnr: float | None
     probabilities: list[float] | None
 
@@ -302,7 +302,7 @@ class Engine:
         channel = sample_channel(ask.channel, ask.snr_db, 1, symbols, generator=generator, device=self.device)
         report = finish(network, ready, channel)
         roi_psnr = None if report.roi_psnr is None else finite(report.roi_psnr)
-        return Card(model, title_of(model), symbols, report.reconstruction, float(report.psnr), float(report.ssim),
+        return Card(model, title_of(model), symbols, report.reconstruction, float(report.psnr), finite(report.ssim),
                     roi_psnr, None)
 
     def paste(self, scene: Scene, card: Card) -> Card:
@@ -315,7 +315,7 @@ class Engine:
         title = "Paste over DeepJSCC" if scene.source == "crop" else "Side image as it is"
         symbols = card.symbols if scene.source == "crop" else 0
         weighted = None if regional is None else finite(regional)
-        return Card(card.model, title, symbols, picture, float(psnr), float(ssim), weighted, None)
+        return Card(card.model, title, symbols, picture, float(psnr), finite(ssim), weighted, None)
 
     @torch.no_grad()
     def classified(self, cards: list[Card]) -> list[Card]:
@@ -418,7 +418,7 @@ def card_json(card: Card) -> dict[str, Any]:
     plain = None if config is None or isinstance(config, FlexConfig | JudgeConfig) else config
     return {
         "model": card.model, "title": card.title, "symbols": card.symbols, "psnr": finite(card.psnr),
-        "ssim": finite(card.ssim), "roi_psnr": card.roi_psnr, "probabilities": card.probabilities,
+        "ssim": card.ssim, "roi_psnr": card.roi_psnr, "probabilities": card.probabilities,
         "side": flexible or bool(plain and plain.side), "guidance": plain.guidance if plain else "none",
         "flexible": flexible,
     }

@@ -106,14 +106,14 @@ class UploadShelf:
     def __len__(self) -> int:
         return len(self._scenes)
 
-    def put(self, pair: Pair, title: str, source: str) -> str:
-        """Keep a pair; returns its key. The pair must be small enough for live use."""
+    def put(self, pair: Pair, title: str, source: str, notes: tuple[str, ...] = ()) -> str:
+        """Keep a pair and what was assumed about it; returns its key. The pair must be small enough for live use."""
         height, width = pair.source.shape[-2:]
         if height * width > MAX_LIVE_PIXELS:
             raise SourceError(f"{width}x{height} is too large for live use: choose a working size up to {SIZES[-1]}")
         key = f"upload:{secrets.token_urlsafe(18)}"
         with self._lock:
-            self._scenes[key] = (time.monotonic(), Scene(key, title, pair, source))
+            self._scenes[key] = (time.monotonic(), Scene(key, title, pair, source, notes))
             while len(self._scenes) > self._limit:
                 self._scenes.popitem(last=False)
         return key

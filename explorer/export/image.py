@@ -14,6 +14,7 @@ from explorer.compute.engine import Card, Frame
 from explorer.ui.state import View
 from wzroi import images
 from wzroi.config import CLASSES
+from wzroi.metrics import figure_text
 
 TILE = 192
 """Width of a picture on the sheet in pixels."""
@@ -47,7 +48,7 @@ def _card(frame: Frame, view: View, card: Card, note: str) -> Panel:
         shown = images.roi_overlay(picture, frame.roi_on_source, view.opacity / 100)
     errors = [images.error_map(picture, source)] if view.errors else []
     weighted = [] if card.roi_psnr is None else [f"ROI-PSNR {card.roi_psnr:.2f} dB"]
-    lines = [f"PSNR {card.psnr:.2f} dB", f"SSIM {card.ssim:.3f}", *weighted, _best(card.probabilities)]
+    lines = [f"PSNR {card.psnr:.2f} dB", f"SSIM {figure_text(card.ssim, 3)}", *weighted, _best(card.probabilities)]
     title, _, stage = card.title.partition(" (")
     return Panel(title, note or stage.rstrip(")"), [shown, *errors], lines)
 

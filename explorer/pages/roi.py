@@ -18,6 +18,7 @@ from explorer.ui.tables import verdict
 from explorer.ui.visit import Visit, arrive, visit
 from wzroi import images
 from wzroi.config import JudgeConfig
+from wzroi.metrics import figure_text
 from zoo.errors import ZooError
 from zoo.serving.painted_roi import PREFIX, check
 
@@ -157,6 +158,6 @@ def rows_of(done: Comparison) -> list[tuple[str, ...]]:
     rows = []
     for name, _, _, card, change in done.found:
         weighted = "–" if card.roi_psnr is None else f"{card.roi_psnr:.2f} dB"
-        rows.append((LABELS[name], f"{card.psnr:.2f} dB", f"{change.psnr:+.2f} dB", f"{card.ssim:.3f}", weighted,
+        rows.append((LABELS[name], f"{card.psnr:.2f} dB", f"{change.psnr:+.2f} dB", figure_text(card.ssim, 3), weighted,
                      part(change.inside), part(change.outside), verdict(card)))
     return rows

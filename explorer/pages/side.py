@@ -18,6 +18,7 @@ from explorer.ui.layout import header, no_networks
 from explorer.ui.state import View
 from explorer.ui.tables import verdict
 from explorer.ui.visit import Visit, arrive, visit
+from wzroi.metrics import figure_text
 from zoo.errors import ZooError
 
 INTRO = (
@@ -92,8 +93,8 @@ def cards_of(frame: Frame) -> list[Card]:
 def rows_of(rest: Frame, now: Frame) -> list[tuple[str, ...]]:
     """A row a variant: the same symbols over the same channel, with the side image as trained and as it is now."""
     return [
-        (new.title, f"{old.psnr:.2f} dB", f"{new.psnr:.2f} dB", f"{new.psnr - old.psnr:+.2f} dB", f"{old.ssim:.3f}",
-         f"{new.ssim:.3f}", verdict(old), verdict(new))
+        (new.title, f"{old.psnr:.2f} dB", f"{new.psnr:.2f} dB", f"{new.psnr - old.psnr:+.2f} dB",
+         figure_text(old.ssim, 3), figure_text(new.ssim, 3), verdict(old), verdict(new))
         for old, new in zip(cards_of(rest), cards_of(now), strict=True)
     ]
 

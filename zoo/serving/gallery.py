@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from wzroi.pairs import Pair, make_pair, pair_source
-from zoo.image_io import read_picture
+from zoo.image_io import bundled_picture
 from zoo.serving.request import AskError
 
 GALLERY = Path(__file__).resolve().parents[2] / "assets" / "gallery"
@@ -31,12 +31,14 @@ class Scene:
         key: ``gallery:<id>``, or what its owner calls it; what follows a ``#`` is done to the side image.
         title: for people. pair: float ``[1, 3, H, W]`` in [0, 1].
         source: name of the pair source, ``crop`` or ``stereo``.
+        notes: sentences on what was assumed when the pictures were read.
     """
 
     key: str
     title: str = field(compare=False)
     pair: Pair = field(compare=False)
     source: str = field(compare=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -49,11 +51,13 @@ class Scene:
         return None if self.pair.label is None else int(self.pair.label[0])
 
 
-def scene_of(key: str, title: str, pictures: Sequence[Tensor], label: Tensor | None = None) -> Scene:
+def scene_of(
+    key: str, title: str, pictures: Sequence[Tensor], label: Tensor | None = None, notes: tuple[str, ...] = ()
+) -> Scene:
     """A crop pair of one picture ``[1, 3, H, W]``, or a stereo pair of two of one size."""
     if len(pictures) == 1:
-        return Scene(key, title, make_pair(pictures[0], label), "crop")
-    return Scene(key, title, make_pair(pictures[0], label, "stereo", pictures[1]), "stereo")
+        return Scene(key, title, make_pair(pictures[0], label), "crop", notes)
+    return Scene(key, title, make_pair(pictures[0], label, "stereo", pictures[1]), "stereo", notes)
 
 
 def shrink(image: Tensor, height: int, width: int) -> Tensor:
@@ -89,7 +93,7 @@ def gallery_scene(identifier: str, full_size: bool = False) -> Scene:
     if identifier not in gallery():
         raise SourceError(f"there is no gallery pair {identifier[:40]!r}; there are {', '.join(gallery())}")
     item = gallery()[identifier]
-    pictures = [read_picture(GALLERY / name) for name in (item.picture, item.other) if name]
+    pictures = [bundled_picture(GALLERY / name) for name in (item.picture, item.other) if name]
     if item.height and item.width and not full_size:
         pictures = [shrink(picture, item.height, item.width) for picture in pictures]
     label = None if item.label is None else torch.tensor([item.label])

@@ -112,6 +112,7 @@ def transmit(
     ask = Ask(snr_db, channel, roi, seed, _rate_for([name], rho)).checked()  # type: ignore[arg-type]
     sent = engine.send(scene, name, ask) if engine.is_lite(name) else engine.send_on_gpu(scene, [name], ask)[0]
     figures = {**ask.told(), "pair": scene.key, "pair_source": scene.source, "label": scene.label}
+    figures["notes"] = list(scene.notes)
     return images.to_pixels(sent.report.reconstruction[0]), {**engine.numbers(sent), **figures}
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 
-from zoo.image_io import read_pictures
+from zoo.image_io import load_pictures, notes_of
 from zoo.serving.cache import Recent
 from zoo.serving.gallery import Scene, scene_of
 from zoo.serving.request import AskError
@@ -36,7 +36,8 @@ def upload_scene(left: bytes, right: bytes | None, longer: int) -> Scene:
     digest = "-".join(hashlib.sha256(blob).hexdigest()[:32] for blob in blobs)
 
     def decode() -> Scene:
-        pictures = read_pictures(blobs, names, longer)
-        return scene_of(f"upload:{longer}-{digest}", "Your picture" + "s" * (len(blobs) - 1), pictures)
+        pictures = load_pictures(blobs, names, longer)
+        title, pixels = "Your picture" + "s" * (len(blobs) - 1), [picture.pixels for picture in pictures]
+        return scene_of(f"upload:{longer}-{digest}", title, pixels, notes=notes_of(pictures))
 
     return _UPLOADS.get((longer, digest), decode)
