@@ -1,8 +1,8 @@
 """The WZ-ROI explorer: ``streamlit run app.py``.
 
-Served as one ASGI application: Streamlit's pages (``explorer/server/main.py``), and beside them a stateless route that
+One ASGI application serves Streamlit's pages (``explorer/server/main.py``), and a stateless route that
 answers a moved slider in milliseconds (``explorer/server/routes.py``). Pages are rows of ``explorer/navigation.py``.
-Nothing here imports torch: that takes two seconds, in which a page already loads
+Nothing here imports torch, which takes two seconds, during which a page can already load
 (``explorer/server/background_tasks.py``).
 """
 
@@ -16,7 +16,7 @@ import streamlit as st
 
 from explorer.lazy_import import share_processors
 from explorer.navigation import PAGES
-from explorer.server.background_tasks import attend
+from explorer.server.background_tasks import run_background_tasks
 from explorer.server.routes import routes
 from explorer.server.tcp_nodelay import send_at_once
 
@@ -26,13 +26,15 @@ __all__ = ["PAGES", "app"]
 @contextlib.asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     send_at_once()
-    threading.Thread(target=attend, name="attend", daemon=True).start()
+    threading.Thread(target=run_background_tasks, name="attend", daemon=True).start()
     yield
 
 
 def sentence(_: Exception) -> bool:
-    """Show a sentence in place of a traceback; Streamlit logs the traceback."""
-    st.error("Something went wrong on this page. Reload it; if it stays, the explorer's terminal says more.")
+    """Show a message instead of a traceback, which Streamlit logs."""
+    st.error(
+        "Something went wrong on this page. Reload it; if it happens again, see the explorer's terminal for details."
+    )
     return True
 
 

@@ -143,8 +143,8 @@ def opened(browser: Browser, address: str) -> tuple[Page, float, float]:
 
 def explorer(browser: Browser, folder: Path, seconds: float, presses: int) -> dict[str, Any]:
     """The explorer's figures, from the command on."""
-    shelf, began = zoo_for(folder), time.time()
-    with running_server(shelf, folder / "log") as (address, _):
+    store, began = zoo_for(folder), time.time()
+    with running_server(store, folder / "log") as (address, _):
         address = f"{address}/?variants={FOUR}"
         page, first, at = opened(browser, address)
         found: dict[str, Any] = {"first_picture_after_command_s": round(at - began, 2),

@@ -45,7 +45,7 @@ NAMES = ["photo.png", "../../etc/passwd", "C:\\x.png", "x" * 500, "\u202egnp.exe
 
 
 class File(NamedTuple):
-    """What Streamlit's uploader gives."""
+    """A file from Streamlit's uploader."""
 
     name: str
     blob: bytes
@@ -220,8 +220,8 @@ def run(number: int) -> Outcome:
 
 def check(number: int, key: str) -> None:
     """What is kept must be what the page can show; then forget it."""
-    scene = UPLOADS.get(key)
-    for image in (scene.pair.source, scene.pair.side):
+    entry = UPLOADS.get(key)
+    for image in (entry.pair.source, entry.pair.side):
         height, width = image.shape[-2:]
         assert height * width <= MAX_LIVE_PIXELS and min(height, width) >= 8, f"case {number}: {width}x{height}"
         assert bool(((image >= 0) & (image <= 1)).all()), f"case {number}: values outside [0, 1]"

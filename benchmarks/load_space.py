@@ -6,7 +6,7 @@ Twenty ``gradio_client`` users ask the hosted demo for gallery pictures through 
 then, one request after the other; at the same time twenty browser sessions move the SNR slider once a second or so,
 half of them on the demo's page, half on the explorer's, each waiting for its picture. Demo and explorer run beside them
 on this machine, from the zoo in use where it has lite networks. ``--write`` keeps what came of it in
-``assets/results/load_space.json`` and puts its table into the README.
+``assets/results/load_space.json`` and puts its table into the documentation.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from tests.support.app_server import running_app
 from tests.support.shared import ROOT
 from tests.support.space_server import running_space, small_zoo
 from zoo.space.deploy import assemble
-from zoo.store.registry import default_shelf
+from zoo.store.registry import default_store
 
 RESULTS = ROOT / "assets" / "results" / "load_space.json"
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "results" / "index.md"
 BEGIN, END = "<!-- load:begin -->", "<!-- load:end -->"
 EVERY = 5.0
 """Seconds between two looks at the servers' memory."""
@@ -122,9 +122,9 @@ def table(found: dict[str, Any]) -> str:
     return "\n".join([head, "", *lines])
 
 
-def with_table(readme: str, found: dict[str, Any]) -> str:
-    """The README with the table between its marks."""
-    before, rest = readme.split(BEGIN)
+def with_table(text: str, found: dict[str, Any]) -> str:
+    """The results page with the table between its marks."""
+    before, rest = text.split(BEGIN)
     return f"{before}{BEGIN}\n\n{table(found)}\n\n{END}{rest.split(END)[1]}"
 
 
@@ -133,7 +133,7 @@ def servers() -> Iterator[Servers]:
     """Demo and explorer, started for the purpose."""
     with tempfile.TemporaryDirectory() as scratch, contextlib.ExitStack() as stack:
         root = Path(scratch)
-        if not [name for name in default_shelf().entries() if name.endswith("_lite")]:
+        if not [name for name in default_store().entries() if name.endswith("_lite")]:
             os.environ["WZROI_ZOO"] = str(small_zoo(root))
         folder = assemble(root / "demo", "gradio", "me/demo").folder
         demo, process = stack.enter_context(running_space(folder, root / "log"))
@@ -149,7 +149,7 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=20)
     parser.add_argument("--browsers", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--write", action="store_true", help="keep the result, and put its table into the README")
+    parser.add_argument("--write", action="store_true", help="keep the result, put its table into the docs")
     asked = parser.parse_args()
     with servers() as running:
         found = run(running, asked.users, asked.browsers, asked.seconds)
@@ -158,7 +158,7 @@ def main() -> None:
         print(f"  {count} x {text}")
     if asked.write:
         RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-        README.write_text(with_table(README.read_text(encoding="utf-8"), found), encoding="utf-8")
+        PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8"), found), encoding="utf-8")
     raise SystemExit(bool(found["errors"]))
 
 

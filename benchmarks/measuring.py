@@ -17,8 +17,8 @@ import torch
 
 import wzroi
 import zoo
-from explorer.compute.pair_sources import find_scene
-from training.evaluation.results_file import stamp, write_json
+from explorer.compute.pair_sources import find_entry
+from training.evaluation.results_file import provenance, write_json
 from wzroi import images
 from zoo.rates import parse_rate, symbols_at
 from zoo.results.files import RESULTS
@@ -51,16 +51,16 @@ def resident(pid: int) -> float:
 def expected(asked: str) -> list[np.ndarray]:
     """Reconstructions that ``run_link`` gives for a frame's ask (its JSON), uint8 ``[H, W, 3]`` each."""
     ask = json.loads(asked)
-    scene, found = find_scene(ask["pair"]), []
+    entry, found = find_entry(ask["pair"]), []
     for name in ask["models"]:
         model, judge = zoo.load(name, "cpu"), zoo.load_judge(zoo.describe(name).judge, "cpu")
-        pair = with_neighbour(scene) if ask["roi"] == "shuffled" else scene.pair
+        pair = with_neighbour(entry) if ask["roi"] == "shuffled" else entry.pair
         noise = torch.Generator().manual_seed(ask["seed"])
         roi = wzroi.roi_map(judge, pair, ask["roi"], generator=noise)[:1]
-        symbols, generator = symbols_at(model, *scene.size, parse_rate(ask["rate"])), torch.Generator()
+        symbols, generator = symbols_at(model, *entry.size, parse_rate(ask["rate"])), torch.Generator()
         generator.manual_seed(ask["seed"])
         channel = wzroi.sample_channel(ask["channel"], ask["snr_db"], 1, symbols, generator=generator)
-        report = wzroi.run_link(model, scene.pair, channel, roi, judge)
+        report = wzroi.run_link(model, entry.pair, channel, roi, judge)
         found.append(images.to_pixels(report.reconstruction[0]))
     return found
 
@@ -86,7 +86,7 @@ def options(description: str | None, **defaults: float) -> argparse.Namespace:
 
 def report(name: str, found: dict[str, Any], asked: argparse.Namespace) -> None:
     """Print figures as JSON, and write them where the command line says."""
-    about = stamp(torch.device("cpu"))
+    about = provenance(torch.device("cpu"))
     del about["split"]
     values = {"model": name, **about, "cores": os.cpu_count(), "load_before": round(os.getloadavg()[0], 2), **found}
     print(json.dumps(values, indent=1))

@@ -55,7 +55,7 @@ MOVE = """
   } else if (["overlay", "errors"].includes(name)) live[name].click();
   else if (name === "variant") pick(live.chips).click();
   else if (name === "pair") pick([...bench.querySelectorAll(".gallery button")]).click();
-  else pick([...bench.querySelectorAll("button")].filter((button) => button.textContent === "Draw again")).click();
+  else pick([...bench.querySelectorAll("button")].filter((button) => button.textContent === "New noise")).click();
   const ask = live.frame.ask, caption = bench.querySelector(".caption").innerText;
   const told = caption.includes(`${ask.snr_db.toFixed(1)} dB`) && caption.includes(`seed ${ask.seed} `)
     && caption.includes(`ROI: ${ask.roi} `) && JSON.stringify(ask) === bench.dataset.ask;

@@ -1,4 +1,4 @@
-"""The explorer's pages as data: a page is a row here and a function without arguments in a module of its own."""
+"""The explorer's pages as data: each page is a row here, and a function without arguments in its own module."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from explorer import lazy_import
 
 
 class Page(NamedTuple):
-    """``module`` holds ``function()``, which draws the page; ``path`` is its part of the address."""
+    """``module`` holds ``function()``, which draws the page; ``path`` is its path in the URL."""
 
     title: str
     path: str
     module: str
-    function: str = "page"
+    function: str = "render"
 
-    def draw(self) -> Callable[[], None]:
-        """The page's function, imported when the page is opened."""
+    def load(self) -> Callable[[], None]:
+        """The page's function; its module is imported when the page is opened."""
         return getattr(lazy_import.load(self.module), self.function)
 
 
@@ -31,4 +31,4 @@ PAGES = [
     Page("Figures", "figures", "explorer.pages.figures"),
     Page("About", "about", "explorer.pages.about"),
 ]
-"""Shown in this order; the first is the default. A new page needs a row here and nothing else."""
+"""In the order of the menu; the first is the default. A new page only needs a row here."""

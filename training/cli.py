@@ -11,12 +11,12 @@ import typer
 from training.baselines.analog import baselines_command
 from training.baselines.digital import digital_command
 from training.baselines.ldpc import link_command
-from training.evaluation.ablation import study_command
-from training.evaluation.benchmark import bench_command
+from training.evaluation.ablation import ablation_command
+from training.evaluation.benchmark import benchmark_command
 from training.evaluation.evaluate import evaluate_command
 from training.evaluation.learning_curve import curve_command
 from training.fit.campaign import campaign_command
-from training.fit.import_checkpoint import adopt_command
+from training.fit.import_checkpoint import import_command
 from training.fit.loop import LOG_EVERY, BatchError, ResumeError
 from training.fit.publish import publish_command
 from training.fit.runs import BusyRun, MissingRun, train_flex, train_judge, train_link
@@ -29,18 +29,20 @@ from wzroi.names import ModelName
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Train, evaluate and publish the zoo's networks.")
 
-Runs = Annotated[Path, typer.Option(help="Folder of the runs; resumed when it holds one.")]
+Runs = Annotated[Path, typer.Option(help="Folder of the runs; existing runs are resumed.")]
 Root = Annotated[Path | None, typer.Option(help="Folder that holds cifar-10-batches-py (default: $WZROI_DATA).")]
 Cpu = Annotated[bool, typer.Option("--cpu", help="Train on the CPU even where there is a GPU.")]
 Threads = Annotated[int, typer.Option(help="CPU threads; 0 leaves torch's default.")]
 Compile = Annotated[bool | None, typer.Option(help="Compile the step (default: on CUDA only).")]
 Steps = Annotated[int | None, typer.Option(help="Stop after this step of the schedule.")]
-Rehearse = Annotated[int, typer.Option(help="Train on so many generated pictures instead: a rehearsal without data.")]
+Rehearse = Annotated[int, typer.Option(help="Rehearse without data: train on this many generated pictures.")]
 RehearseEpochs = Annotated[float, typer.Option(help="Passes of a rehearsal (default: the recipe's).", min=0)]
 Recipe = Annotated[str, typer.Option(help=f"{', '.join(RECIPES)}: rows of training/recipes.py.")]
-SaveEvery = Annotated[float, typer.Option(help="Seconds between saved states: what a kill can lose.")]
-LogEvery = Annotated[int, typer.Option(help="Steps between lines of the log, at most an epoch.", min=1)]
-Parent = Annotated[int | None, typer.Option(help="Save and stop once this process id is no longer the parent's.")]
+SaveEvery = Annotated[float, typer.Option(help="Seconds between saved states: the most that an interruption can lose.")]
+LogEvery = Annotated[int, typer.Option(help="Steps between log lines, at most an epoch.", min=1)]
+Parent = Annotated[
+    int | None, typer.Option(help="Save and stop once the process with this id is no longer the parent.")
+]
 
 TRAINING_ERRORS = (BatchError, BusyRun, ConfigError, DataError, MissingRun, ResumeError)
 
@@ -58,7 +60,7 @@ def _fail(error: Exception) -> typer.Exit:
 
 def _end(stop: StopSignal) -> None:
     if stop():
-        typer.secho("stopped, state saved: the same command goes on from there", err=True)
+        typer.secho("stopped, state saved: run the same command to continue", err=True)
         raise typer.Exit(STOPPED)
 
 
@@ -71,7 +73,7 @@ def judge(
 ) -> None:
     """Train a judge on clean images and side views."""
     if name not in JUDGES:
-        raise _fail(ConfigError(f"unknown judge {name!r}; there are {', '.join(JUDGES)}"))
+        raise _fail(ConfigError(f"unknown judge {name!r}; choose one of {', '.join(JUDGES)}"))
     options = _options(threads, compiled, max_steps=max_steps, save_every_s=save_every, log_every=log_every)
     with StopSignal(parent) as stop:
         try:
@@ -84,7 +86,7 @@ def judge(
 
 @app.command()
 def train(
-    names: Annotated[list[str], typer.Argument(help="e.g. deepjscc_wz_roi.rec_r16_lite; several train in turn")],
+    names: Annotated[list[str], typer.Argument(help="e.g. deepjscc_wz_roi.rec_r16_lite; several are trained in turn")],
     runs: Runs = Path("runs"), root: Root = None, cpu: Cpu = False, threads: Threads = 0,
     compiled: Compile = None, max_steps: Steps = None, save_every: SaveEvery = SAVE_EVERY_S, rehearse: Rehearse = 0,
     rehearse_epochs: RehearseEpochs = 0.0, log_every: LogEvery = LOG_EVERY, parent: Parent = None,
@@ -109,23 +111,23 @@ app.command("campaign")(campaign_command)
 
 @app.command()
 def data(root: Root = None) -> None:
-    """Fetch CIFAR-10 through torchvision (170 MB), unless it is there."""
+    """Download CIFAR-10 with torchvision (170 MB), unless it is already there."""
     folder = root or default_root()
     try:
         download(folder)
     except (OSError, RuntimeError) as error:
-        told = f"CIFAR-10 could not be fetched into {folder} ({error}): check the network"
-        raise _fail(RuntimeError(told)) from error
+        message = f"CIFAR-10 could not be downloaded into {folder} ({error}): check the network"
+        raise _fail(RuntimeError(message)) from error
     typer.echo(f"CIFAR-10 is in {folder}")
 
 
 app.command("publish")(publish_command)
-app.command("adopt")(adopt_command)
+app.command("adopt")(import_command)
 app.command("evaluate")(evaluate_command)
 app.command("baselines")(baselines_command)
 app.command("digital")(digital_command)
 app.command("link")(link_command)
-app.command("study")(study_command)
+app.command("study")(ablation_command)
 app.command("curve")(curve_command)
-app.command("bench")(bench_command)
+app.command("bench")(benchmark_command)
 app.command("tables")(tables_command)

@@ -1,6 +1,6 @@
 """Gaussian statistics of the training images, and rate-distortion bounds at channel capacity.
 
-An image ``x`` is split into ``v``, the crop that the receiver holds, and ``u``, the rest (``CropPair``). The bounds are
+An image ``x`` is split into ``v``, the crop that the receiver has, and ``u``, the rest (``CropPair``). The bounds are
 those of a Gaussian source with the training covariance: real pictures are not Gaussian, so a good code may pass them.
 """
 
@@ -39,7 +39,7 @@ def statistics_of(pixels: Tensor, chunk: int = 5000) -> Statistics:
 
 
 def crop_values(shape: tuple[int, int, int], source: CropPair) -> Tensor:
-    """Which of the flattened values the receiver holds, bool ``[n]``."""
+    """Which of the flattened values the receiver has, bool ``[n]``."""
     row, column, rows, columns = source.box(shape[1], shape[2])
     held = torch.zeros(shape, dtype=torch.bool)
     held[:, row : row + rows, column : column + columns] = True
@@ -100,20 +100,20 @@ def allocate(eigenvalues: Tensor, power: float, noise: float) -> Tensor:
 
 
 class Spectrum(NamedTuple):
-    """Eigenvalues, falling, ``[n]`` and eigenvectors in columns ``[n, n]`` of a covariance."""
+    """Eigenvalues, descending, ``[n]`` and eigenvectors in columns ``[n, n]`` of a covariance."""
 
     values: Tensor
     vectors: Tensor
 
     @classmethod
     def of(cls, covariance: Tensor) -> Spectrum:
-        """Decompose a symmetric matrix; rounding below zero is cut off."""
+        """Decompose a symmetric matrix; negative rounding errors are clipped."""
         values, vectors = torch.linalg.eigh(covariance)
         return cls(values.flip(0).clamp_min(0), vectors.flip(1))
 
 
 class Gaussian:
-    """Statistics of a training split with their eigenvectors: makes bounds and schemes for any rate and SNR."""
+    """Statistics of a training split with their eigenvectors: source of bounds and schemes for any rate and SNR."""
 
     def __init__(self, pixels: Tensor, source: CropPair | None = None) -> None:
         self.source = source or CropPair()
@@ -128,19 +128,19 @@ class Gaussian:
 
     @property
     def size(self) -> int:
-        """Source values an image."""
+        """Source values per image."""
         return len(self.held)
 
     def symbols(self, rate: int) -> int:
-        """Complex channel uses an image at ``rho = 1/rate``."""
+        """Complex channel uses per image at ``rho = 1/rate``."""
         return self.size // rate
 
     def bounds(self, rate: int, snr_db: float) -> dict[str, float]:
         """PSNR of the mean squared error, dB, of an ideal code for a Gaussian source at channel capacity.
 
         ``none`` knows no side information; ``paste`` is that with the crop copied back; ``unsent`` codes the rest
-        without looking at the crop; ``conditional`` codes the rest given the crop, which Wyner and Ziv (1976) showed
-        costs nothing more when only the receiver has it.
+        without using the crop; ``conditional`` codes the rest given the crop, which Wyner and Ziv (1976) showed
+        costs nothing more if only the receiver has it.
         """
         bits = capacity_bits(self.symbols(rate), snr_db)
         whole = reverse_water_filling(self.whole.values, bits)

@@ -8,7 +8,7 @@ from wzroi.config import ConfigError, FlexConfig, JudgeConfig, ModelConfig
 from wzroi.names import ModelName
 
 SAVE_EVERY_S = 45.0
-"""Seconds between checkpoints: what a kill can lose."""
+"""Seconds between saved states: the most that an interruption can lose."""
 
 LITE_JUDGE = "resnet_lite.cifar10"
 RECEIVED_JUDGE = "resnet_lite.cifar10_received"
@@ -219,7 +219,7 @@ def tier_of(name: ModelName, recipe: str = STANDARD) -> Tier:
     tier = "lite" if name.lite else "paper"
     if tier not in RECIPES.get(recipe, {}):
         known = ", ".join(key for key, tiers in RECIPES.items() if tier in tiers)
-        raise ConfigError(f"the {tier} tier has no recipe {recipe!r}; there are: {known}")
+        raise ConfigError(f"the {tier} tier has no recipe {recipe!r}; choose one of: {known}")
     return RECIPES[recipe][tier]
 
 

@@ -2,7 +2,7 @@
 
 Symbols are complex, ``[B, K]``, with mean power one per symbol and per image (eq. 2, P_avg = 1). SNR is in dB per
 complex symbol: the noise is circular, ``n ~ CN(0, sigma^2)`` with ``sigma^2 = 10^(-SNR/10)``, i.e. ``sigma^2 / 2`` in
-each real dimension. Drawing the randomness (``sample_channel``) is apart from applying it (``apply_channel``, pure).
+each real dimension. Drawing the randomness (``sample_channel``) is separate from applying it (``apply_channel``, pure).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ CHANNELS = {
     "rayleigh": "Rayleigh, one gain per image (block fading)",
     "rayleigh_iid": "Rayleigh, one gain per symbol (fast fading)",
 }
-"""Channel kind -> how it is printed."""
+"""Channel kind -> its title."""
 
 POWER = 1.0
 """P_avg of eq. 2, per complex symbol and per image."""
@@ -44,7 +44,7 @@ class ChannelState:
 
     @property
     def symbols(self) -> int:
-        """K, complex channel symbols an image."""
+        """K, complex channel symbols per image."""
         return self.noise.shape[1]
 
     @property
@@ -86,16 +86,16 @@ def sample_channel(
     """Draw a channel for ``batch`` images of ``symbols`` complex symbols each.
 
     Args:
-        kind: ``awgn``, ``rayleigh`` (one gain an image) or ``rayleigh_iid`` (one gain a symbol).
+        kind: ``awgn``, ``rayleigh`` (one gain per image) or ``rayleigh_iid`` (one gain per symbol).
         snr_db: dB per complex symbol, one number or a tensor ``[B]``.
-        generator: the only source of randomness; numbers are drawn on its device, then moved to ``device``, so that
+        generator: the only source of randomness; numbers are drawn on its device and then moved to ``device``, so that
             a CPU generator gives the same pixels on every device.
 
     Raises:
-        ValueError: for an unknown kind, a number that is no SNR, or an empty batch.
+        ValueError: for an unknown kind, a value that is not an SNR, or an empty batch.
     """
     if kind not in CHANNELS:
-        raise ValueError(f"unknown channel {kind!r}; there are {', '.join(CHANNELS)}")
+        raise ValueError(f"unknown channel {kind!r}; choose one of {', '.join(CHANNELS)}")
     if batch < 1 or symbols < 1:
         raise ValueError(f"a channel needs at least one image and one symbol, not {batch} and {symbols}")
     if isinstance(snr_db, Tensor):
@@ -123,7 +123,7 @@ def apply_channel(symbols: Tensor, channel: ChannelState) -> Tensor:
     """Send symbols, complex ``[B, K]``, and equalise what arrives; pure.
 
     AWGN: ``z + n``. Rayleigh: ``h z + n``, then the linear MMSE equaliser ``conj(h) / (|h|^2 + sigma^2)`` with the
-    known gain, which does not blow noise up in a deep fade.
+    known gain, which does not amplify noise in a deep fade.
 
     Raises:
         ValueError: when the state was drawn for another batch or number of symbols.

@@ -1,4 +1,4 @@
-"""What a network is: the four architectures, their rates and their names, as plain checked data.
+"""Configurations of the networks: architectures, rates and names, as plain, validated data.
 
 Sources: Tian, Dong, Cao, "Joint ROI Guidance and Spatial Analysis for Task-Aware Distributed Deep Joint
 Source-Channel Coding"; the symbol ``rho`` and the bandwidth ratios are its eq. 3 and section IV.
@@ -15,7 +15,7 @@ CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 """The ten CIFAR-10 classes, in label order."""
 
 STRIDE = 4
-"""Image side over latent side: two stride-2 stages in the encoder."""
+"""Image size over latent size: two stride-2 stages in the encoder."""
 
 MAX_WIDTH = 1024
 MAX_MAPS = 96
@@ -37,17 +37,17 @@ TITLES = {
     "deepjscc_wz_roi": "DeepJSCC-WZ-ROI",
     "wz_roi_flex": "WZ-ROI-Flex",
 }
-"""Architecture name -> how figures print it: the paper's own names, then ours."""
+"""Architecture name -> title in figures: the paper's own names, then ours."""
 
 FLEXIBLE = ("wz_roi_flex",)
-"""Architectures of which one network serves every rate: their names carry none."""
+"""Architectures in which one network supports every rate; their model names contain no rate."""
 
 RATES = (48, 32, 24, 16, 12, 8)
 """The values of 1/rho that the zoo uses; the paper's points are 32 and 16."""
 
 
 class ConfigError(ValueError):
-    """A configuration that no network can have; the message names the field and the mend."""
+    """An invalid configuration; the message names the field and the fix."""
 
 
 def _check_fields(cls: type, values: dict[str, Any]) -> None:
@@ -55,7 +55,7 @@ def _check_fields(cls: type, values: dict[str, Any]) -> None:
     if unknown := sorted(set(values) - known):
         raise ConfigError(f"unknown field {', '.join(unknown)}; {cls.__name__} has {', '.join(sorted(known))}")
     if missing := sorted(known - set(values)):
-        raise ConfigError(f"missing field {', '.join(missing)}; {cls.__name__} needs every one of its fields")
+        raise ConfigError(f"missing field {', '.join(missing)}; {cls.__name__} requires all of its fields")
 
 
 def _check_int(name: str, value: object, low: int, high: int) -> None:
@@ -124,7 +124,7 @@ class ModelConfig:
     def named(cls, architecture: str, rate: int, width: int = 256) -> ModelConfig:
         """The configuration of ``architecture`` at ``rho = 1/rate``."""
         if architecture not in ARCHITECTURES:
-            raise ConfigError(f"unknown architecture {architecture!r}; there are {', '.join(ARCHITECTURES)}")
+            raise ConfigError(f"unknown architecture {architecture!r}; choose one of {', '.join(ARCHITECTURES)}")
         side, guidance = ARCHITECTURES[architecture]
         return cls(side=side, guidance=guidance, maps=maps_at(rate), width=width)
 
@@ -144,7 +144,7 @@ class FlexConfig:
     """The flexible network: one set of weights for every SNR and rate (``wzroi.networks.flex``).
 
     Args:
-        width: token width of the refiners, a multiple of 32. depth: attention blocks of each of the two refiners.
+        width: token width of the refiners, a multiple of 32. depth: attention blocks in each of the two refiners.
 
     Raises:
         ConfigError: for a field out of its range.
@@ -156,9 +156,9 @@ class FlexConfig:
     WINDOW: ClassVar[int] = 32
     """Side of a transform window, pixels."""
     MAX_MAPS: ClassVar[int] = 12
-    """Largest ``c``: 32 complex symbols of each window count as one real map of the paper's networks."""
+    """Largest ``c``: 32 complex symbols per window correspond to one real map of the paper's networks."""
     CROP: ClassVar[tuple[int, int, int]] = (12, 12, 20)
-    """Row, column and size of the crop whose pair source both ends may know."""
+    """Row, column and size of the crop that both ends may know."""
 
     def __post_init__(self) -> None:
         _check_int("width", self.width, 32, MAX_WIDTH)
@@ -221,7 +221,7 @@ class JudgeConfig:
 
 
 def maps_at(rate: int) -> int:
-    """``c``, the latent maps at ``rho = 1/rate``; raises ConfigError where ``96 / rate`` is not whole."""
+    """``c``, the latent maps at ``rho = 1/rate``; raises ConfigError if ``96 / rate`` is not a whole number."""
     if type(rate) is not int or rate < 1 or 96 % rate:
         raise ConfigError(f"a bandwidth ratio must be 1/rate with rate a divisor of 96, not {rate!r}")
     return 96 // rate

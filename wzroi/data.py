@@ -36,7 +36,7 @@ MD5 = {
 
 
 class DataError(FileNotFoundError):
-    """CIFAR-10 is absent or altered; the message says where it was looked for and how to get it."""
+    """CIFAR-10 is missing or altered; the message says where it was searched for and how to get it."""
 
 
 class Images(NamedTuple):
@@ -52,7 +52,7 @@ class Images(NamedTuple):
 
 
 def default_root() -> Path:
-    """Where CIFAR-10 is looked for: ``$WZROI_DATA``, or ``~/.cache/wzroi``."""
+    """The folder in which CIFAR-10 is expected: ``$WZROI_DATA``, or ``~/.cache/wzroi``."""
     return Path(os.environ.get("WZROI_DATA") or Path.home() / ".cache" / "wzroi")
 
 
@@ -66,7 +66,7 @@ def _read_batch(root: Path, name: str) -> tuple[np.ndarray, list[int]]:
     blob = path.read_bytes()
     if hashlib.md5(blob).hexdigest() != MD5[name]:
         raise DataError(f"{path} is not the official file (its MD5 differs): delete it and fetch CIFAR-10 again")
-    batch = pickle.loads(blob, encoding="latin1")  # the official release's own bytes: the checksum above says so
+    batch = pickle.loads(blob, encoding="latin1")  # safe: the checksum above shows that these are the official bytes
     return batch["data"], batch["labels"]
 
 
@@ -85,7 +85,7 @@ def load_split(split: Split, root: Path | str | None = None) -> Images:
     """Read one split from ``root/cifar-10-batches-py``.
 
     Raises:
-        DataError: when a file is absent or is not the official one.
+        DataError: if a file is missing or is not the official one.
     """
     folder = Path(root) if root is not None else default_root()
     names = ["test_batch"] if split == "test" else [f"data_batch_{i}" for i in range(1, 6)]
@@ -102,7 +102,7 @@ def as_float(pixels: Tensor) -> Tensor:
 
 
 def download(root: Path | str) -> None:
-    """Let torchvision fetch CIFAR-10 into ``root``, unless the official files are there."""
+    """Download CIFAR-10 into ``root`` with torchvision, unless the official files are already there."""
     from torchvision.datasets import CIFAR10
 
     CIFAR10(str(root), download=True)

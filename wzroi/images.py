@@ -1,4 +1,4 @@
-"""Tensors to pictures: pixels, colour maps, PNG files; knows no user interface.
+"""Tensors to pictures: pixels, colour maps, PNG files; independent of any user interface.
 
 Pictures are uint8 arrays ``[H, W, 3]`` (RGB) or ``[H, W, 4]`` (RGBA). Colour maps are perceptually uniform and safe for
 colour-blind readers: cividis for the ROI map, inferno for errors.
@@ -18,14 +18,14 @@ from torch import Tensor
 Pixels = NDArray[np.uint8]
 
 ERROR_SCALE = 0.25
-"""Absolute error (mean over RGB, on [0, 1]) that the error map's brightest colour stands for: one scale for all."""
+"""Absolute error (mean over RGB, on [0, 1]) shown in the error map's brightest colour: one scale for all pictures."""
 
 CIVIDIS = ("#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838")
 INFERNO = ("#000004", "#1b0c41", "#4a0c6b", "#781c6d", "#a52c60", "#cf4446", "#ed6925", "#fb9b06", "#f7d13d", "#fcffa4")
 """Anchors of the two colour maps (matplotlib's, public domain), evenly spaced."""
 
 CHANGE_SCALE = 0.06
-"""Change of the absolute error that the signed map's strongest colours stand for: one scale for all."""
+"""Change of the absolute error shown in the signed map's strongest colours: one scale for all pictures."""
 
 BLUE_ORANGE = ("#08306b", "#2171b5", "#6baed6", "#c6dbef", "#f7f7f7", "#fdd0a2", "#fd8d3c", "#d94801", "#7f2704")
 """Anchors of the signed map (ColorBrewer's blues and oranges): blue is less, orange is more, with any colour vision."""
@@ -73,7 +73,7 @@ def signed_map(change: Tensor, scale: float = CHANGE_SCALE) -> Pixels:
 
 
 def roi_layer(roi: Tensor) -> Pixels:
-    """An ROI map M ``[1, H, W]`` as a layer to lay over a picture: cividis, as opaque as M is high; RGBA."""
+    """An ROI map M ``[1, H, W]`` as an overlay: cividis, with M as its opacity; RGBA."""
     if roi.ndim != 3 or roi.shape[0] != 1:
         raise ValueError(f"an ROI map is [1, H, W], not {tuple(roi.shape)}: take one map of the batch")
     levels = _levels(roi[0])
@@ -81,7 +81,7 @@ def roi_layer(roi: Tensor) -> Pixels:
 
 
 def roi_overlay(image: Tensor, roi: Tensor, opacity: float = 0.6) -> Pixels:
-    """A picture ``[3, H, W]`` with its ROI map ``[1, H, W]`` over it at ``opacity`` in [0, 1]: uint8 ``[H, W, 3]``."""
+    """A picture ``[3, H, W]`` overlaid with its ROI map ``[1, H, W]`` at ``opacity`` in [0, 1]: uint8 ``[H, W, 3]``."""
     if not 0 <= opacity <= 1:
         raise ValueError(f"opacity must lie in [0, 1], not {opacity}")
     layer = roi_layer(roi).astype(np.float64)
@@ -90,16 +90,16 @@ def roi_overlay(image: Tensor, roi: Tensor, opacity: float = 0.6) -> Pixels:
 
 
 def enlarge(pixels: Pixels, factor: int) -> Pixels:
-    """Every pixel repeated ``factor`` times each way: enlargement without smoothing."""
+    """Repeat every pixel ``factor`` times in each direction: enlargement without smoothing."""
     if factor < 1:
         raise ValueError(f"factor must be at least 1, not {factor}")
     return pixels.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
 def stack_tiles(tiles: Sequence[Pixels]) -> Pixels:
-    """Tiles of one size, RGB or RGBA, one below the other: RGBA ``[n * H, W, 4]``."""
+    """Stack tiles of one size, RGB or RGBA, vertically: RGBA ``[n * H, W, 4]``."""
     if not tiles or len({tile.shape[:2] for tile in tiles}) != 1:
-        raise ValueError("tiles must be at least one and of one size")
+        raise ValueError("there must be at least one tile, and all of the same size")
     height, width = tiles[0].shape[:2]
     sheet = np.full((len(tiles) * height, width, 4), 255, dtype=np.uint8)
     for index, tile in enumerate(tiles):

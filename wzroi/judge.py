@@ -33,7 +33,7 @@ class ResidualBlock(nn.Module):
 def _lite_trunk(width: int) -> nn.Sequential:
     """A linear stem to 1/2 and three residual stages at 1/2, 1/4, 1/4: the last feature map is 8x8 at 32x32.
 
-    The stem sees 4x4 patches, whose 48 dimensions it can keep; training starts it as their whitening.
+    The stem sees 4x4 patches and can keep their 48 dimensions; training initialises it as their whitening.
     """
     return nn.Sequential(
         nn.Conv2d(3, width, 4, 2, 1, bias=False),
@@ -56,8 +56,8 @@ def _resnet50_trunk() -> nn.Sequential:
 class Judge(nn.Module):
     """A residual trunk, global average pooling and one linear layer.
 
-    That ending makes Grad-CAM of the last feature map closed-form (``wzroi.roi``). Pictures of any size of at least
-    8x8, RGB in [0, 1]; normalisation is inside.
+    This head gives Grad-CAM of the last feature map in closed form (``wzroi.roi``). Pictures of any size of at least
+    8x8, RGB in [0, 1]; normalisation is included.
     """
 
     mean: Tensor

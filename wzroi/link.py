@@ -1,7 +1,7 @@
 """``run_link``: the one path from a pair to pictures and numbers, used by app, evaluation and tests alike.
 
 ``prepare`` computes what does not depend on the channel (symbols, side context, the judge's weights for ROI-PSNR),
-``finish`` sends and decodes; ``run_link`` is one after the other. Who sweeps SNR prepares once and finishes often.
+``finish`` sends and decodes; ``run_link`` does both. A sweep over SNR prepares once and finishes once per SNR.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from wzroi.roi import gradcam, upscale
 
 
 class Transmission(NamedTuple):
-    """What is ready before the channel is known.
+    """Everything that can be computed before the channel is known.
 
     ``sent``: symbols, complex ``[B, K]``, or a flexible network's latent; the side context; ROI-PSNR weights.
     """
@@ -34,7 +34,7 @@ class Transmission(NamedTuple):
 
 
 class LinkReport(NamedTuple):
-    """What one pass through the link gives.
+    """The result of one pass through the link.
 
     Attributes:
         reconstruction: ``[B, 3, H, W]`` in [0, 1].
@@ -64,8 +64,8 @@ def source_weight(judge: Judge | None, pair: Pair) -> Tensor | None:
 def prepare(
     model: WynerZivJSCC | FlexJSCC, pair: Pair, roi: Tensor | None = None, judge: Judge | None = None
 ) -> Transmission:
-    """Everything that does not depend on the channel; raises ValueError when a needed ROI map is missing."""
-    context = model.look(pair.side, roi, pair.placement)
+    """Everything that does not depend on the channel; raises ValueError if a required ROI map is missing."""
+    context = model.encode_side(pair.side, roi, pair.placement)
     return Transmission(pair, model.encode(pair.source, pair.placement), context, source_weight(judge, pair))
 
 
@@ -73,7 +73,7 @@ def prepare(
 def finish(
     model: WynerZivJSCC | FlexJSCC, transmission: Transmission, channel: ChannelState, judge: Judge | None = None
 ) -> LinkReport:
-    """Send, decode, measure and classify what ``prepare`` made ready."""
+    """Send, decode, measure and classify what ``prepare`` returned."""
     symbols = model.modulate(transmission.sent, channel, transmission.pair.placement)
     received = apply_channel(symbols, channel)
     reconstruction = decode(model, received, transmission.context, channel)
@@ -85,16 +85,16 @@ def finish(
 def decode(
     model: WynerZivJSCC | FlexJSCC, received: Tensor, context: SideContext | FlexContext, channel: ChannelState
 ) -> Tensor:
-    """Received symbols to the reconstruction, whichever the network; ``context`` is from its own ``look``."""
+    """Decode received symbols with either kind of network; ``context`` is from its own ``encode_side``."""
     if isinstance(model, FlexJSCC):
-        assert isinstance(context, FlexContext)  # its own look() made it
+        assert isinstance(context, FlexContext)  # its own encode_side() made it
         return model.decode(received, context, channel)
     assert isinstance(context, SideContext)
     return model.decode(received, context, channel)
 
 
 def measure(reconstruction: Tensor, pair: Pair, weight: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
-    """PSNR, SSIM and (with a weight) ROI-PSNR per image of any reconstruction, a network's or a control's."""
+    """PSNR, SSIM and (with a weight) ROI-PSNR per image of any reconstruction, from a network or a control."""
     regional = roi_psnr(reconstruction, pair.source, weight) if weight is not None else None
     return psnr(reconstruction, pair.source), ssim(reconstruction, pair.source), regional
 
@@ -107,10 +107,10 @@ def run_link(
 
     Args:
         channel: drawn with ``sample_channel(..., symbols=model.num_symbols(height, width))``.
-        roi: the map M ``[B, 1, H, W]``; not used by an architecture without ROI guidance.
+        roi: the map M ``[B, 1, H, W]``; ignored by an architecture without ROI guidance.
         judge: classifies the reconstruction, and weighs ROI-PSNR by its Grad-CAM on x.
 
     Raises:
-        ValueError: when an architecture with ROI guidance gets no map, or the channel does not fit.
+        ValueError: if an architecture with ROI guidance gets no map, or the channel does not fit.
     """
     return finish(model, prepare(model, pair, roi, judge), channel, judge)

@@ -10,7 +10,7 @@ from pytorch_msssim import ssim as gaussian_ssim
 from torch import Tensor
 
 PSNR_CAP_DB = 100.0
-"""PSNR of an exact copy; one thousandth of a grey level is far above it."""
+"""PSNR of an exact copy, in dB: an upper limit on every PSNR."""
 
 SSIM_WINDOW = 11
 """Pixels: SSIM exists from this size on."""
@@ -45,7 +45,7 @@ def psnr(reconstruction: Tensor, source: Tensor) -> Tensor:
 def ssim(reconstruction: Tensor, source: Tensor) -> Tensor:
     """SSIM per image, ``[B]``: Gaussian 11x11 window, sigma 1.5, data range 1, mean over RGB.
 
-    Images below 11 pixels a side have no such window: NaN, which ``figure_text`` shows as ``–``.
+    NaN for images with a side below 11 pixels, which such a window does not fit.
     """
     if min(source.shape[-2:]) < SSIM_WINDOW:
         return torch.full((len(source),), math.nan, device=source.device)
@@ -55,7 +55,7 @@ def ssim(reconstruction: Tensor, source: Tensor) -> Tensor:
 def roi_psnr(reconstruction: Tensor, source: Tensor, weight: Tensor) -> Tensor:
     """PSNR per image in dB with the squared error weighted by the ROI map of x, ``[B, 1, H, W]`` >= 0.
 
-    Where a map is all zeros there is no region to speak of: NaN.
+    NaN where a map is all zeros, so that there is no region.
     """
     error = (reconstruction.float() - source.float()).square().mean(dim=1, keepdim=True)
     total = weight.sum(dim=(1, 2, 3))
@@ -71,7 +71,7 @@ class Estimate(NamedTuple):
 
 
 def estimate(values: Tensor, groups: Tensor | None = None) -> Estimate:
-    """Mean of ``values`` ``[n]`` with a 95 % normal interval, NaNs left out.
+    """Mean of ``values`` ``[n]`` with a 95 % normal interval, ignoring NaNs.
 
     Args:
         groups: int64 ``[n]``; values of one group (several channel draws of one image) are averaged first, because

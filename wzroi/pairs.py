@@ -12,8 +12,8 @@ from torch import Tensor
 class Placement(NamedTuple):
     """A pair source's geometry in pixels: ``side[..., :rows, :columns]`` is the source's box at ``row``, ``column``.
 
-    It is a property of the source of pairs, not of a picture, so both ends may know it: so do the ``paste`` control
-    and the linear Wyner-Ziv scheme.
+    It is a property of the pair source, not of a picture, so both ends may know it; the ``paste`` control and the
+    linear Wyner-Ziv scheme rely on that.
     """
 
     row: int
@@ -25,7 +25,7 @@ class Placement(NamedTuple):
 class Pair(NamedTuple):
     """``source`` x and ``side`` x_side, float ``[B, 3, H, W]`` in [0, 1]; ``label`` int64 ``[B]`` or ``None``.
 
-    ``placement`` is what both ends know of where the side image belongs; ``None``: nothing.
+    ``placement`` is where both ends know that the side image belongs; ``None``: they do not know.
     """
 
     source: Tensor
@@ -40,7 +40,7 @@ class Pair(NamedTuple):
 
 
 class PairSource(Protocol):
-    """Makes the side image from the source image, and knows how to paste it back."""
+    """Makes the side image from the source image, and can paste it back."""
 
     @property
     def name(self) -> str: ...
@@ -93,10 +93,40 @@ class CropPair:
         return side
 
     def paste(self, reconstruction: Tensor, side: Tensor) -> Tensor:
-        """The control: the known pixels copied back to where they came from."""
+        """The paste control: the known pixels copied back to where they came from."""
         row, column, rows, columns = self.box(*reconstruction.shape[-2:])
         pasted = reconstruction.clone()
         pasted[..., row : row + rows, column : column + columns] = side[..., :rows, :columns]
+        return pasted
+
+
+@dataclass(frozen=True)
+class PlacedCropPair:
+    """A control that the paper lacks: the same crop where it belongs in the picture, the rest zero.
+
+    What a network gains by it over ``CropPair`` is what the misalignment of the paper's source costs it.
+    """
+
+    crop: CropPair = CropPair()
+
+    @property
+    def name(self) -> str:
+        """How results record it."""
+        return f"crop_placed(row={self.crop.row}, column={self.crop.column}, size={self.crop.size})"
+
+    def placement(self, height: int, width: int) -> None:
+        """Nothing is shifted, so there is no place to tell."""
+
+    def side_of(self, source: Tensor) -> Tensor:
+        """x_side for a batch of x, ``[B, 3, H, W]``."""
+        return self.paste(torch.zeros_like(source), source)
+
+    def paste(self, reconstruction: Tensor, side: Tensor) -> Tensor:
+        """The known pixels of ``side`` copied over the reconstruction."""
+        row, column, rows, columns = self.crop.box(*reconstruction.shape[-2:])
+        kept = (..., slice(row, row + rows), slice(column, column + columns))
+        pasted = reconstruction.clone()
+        pasted[kept] = side[kept]
         return pasted
 
 
@@ -110,17 +140,19 @@ class StereoPair:
         return "stereo"
 
     def placement(self, height: int, width: int) -> None:
-        """Nothing is known."""
+        """``None``: the placement is not known."""
 
     def side_of(self, source: Tensor) -> Tensor:
         raise ValueError("a stereo pair has its own side image: call make_pair(images, side=other, source='stereo')")
 
     def paste(self, reconstruction: Tensor, side: Tensor) -> Tensor:
-        """The control: the side image wherever it lies, copied without disparity, i.e. the side image itself."""
+        """The paste control without knowledge of the disparity: the side image itself."""
         return side.clone()
 
 
-PAIR_SOURCES: dict[str, PairSource] = {"crop": CropPair(), "stereo": StereoPair()}
+PAIR_SOURCES: dict[str, PairSource] = {
+    "crop": CropPair(), "crop_placed": PlacedCropPair(), "stereo": StereoPair()
+}  # fmt: skip
 
 
 def pair_source(source: str | PairSource) -> PairSource:
@@ -128,7 +160,7 @@ def pair_source(source: str | PairSource) -> PairSource:
     if not isinstance(source, str):
         return source
     if source not in PAIR_SOURCES:
-        raise ValueError(f"unknown pair source {source!r}; there are {', '.join(PAIR_SOURCES)}")
+        raise ValueError(f"unknown pair source {source!r}; choose one of {', '.join(PAIR_SOURCES)}")
     return PAIR_SOURCES[source]
 
 
@@ -146,7 +178,7 @@ def make_pair(
     """Build a pair from images ``[B, 3, H, W]`` in [0, 1].
 
     Args:
-        labels: true classes ``[B]``, used for accuracy and by the oracle ROI only.
+        labels: true classes ``[B]``, used only for accuracy and by the oracle ROI.
         source: ``crop`` makes the side image from the source; ``stereo`` takes ``side``, of the same size.
 
     Raises:

@@ -1,4 +1,4 @@
-"""ROI maps: Grad-CAM of the judge (eqs. 6 and 7), with its origin as data."""
+"""ROI maps: Grad-CAM of the judge (eqs. 6 and 7), from an explicitly named origin."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from wzroi.pairs import Pair
 
 ORIGINS = {
     "side": "Grad-CAM on x_side, the judge's own top class: the only map a receiver can compute",
-    "source": "Grad-CAM on x, top class: an oracle, the receiver does not hold x",
+    "source": "Grad-CAM on x, top class: an oracle, because the receiver does not have x",
     "source+label": "Grad-CAM on x, true class: the oracle of the published code",
     "zeros": "all zeros (the paper's ablation)",
     "normal": "standard normal numbers (the paper's ablation)",
     "shuffled": "another image's side map: a control",
 }
-"""Origin -> what it is. ``side`` is the default everywhere."""
+"""Origin -> description. ``side`` is the default everywhere."""
 
 
 def gradcam(judge: Judge, images: Tensor, classes: Tensor | None = None) -> Tensor:
     """Grad-CAM of the judge's last feature map for images ``[B, 3, H, W]``: ``[B, 1, h, w]`` in [0, 1].
 
     The judge ends in global average pooling and one linear layer, so the gradient of a score with respect to the last
-    feature map is the class's weight over ``h * w`` everywhere: eq. 6 needs no backward pass, and nothing is hooked
-    or left on the judge.
+    feature map is the class's weight over ``h * w`` everywhere: eq. 6 needs neither a backward pass nor hooks, and
+    leaves nothing behind on the judge.
 
     Args:
         classes: int64 ``[B]``; ``None`` takes each image's top score, as the paper does.
@@ -51,11 +51,11 @@ def upscale(cam: Tensor, size: tuple[int, int]) -> Tensor:
 def roi_map(
     judge: Judge, pair: Pair, origin: str = "side", *, generator: torch.Generator | None = None
 ) -> Tensor:
-    """The ROI map M of a pair, ``[B, 1, H, W]``; in [0, 1] but for ``normal``.
+    """The ROI map M of a pair, ``[B, 1, H, W]``; in [0, 1] except for ``normal``.
 
     Args:
         origin: a key of ``ORIGINS``; only ``source+label`` reads the label, only ``source*`` read the source.
-        generator: needed by ``normal``.
+        generator: required by ``normal``.
 
     Raises:
         ValueError: unknown origin; ``source+label`` without labels; ``normal`` without a generator; ``shuffled`` with
@@ -81,4 +81,4 @@ def roi_map(
         if len(pair.side) < 2:
             raise ValueError("origin 'shuffled' takes another image's map: pass at least two images")
         return upscale(gradcam(judge, pair.side), size).roll(1, dims=0)
-    raise ValueError(f"unknown ROI origin {origin!r}; there are {', '.join(ORIGINS)}")
+    raise ValueError(f"unknown ROI origin {origin!r}; choose one of {', '.join(ORIGINS)}")

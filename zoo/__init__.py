@@ -1,4 +1,4 @@
-"""The zoo: trained networks by name, with their figures, hashes, and proof that they still compute the same."""
+"""The zoo: trained networks by name, with their metrics, hashes, and tensors that verify their output."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,7 +14,7 @@ def pull(
     revision: str | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> list[str]:
-    """Fetch checkpoints from a Hub repository (see ``zoo.hub.pull``); the Hub's client is imported only here."""
+    """Download checkpoints from a Hub repository (see ``zoo.hub.pull``); the Hub client is imported only here."""
     from zoo import hub
 
     return hub.pull(patterns, repo, revision, progress)

@@ -22,7 +22,7 @@ from zoo.loading import describe, list_judges, list_models, load, load_judge, ve
 from zoo.pictures.decode import Layout
 from zoo.rates import check_rate, parse_rho, rates_of, rho_text, symbols_at
 from zoo.space.deploy import space_command
-from zoo.store.registry import Entry, default_shelf, unknown_name
+from zoo.store.registry import Entry, default_store, unknown_name
 from zoo.store.writing import write_file
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Trained networks by name.")
@@ -46,7 +46,7 @@ def _chosen(patterns: list[str] | None) -> list[str]:
 
 @app.command("list")
 def list_command(pattern: Annotated[str, typer.Argument()] = "*", as_json: Json = False) -> None:
-    """List the networks at hand."""
+    """List the available networks."""
     with reporting():
         entries = [describe(name) for name in list_models(pattern) + list_judges(pattern)]
     if as_json:
@@ -58,7 +58,7 @@ def list_command(pattern: Annotated[str, typer.Argument()] = "*", as_json: Json 
     console().print(table)
     typer.echo("PSNR, SSIM, accuracy: CIFAR-10 test set; link networks at 5 dB on AWGN, judges on clean images.")
     if any(entry.flexible for entry in entries):
-        typer.echo("A flexible network serves every rho between its two; its figures are those at 1/16.")
+        typer.echo("A flexible network supports every rho in its range; its figures are those at 1/16.")
 
 
 def _rate(entry: Entry) -> tuple[str, str]:
@@ -77,7 +77,7 @@ def _figures(entry: Entry) -> list[str]:
 
 @app.command("describe")
 def describe_command(name: str, as_json: Json = False) -> None:
-    """Show what the registry knows of one network."""
+    """Show a network's registry entry."""
     with reporting():
         entry = describe(name)
     if as_json:
@@ -99,18 +99,18 @@ def verify_command(names: Names = None, device: Device = "cpu") -> None:
         try:
             report = verify(name, device)
             failed += not report.passed
-            word = "ok" if report.passed else "FAILED: the network no longer gives its golden output"
+            word = "ok" if report.passed else "FAILED: the output differs from the golden tensors"
             typer.echo(f"{name}: {word} (largest difference {report.error:.1e}, allowed {report.tolerance:.1e})")
         except ZooError as error:
             failed += 1
             typer.secho(f"{name}: FAILED: {error}", err=True, fg="red")
-    typer.echo(f"{len(chosen) - failed} of {len(chosen)} checkpoints are as published")
+    typer.echo(f"{len(chosen) - failed} of {len(chosen)} checkpoints are unchanged since publication")
     if failed:
         raise typer.Exit(1)
 
 
 class Sent(NamedTuple):
-    """What ``transmit`` prints."""
+    """What ``transmit`` returns: the reconstruction and the lines to print."""
 
     reconstruction: Tensor
     lines: list[str]
@@ -119,20 +119,27 @@ class Sent(NamedTuple):
 @app.command("transmit")
 def transmit_command(
     image: Annotated[Path, typer.Argument(help="The picture to send, any size.")],
-    side: Annotated[Path | None, typer.Option(help="The receiver's picture, of equal size (default: a crop).")] = None,
+    side: Annotated[
+        Path | None, typer.Option(help="The receiver's picture, of the same size (default: a crop).")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="Name of a link network (default: ROI at 1/16).")] = None,
     snr: Annotated[float, typer.Option(help="dB per complex symbol.")] = 5.0,
     rho: Annotated[str | None, typer.Option(help="Bandwidth ratio of a flexible network, e.g. 1/24.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the channel's noise: same seed, same pixels.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the channel noise: same seed, same pixels.")] = 0,
     channel: Annotated[str, typer.Option(help=f"One of {', '.join(CHANNELS)}.")] = "awgn",
     roi: Annotated[str, typer.Option(help="Origin of the ROI map.")] = "side",
-    out: Annotated[Path, typer.Option(help="The reconstruction, as PNG.")] = Path("reconstruction.png"),
-    max_side: Annotated[int, typer.Option(help="Shrink larger pictures to this many pixels a side.")] = 1024,
-    layout: Annotated[Layout, typer.Option(help="What IMAGE holds: one picture, or the sent and the receiver's: views "
-                                           "(a stereo camera's MPO), side-by-side or top-bottom.")] = "single",
+    out: Annotated[Path, typer.Option(help="Output file of the reconstruction (PNG).")] = Path("reconstruction.png"),
+    max_side: Annotated[
+        int, typer.Option(help="Shrink larger pictures until the longer side has this many pixels.")
+    ] = 1024,
+    layout: Annotated[
+        Layout,
+        typer.Option(help="What IMAGE holds: one picture, or the sent and the receiver's, as views (a stereo camera's "
+                     "MPO file), side-by-side or top-bottom."),
+    ] = "single",
     device: Device = "auto",
 ) -> None:
-    """Send one picture through a link and write what arrives."""
+    """Send one picture through a link and write the reconstruction."""
     with reporting():
         pictures = _read(image, side, max_side, layout)
         source, other = pictures[0].pixels, pictures[1].pixels if len(pictures) > 1 else None
@@ -157,10 +164,10 @@ def _read(image: Path, side: Path | None, max_side: int, layout: Layout) -> list
 
 
 def default_model() -> str:
-    """The ROI network at 1/16, else the first link network at hand; raises ZooError for an empty zoo."""
+    """The ROI network at 1/16, else the first available link network; raises ZooError for an empty zoo."""
     known = list_models()
     if not known:
-        raise ZooError("the zoo holds no link network: pull one (`python -m zoo pull NAME`) or publish one")
+        raise ZooError("the zoo has no link network: pull one (`python -m zoo pull NAME`) or publish one")
     return next((name for name in DEFAULT_MODELS if name in known), known[0])
 
 
@@ -170,7 +177,7 @@ def transmit(
 ) -> Sent:  # fmt: skip
     """Send a picture ``[1, 3, H, W]``; without ``side`` the receiver holds the crop pair's side image.
 
-    ``rho``: the bandwidth ratio of a flexible network (1/16 where it is ``None``); any other network has its own.
+    ``rho``: the bandwidth ratio of a flexible network (default 1/16); any other network has its own.
     """
     import torch
 
@@ -198,7 +205,9 @@ def transmit(
     lines = _report(model, source, state.symbols, report, snr, channel)
     trained_here = isinstance(network.config, FlexConfig) or not network.config.side
     if not trained_here and (side is not None or (height, width) != (32, 32)):
-        lines.append("note            its side information in training: a crop of 32 x 32 pictures; expect less here")
+        lines.append(
+            "note            it was trained with a crop of 32 x 32 pictures as side information; expect less here"
+        )
     return Sent(report.reconstruction.cpu(), lines)
 
 
@@ -227,7 +236,7 @@ def _report(model: str, source: Tensor, symbols: int, report: object, snr: float
 
 
 def _write(path: Path, blob: bytes) -> None:
-    """Write beside the path, then replace it; raises ZooError where nothing can be written."""
+    """Write atomically; raises ZooError if the file cannot be written."""
     try:
         write_file(path, blob)
     except OSError as error:
@@ -243,13 +252,13 @@ def pull_command(
     repo: Repo = None,
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit.")] = None,
 ) -> None:
-    """Fetch networks from a Hub repository into the Hub's cache, every file checked against the registry."""
+    """Download networks from a Hub repository into the Hub cache and check every file against the registry."""
     from zoo import hub
 
     with reporting():
         pulled = hub.pull(names or ["*"], repo, revision)
         where = hub.repository(repo, revision)
-    typer.echo("\n".join([*pulled, f"{len(pulled)} checkpoints of {where.id} ({where.revision}) are at hand"]))
+    typer.echo("\n".join([*pulled, f"{len(pulled)} checkpoints of {where.id} ({where.revision}) are available"]))
     if not os.environ.get(hub.VARIABLE):
         typer.echo(f"set {hub.VARIABLE}={where.id} for zoo.load and the explorer to find them by name")
 
@@ -259,10 +268,10 @@ def push_command(
     names: Names = None,
     repo: Repo = None,
     results: Annotated[Path | None, typer.Option(help="Folder of the results files.")] = None,
-    private: Annotated[bool, typer.Option("--private", help="Create the repository as a private one.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, send nothing.")] = False,
+    private: Annotated[bool, typer.Option("--private", help="Create the repository as private.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent without sending it.")] = False,
 ) -> None:
-    """Publish networks into a Hub repository: one commit, only what changed."""
+    """Publish networks to a Hub repository: one commit with only what changed."""
     from zoo import hub
 
     with reporting():
@@ -271,19 +280,19 @@ def push_command(
         report = hub.push(target, _local(names), results=folder, private=private, dry_run=dry_run)
     for path in report.uploaded:
         typer.echo(f"{'would send' if dry_run else 'sent'} {path}")
-    typer.echo(f"{len(report.uploaded)} files changed, {len(report.unchanged)} as they were")
+    typer.echo(f"{len(report.uploaded)} files changed, {len(report.unchanged)} unchanged")
     if report.commit is not None:
         typer.echo(f"commit {report.commit} in {report.repo}")
 
 
 def _local(patterns: list[str] | None) -> list[str] | None:
-    """Names of the shelf in use that match: what was pulled from elsewhere is not pushed again."""
+    """Matching names in the active store; what was pulled from elsewhere is not pushed again."""
     if patterns is None:
         return None
-    entries = default_shelf().entries()
+    entries = default_store().entries()
     for pattern in patterns:
         if not fnmatch.filter(entries, pattern):
-            raise ZooError(unknown_name(pattern, list(entries), default_shelf().origin))
+            raise ZooError(unknown_name(pattern, list(entries), default_store().origin))
     return [name for name in entries if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
 
 

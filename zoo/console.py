@@ -1,4 +1,4 @@
-"""What the commands share: errors as one line, and the width of tables."""
+"""Shared by the commands: errors as one line, and the width of tables."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ def reporting() -> Iterator[None]:
 
 
 def console() -> Console:
-    """The terminal, or a wide page where there is none."""
+    """The terminal, or a wide page if there is none."""
     return Console(width=None if os.environ.get("COLUMNS") or os.isatty(1) else 200)

@@ -99,7 +99,7 @@ def check_same_size(pictures: Sequence[Picture], names: Sequence[str]) -> None:
     if len({picture.size for picture in pictures}) > 1:
         seen = zip(names, (picture.size for picture in pictures), strict=True)
         sizes = " and ".join(f"{name} has {width} x {height} pixels" for name, (width, height) in seen)
-        raise PictureError(f"{sizes}: left and right must have the same size; crop or rotate one of them")
+        raise PictureError(f"{sizes}: use two pictures of the same size, or crop or rotate one")
 
 
 def read_picture(
@@ -151,7 +151,7 @@ def _read_file(path: Path, label: str, budget: Budget) -> bytes:
         _check_bytes(path.stat().st_size, label, budget)
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise PictureError(f"there is no file {path}: check the path") from error
+        raise PictureError(f"{path} does not exist: check the path") from error
     except OSError as error:
         raise PictureError(f"{path} cannot be read ({error.strerror}): choose a picture file") from error
 

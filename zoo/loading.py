@@ -1,4 +1,4 @@
-"""Networks by name: of the shelf in use, or pulled from the Hub; strict, every file checked against its sha256."""
+"""Networks by name, from the active store or pulled from the Hub; loading is strict and checks every file's sha256."""
 
 from __future__ import annotations
 
@@ -13,50 +13,51 @@ from zoo.store.checkpoint import (
     NetworkKind,
 )
 from zoo.store.golden import GoldenReport
-from zoo.store.registry import Entry, Shelf, default_shelf, select
+from zoo.store.registry import CheckpointStore, Entry, default_store, select
 from zoo.store.verified import load_from, verify_in
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """Names of the link networks at hand that match a shell pattern, e.g. ``deepjscc_wz*``: of the shelf in use, then
-    those that were pulled from ``$WZROI_REPO``."""
-    return _at_hand(pattern, "link")
+    """Names of the available link networks that match a shell pattern, e.g. ``deepjscc_wz*``.
+
+    Those of the active store come first, then those pulled from ``$WZROI_REPO``."""
+    return _available(pattern, "link")
 
 
 def list_judges(pattern: str = "*") -> list[str]:
-    """Names of the judges at hand that match a shell pattern."""
-    return _at_hand(pattern, "judge")
+    """Names of the available judges that match a shell pattern."""
+    return _available(pattern, "judge")
 
 
-def _at_hand(pattern: str, network: NetworkKind) -> list[str]:
+def _available(pattern: str, network: NetworkKind) -> list[str]:
     names = select(pattern, network)
-    for shelf in _pulled():
-        names += [name for name in select(pattern, network, shelf) if name not in names and shelf.whole(name)]
+    for store in _pulled():
+        names += [name for name in select(pattern, network, store) if name not in names and store.whole(name)]
     return names
 
 
-def _pulled() -> list[Shelf]:
-    """What was pulled from ``$WZROI_REPO``, the newest commit first; the Hub's client is imported only then."""
+def _pulled() -> list[CheckpointStore]:
+    """What was pulled from ``$WZROI_REPO``, the newest commit first; only this imports the Hub client."""
     if not os.environ.get("WZROI_REPO"):
         return []
-    from zoo.hub import cached_shelves
+    from zoo.hub import cached_stores
 
-    return cached_shelves()
+    return cached_stores()
 
 
-def find(name: str) -> tuple[Shelf, Entry]:
-    """Where a checkpoint lies: the shelf in use, else what was pulled from ``$WZROI_REPO``; nothing is downloaded.
+def find(name: str) -> tuple[CheckpointStore, Entry]:
+    """Find a checkpoint in the active store, else in what was pulled from ``$WZROI_REPO``; nothing is downloaded.
 
     Raises:
-        ZooError: when it is in neither; the message names the nearest and the command that pulls it.
+        ZooError: if it is in neither; the message suggests similar names or the command that pulls it.
     """
-    shelf = default_shelf()
-    if name in shelf.entries() or not os.environ.get("WZROI_REPO"):
-        return shelf, shelf.entry(name)
+    store = default_store()
+    if name in store.entries() or not os.environ.get("WZROI_REPO"):
+        return store, store.entry(name)
     for pulled in _pulled():
         if name in pulled.entries() and pulled.whole(name):
             return pulled, pulled.entry(name)
-    raise ZooError(f"no checkpoint {name!r} at hand: `python -m zoo pull {name}` fetches it, if $WZROI_REPO has it")
+    raise ZooError(f"{name!r} is not available: `python -m zoo pull {name}` downloads it if $WZROI_REPO has it")
 
 
 def describe(name: str) -> Entry:
@@ -84,10 +85,10 @@ def load_judge(name: str, device: torch.device | str = "auto") -> Judge:
     return network
 
 
-def verify(name: str, device: torch.device | str = "cpu", shelf: Shelf | None = None) -> GoldenReport:
+def verify(name: str, device: torch.device | str = "cpu", store: CheckpointStore | None = None) -> GoldenReport:
     """Check every file of a checkpoint against the registry, then its golden tensors on ``device``.
 
     Raises:
-        ZooError: for a file that is missing or altered. A golden failure is in the report, not raised.
+        ZooError: for a file that is missing or altered. A golden failure is reported, not raised.
     """
-    return verify_in(shelf or find(name)[0], name, device)
+    return verify_in(store or find(name)[0], name, device)

@@ -1,6 +1,6 @@
-"""The ecosystem's own verbs: ``save_pretrained``, ``from_pretrained``, ``push_to_hub``; strict, safetensors only.
+"""The ecosystem's usual methods: ``save_pretrained``, ``from_pretrained``, ``push_to_hub``; strict, safetensors only.
 
-They are functions here. ``wzroi`` does not know the zoo, so importing ``zoo`` also hangs them onto the network
+They are functions here. ``wzroi`` does not depend on the zoo, so importing ``zoo`` also attaches them to the network
 classes: ``model.save_pretrained(folder)``, ``WynerZivJSCC.from_pretrained(folder_or_repository, name)``,
 ``model.push_to_hub(repository)``.
 """
@@ -20,7 +20,7 @@ from wzroi.networks.deepjscc import WynerZivJSCC
 from wzroi.networks.flex import FlexJSCC
 from zoo.errors import ZooError
 from zoo.store.checkpoint import CONFIG, WEIGHTS, Description, Network, digest, network_from, read_file
-from zoo.store.registry import REGISTRY, Entry, Shelf, check_name, registry_text
+from zoo.store.registry import REGISTRY, CheckpointStore, Entry, check_name, registry_text
 from zoo.store.verified import load_from, pick_device
 from zoo.store.writing import assemble, write_folder
 
@@ -33,11 +33,11 @@ ORIGIN = "Saved with save_pretrained."
 def save_pretrained(
     model: Network, folder: Path | str, name: str | None = None, *, judge: str | None = None
 ) -> Path:
-    """Write a network as a checkpoint folder: config, half-precision weights, golden tensors, card; replaced whole.
+    """Write a network as a checkpoint folder: config, half-precision weights, golden tensors, card; atomic.
 
     Args:
-        name: ``architecture.tag``; by default the folder's name when it is one, else ``architecture.custom``.
-        judge: name of the judge that a link network belongs with.
+        name: ``architecture.tag``; by default the folder's name if it is valid, else ``architecture.custom``.
+        judge: name of a link network's judge.
     """
     target = Path(folder)
     _, files = _pack(model, name or _default_name(model, target), judge)
@@ -72,7 +72,7 @@ def from_pretrained(
             or ``USER/NAME`` of a Hub repository. name: which checkpoint; not needed for a checkpoint's own folder.
 
     Raises:
-        ZooError: for anything but a whole, unaltered checkpoint; the message names the file and the mend.
+        ZooError: for anything but a complete, unaltered checkpoint; the message names the file and the fix.
     """
     folder = Path(repo_or_dir).expanduser()
     if (folder / CONFIG).is_file():
@@ -80,7 +80,7 @@ def from_pretrained(
     if folder.is_dir():
         chosen = check_name(name)
         if (folder / REGISTRY).is_file():
-            return load_from(Shelf.at(folder), chosen, device)
+            return load_from(CheckpointStore.at(folder), chosen, device)
         return _load_folder(folder / chosen, chosen, device)
     return _load_repository(str(repo_or_dir), check_name(name), revision, device)
 
@@ -88,10 +88,10 @@ def from_pretrained(
 def _load_folder(folder: Path, name: str | None, device: torch.device | str) -> Network:
     described = Description.from_json(read_file(folder, CONFIG), str(folder / CONFIG))
     if name is not None and described.name != name:
-        raise ZooError(f"{folder / CONFIG} describes {described.name}, not {name}: name that one, or another folder")
+        raise ZooError(f"{folder / CONFIG} describes {described.name}, not {name}: use that name, or another folder")
     blob = read_file(folder, WEIGHTS)
     if digest(blob) != described.sha256:
-        raise ZooError(f"{folder / WEIGHTS} is not the file that config.json was written for: save or fetch both again")
+        raise ZooError(f"{folder / WEIGHTS} does not belong to its config.json: save or download both again")
     return network_from(described.config, blob, str(folder / WEIGHTS), pick_device(device))
 
 
@@ -99,26 +99,26 @@ def _load_repository(repo: str, name: str, revision: str | None, device: torch.d
     from zoo import hub
 
     hub.pull(name, repo, revision)
-    for shelf in hub.cached_shelves(repo, revision):
-        if name in shelf.entries() and shelf.whole(name):
-            return load_from(shelf, name, device)
-    raise ZooError(f"{name} of {repo} vanished from the cache while it was read: pull it again")
+    for store in hub.cached_stores(repo, revision):
+        if name in store.entries() and store.whole(name):
+            return load_from(store, name, device)
+    raise ZooError(f"{name} of {repo} was removed from the cache while it was read: pull it again")
 
 
 def push_to_hub(
     model: Network, repo: str, name: str | None = None, *, judge: str | None = None, token: str | None = None,
     private: bool = False,
 ) -> PushReport:  # fmt: skip
-    """Publish one network of your own into a repository, beside what is there; its card says that it has no results."""
+    """Publish a network of your own to a repository, next to what it contains; its card says that it has no results."""
     from zoo.hub import push
 
     chosen = check_name(name or _default_name(model, Path()))
     entry, files = _pack(model, chosen, judge)
     with tempfile.TemporaryDirectory() as scratch:
-        shelf = Shelf.at(scratch)
-        write_folder(shelf.path(chosen), files)
-        shelf.registry.write_text(registry_text({chosen: entry}))
-        return push(repo, [chosen], shelf=shelf, results=None, token=token, private=private, unevaluated=True)
+        store = CheckpointStore.at(scratch)
+        write_folder(store.path(chosen), files)
+        store.registry.write_text(registry_text({chosen: entry}))
+        return push(repo, [chosen], store=store, results=None, token=token, private=private, unevaluated=True)
 
 
 for _class in (WynerZivJSCC, FlexJSCC, Judge):

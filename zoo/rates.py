@@ -1,7 +1,7 @@
-"""Bandwidth ratios: a flexible network serves every whole number of real maps, the others have one rate each.
+"""Bandwidth ratios: a flexible network supports every whole number of real maps, the others have one rate each.
 
-A rate is 1/rho, so that the paper's rates are whole: 16, 32. Steps of one real map are ``rho = c/96``, exact as
-fractions: 96/5 stands for rho = 5/96. ``Fraction(16)`` equals 16 and hashes alike, so whole rates may be ints.
+A rate is 1/rho, so that the paper's rates are whole numbers: 16, 32. Steps of one real map are ``rho = c/96``, exact as
+fractions: 96/5 stands for rho = 5/96. ``Fraction(16)`` equals 16 and has the same hash, so whole rates may be ints.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MEASURED = (96, 48, 32, 24, 16, 12, 8)
 """1/rho at which flexible networks are measured on the test set."""
 
 DEFAULT = Fraction(16)
-"""1/rho where nobody says another."""
+"""Default 1/rho."""
 
 
 def rho_text(rate: Rate) -> str:
@@ -36,7 +36,7 @@ def parse_rate(text: str) -> Fraction:
     numerator, slash, denominator = text.partition("/")
     parts = (numerator, denominator if slash else "1")
     if not all(part.isdecimal() and part.isascii() and len(part) <= 4 and int(part) for part in parts):
-        raise ValueError(f"a rate is 1/rho, 16 or 96/5, not {text[:20]!r}")
+        raise ValueError(f"a rate is 1/rho, such as 16 or 96/5, not {text[:20]!r}")
     rate = Fraction(int(parts[0]), int(parts[1]))
     if rate < 1 or (96 / rate).denominator != 1:
         raise ValueError(f"rho must be a whole number of 96ths, at most 1, not 1/({text[:20]})")
@@ -44,41 +44,41 @@ def parse_rate(text: str) -> Fraction:
 
 
 def parse_rho(text: str) -> float:
-    """A bandwidth ratio from text, ``1/16`` or ``0.0625``; raises ValueError for what is no number above 0."""
+    """A bandwidth ratio from text, ``1/16`` or ``0.0625``; raises ValueError for anything but a number above 0."""
     over, _, under = str(text).partition("/")
     try:
         rho = float(over) / float(under or "1")
     except (ValueError, ZeroDivisionError) as error:
-        raise ValueError(f"a bandwidth ratio reads 1/16 or 0.0625, not {text[:20]!r}") from error
+        raise ValueError(f"a bandwidth ratio is written 1/16 or 0.0625, not {text[:20]!r}") from error
     if not 0 < rho <= 1:
-        raise ValueError(f"a bandwidth ratio lies above 0 and is at most 1, not {text[:20]}")
+        raise ValueError(f"a bandwidth ratio must be above 0 and at most 1, not {text[:20]}")
     return rho
 
 
 def symbols_at(model: LinkNetwork, height: int, width: int, rate: Rate = DEFAULT) -> int:
-    """k of a picture: at this rate for a flexible network, at its own for any other."""
+    """k for a picture: at this rate for a flexible network, at its own for any other."""
     if isinstance(model, FlexJSCC):
         return model.num_symbols(height, width, rho=float(1 / rate))
     return model.num_symbols(height, width)
 
 
 def rates_of(config: LinkConfig) -> tuple[Fraction, ...]:
-    """1/rho of every rate that a network serves."""
+    """1/rho of every rate that a network supports."""
     return SERVED if isinstance(config, FlexConfig) else (1 / config.rho,)
 
 
 def check_rate(config: LinkConfig, rho: float | None) -> float:
-    """The bandwidth ratio to send at: ``rho``, or the network's own (1/16 for a flexible one) where that is ``None``.
+    """The bandwidth ratio to use: ``rho``, or by default the network's own (1/16 for a flexible one).
 
     Raises:
-        ConfigError: for a network that has one bandwidth ratio, and another one asked of it.
+        ConfigError: if another bandwidth ratio is asked of a network that has only one.
     """
     if isinstance(config, FlexConfig):
         return float(1 / DEFAULT) if rho is None else rho
     own = float(config.rho)
     if rho is not None and abs(rho - own) > 1e-9:
         raise ConfigError(
-            f"this network has the bandwidth ratio {config.rho} and no other, not {rho:.5g}: leave rho out, or "
+            f"this network only has the bandwidth ratio {config.rho}, not {rho:.5g}: omit rho, or "
             "choose a network of that rate or a flexible one (wz_roi_flex)"
         )
     return own

@@ -1,4 +1,4 @@
-"""Fetching CIFAR-10 with torchvision in a process of its own, so that it can be watched and cancelled."""
+"""Downloading CIFAR-10 with torchvision in a separate process, so that it can be monitored and cancelled."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COMMAND = "import sys; from torchvision.datasets import CIFAR10; CIFAR10(sys.arg
 
 
 class Download:
-    """One download for the whole process; starting a second time joins the first.
+    """One download per server process; starting it again joins the running one.
 
     ``command`` is Python code that puts ``cifar-10-batches-py`` into the folder it is given.
     """
@@ -31,16 +31,16 @@ class Download:
 
     @property
     def root(self) -> Path:
-        """Where the data set goes."""
+        """The folder that will contain the data set."""
         return self._root or default_root()
 
     @property
     def running(self) -> bool:
-        """Whether the process is at work."""
+        """Whether the process is running."""
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Begin, unless it runs already."""
+        """Start, unless it is already running."""
         with self._lock:
             if self._process is not None:
                 return
@@ -65,7 +65,7 @@ class Download:
             return 0.0
 
     def finish(self) -> bool:
-        """Put a completed download in place; returns whether the data set is there now."""
+        """Move a completed download into place; returns whether the data set is now available."""
         with self._lock:
             process, folder = self._process, self._folder
             if process is None or folder is None or process.poll() is None:
@@ -80,7 +80,7 @@ class Download:
             return done
 
     def cancel(self) -> None:
-        """Stop, and leave nothing half-written."""
+        """Stop, and leave no partial files behind."""
         with self._lock:
             if self._process is not None:
                 self._process.kill()
@@ -94,7 +94,7 @@ class Download:
 def _reason(process: subprocess.Popen[str]) -> str:
     lines = (process.stderr.read() if process.stderr else "").strip().splitlines()
     last = lines[-1][:160] if lines else f"exit code {process.returncode}"
-    return f"The download failed ({last}): check the network, or put {FOLDER}/ into {default_root()} by hand."
+    return f"The download failed ({last}): check the network, or put {FOLDER}/ into {default_root()} yourself."
 
 
 DOWNLOAD = Download()

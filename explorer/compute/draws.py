@@ -1,4 +1,4 @@
-"""Many draws of the channel for one picture: the Channel page's spread, and the points of the Sweep page."""
+"""Many channel draws for one picture: for the Channel page's statistics and the points of the Sweep page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from explorer.compute.engine import ENGINE
 from wzroi.channel import ChannelState, sample_channel
 from wzroi.link import LinkReport, Transmission, finish
 from zoo.rates import DEFAULT, symbols_at
-from zoo.serving.gallery import Scene
+from zoo.serving.gallery import PairEntry
 
 DRAW_PIXELS = 64 * 1024
 """Pixels decoded in one batch, over all draws."""
@@ -36,7 +36,7 @@ class Draws(NamedTuple):
 
 
 def repeated(ready: Transmission, count: int) -> Transmission:
-    """A transmission of one image as a batch of ``count`` equal ones, without computing anything again."""
+    """A transmission of one image as a batch of ``count`` copies, without recomputing anything."""
 
     def expand(value: Any) -> Any:
         if isinstance(value, Tensor):
@@ -49,7 +49,7 @@ def repeated(ready: Transmission, count: int) -> Transmission:
 
 
 def batches(count: int, height: int, width: int) -> list[int]:
-    """Sizes of the batches: the first draw alone, so that it is bit for bit the Compare page's; then full ones."""
+    """Batch sizes: the first draw alone, so that it equals the Compare page's bit for bit; then full batches."""
     most = max(1, min(count, DRAW_PIXELS // (height * width)))
     sizes = [1] + [most] * math.ceil((count - 1) / most)
     sizes[-1] = count - sum(sizes[:-1])
@@ -57,11 +57,10 @@ def batches(count: int, height: int, width: int) -> list[int]:
 
 
 def believing(state: ChannelState, believed_db: float | None) -> ChannelState:
-    """The same channel before a receiver that takes the SNR to be ``believed_db``; ``None``: it knows.
+    """The same channel with a receiver that assumes an SNR of ``believed_db``; ``None``: it knows the true SNR.
 
     The equaliser of a fading channel uses the SNR, and so do both ends of a flexible network. The state gets the
-    believed SNR, and noise that is larger or smaller by what that gets wrong, so that the noise which arrives is the
-    true one.
+    believed SNR, and its noise is rescaled accordingly, so that the noise that arrives is the true one.
     """
     if believed_db is None:
         return state
@@ -70,30 +69,28 @@ def believing(state: ChannelState, believed_db: float | None) -> ChannelState:
 
 
 def reports(
-    scene: Scene, model: str, channel: str, snr_db: float, seed: int, count: int, roi: str = "side",
+    entry: PairEntry, model: str, channel: str, snr_db: float, seed: int, count: int, roi: str = "side",
     believed_db: float | None = None, rate: Fraction = DEFAULT,
 ) -> Iterator[tuple[LinkReport, ChannelState]]:
     """Send one pair ``count`` times with independent noise and gains, batch by batch, with the true channel state.
 
-    ``rate`` is 1/rho of a flexible network.
-
-    The caller holds one of the engine's slots.
+    ``rate`` is 1/rho for a flexible network. The caller must hold one of the engine's slots.
     """
-    network, ready = ENGINE.model(model), ENGINE.transmission(scene, model, roi, seed)
+    network, ready = ENGINE.model(model), ENGINE.transmission(entry, model, roi, seed)
     generator = torch.Generator().manual_seed(seed)
-    symbols = symbols_at(network, *scene.size, rate)
-    for size in batches(count, *scene.size):
+    symbols = symbols_at(network, *entry.size, rate)
+    for size in batches(count, *entry.size):
         state = sample_channel(channel, snr_db, size, symbols, generator=generator, device=ENGINE.device)
         yield finish(network, repeated(ready, size), believing(state, believed_db)), state
 
 
 def draw(
-    scene: Scene, model: str, channel: str, snr_db: float, seed: int, count: int, roi: str = "side",
+    entry: PairEntry, model: str, channel: str, snr_db: float, seed: int, count: int, roi: str = "side",
     believed_db: float | None = None, rate: Fraction = DEFAULT,
 ) -> Draws:
     """Pictures and symbols of many draws, the first as the Compare page shows it. Raises BusyError."""
     with ENGINE.slot():
-        pairs = list(reports(scene, model, channel, snr_db, seed, count, roi, believed_db, rate))
+        pairs = list(reports(entry, model, channel, snr_db, seed, count, roi, believed_db, rate))
     found = [report for report, _ in pairs]
     noise = sum(float((state.noise.abs().square().mean(dim=1) * state.noise_power).sum()) for _, state in pairs)
     sent = found[0].symbols[0]

@@ -1,6 +1,6 @@
-"""A Hub repository's networks, looked up and pulled beside the pages: one job at a time for the whole process.
+"""Listing and pulling a Hub repository's networks in the background: one job at a time per process.
 
-Nothing here waits for the network: a job runs in a thread of its own, and pages ask how far it is.
+Nothing here waits for the network: a job runs in its own thread, and pages query its progress.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
-from explorer.compute.engine import ENGINE, forget_holdings, holdings
+from explorer.compute.engine import ENGINE, forget_zoo_index, zoo_index
 from zoo import Entry, hub
 from zoo.errors import ZooError
 
 HOSTED = "WZROI_HOSTED"
-"""Set where strangers use one explorer: its repository is then the host's choice, ``$WZROI_REPO``."""
+"""Set on a public explorer, where only the host chooses the repository, with ``$WZROI_REPO``."""
 
 
 class Progress(NamedTuple):
-    """How far a pull is: bytes so far and in all."""
+    """Progress of a pull: bytes so far and in total."""
 
     done: int
     total: int
@@ -31,11 +31,11 @@ class Progress(NamedTuple):
 
 
 class Cancelled(Exception):
-    """Nobody wants the rest."""
+    """The job was cancelled."""
 
 
 class Job:
-    """Work in a thread of its own: looking (``name`` is empty), or pulling ``name``, which has ``total`` bytes."""
+    """Work in its own thread: listing (``name`` is empty), or pulling ``name``, which has ``total`` bytes."""
 
     def __init__(self, work: Callable[[Job], None], name: str = "", total: int = 0) -> None:
         self.name, self.message = name, ""
@@ -45,17 +45,17 @@ class Job:
         self._thread = threading.Thread(target=self._run, name="hub", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     @property
     def running(self) -> bool:
-        """Whether it is still wanted and at work."""
+        """Whether it is running and not cancelled."""
         return self._thread.is_alive() and not self._stop.is_set()
 
     @property
     def progress(self) -> Progress:
-        """How far it is."""
+        """The progress so far."""
         return Progress(sum(self._seen.values()), self._total)
 
     def note(self, path: str, done: int, total: int) -> None:
@@ -65,22 +65,22 @@ class Job:
         self._seen = self._seen | {path: done}
 
     def stop(self) -> None:
-        """Its next step is its last; nobody waits for that."""
+        """Stop at the next step, without waiting for it."""
         self._stop.set()
 
     def _run(self) -> None:
         try:
             self._work(self)
         except Cancelled:
-            self.message = "The pull was cancelled; files that had arrived whole are kept."
+            self.message = "The pull was cancelled; files that were complete are kept."
         except ZooError as error:
             self.message = f"{str(error)[:1].upper()}{str(error)[1:]}."
         except Exception as error:  # a thread's exception would vanish unseen
             self.message = f"The Hub could not be used ({type(error).__name__}: {str(error)[:160]}): try again."
 
 
-class Offer:
-    """What the repository in use offers: its networks by name, ``None`` before it answered."""
+class HubCatalogue:
+    """The networks of the chosen repository by name, ``None`` until it has responded."""
 
     def __init__(self) -> None:
         self.entries: dict[str, Entry] | None = None
@@ -95,16 +95,16 @@ class Offer:
 
     @property
     def job(self) -> Job | None:
-        """The job that is at work."""
+        """The running job."""
         return self._job if self._job is not None and self._job.running else None
 
     @property
     def message(self) -> str:
-        """A sentence on what went wrong last, or an empty text."""
+        """A message about the last failure, or an empty text."""
         return self._message or (self._job.message if self._job is not None else "")
 
     def use(self, repo: str) -> None:
-        """Take another repository for every page, or none for an empty text, and look what it offers."""
+        """Switch all pages to another repository (none for an empty text) and list its networks."""
         try:
             named = str(hub.repository(repo)) if repo else ""
         except ZooError as error:
@@ -114,12 +114,12 @@ class Offer:
         self.entries, self._job, self._message = None, None, ""
         os.environ[hub.VARIABLE] = named
         ENGINE.forget()
-        forget_holdings()
+        forget_zoo_index()
         if named:
-            self.look()
+            self.refresh()
 
-    def look(self) -> None:
-        """Ask the repository what it holds."""
+    def refresh(self) -> None:
+        """Ask the repository which networks it holds."""
 
         def work(job: Job) -> None:
             found = hub.hub_entries()
@@ -129,27 +129,29 @@ class Offer:
         self._begin(lambda: Job(work))
 
     def missing(self) -> list[Entry]:
-        """Link networks that the repository has and this machine has not."""
-        held = holdings().models
-        return [entry for name, entry in (self.entries or {}).items() if entry.network == "link" and name not in held]
+        """Link networks in the repository that are not on this machine."""
+        present = zoo_index().models
+        return [
+            entry for name, entry in (self.entries or {}).items() if entry.network == "link" and name not in present
+        ]
 
     def pull(self, name: str) -> None:
-        """Fetch a network and the judge that it belongs with."""
+        """Download a network and its judge."""
         offered = self.entries or {}
         judge = offered[name].judge if name in offered else None
         wanted = [offered[key] for key in (name, judge) if key in offered]
 
         def work(job: Job) -> None:
             hub.pull(name, progress=job.note)
-            forget_holdings()
+            forget_zoo_index()
 
         self._begin(lambda: Job(work, name, sum(entry.size for entry in wanted)))
 
     def cancel(self) -> None:
-        """Stop a pull; files that arrived whole stay cached."""
+        """Stop a pull; complete files stay cached."""
         if self._job is not None and self.job is not None:
             self._job.stop()
-            self._message = "The pull was cancelled; files that had arrived whole are kept." * bool(self._job.name)
+            self._message = "The pull was cancelled; files that were complete are kept." * bool(self._job.name)
 
     def _begin(self, make: Callable[[], Job]) -> None:
         with self._lock:
@@ -159,5 +161,5 @@ class Offer:
                 self._job.start()
 
 
-OFFER = Offer()
-"""The one offer of the process."""
+HUB_CATALOGUE = HubCatalogue()
+"""The process-wide catalogue."""

@@ -1,7 +1,7 @@
-"""A side image that is not what the networks were trained with: moved, resized, blurred, noisy, swapped or removed.
+"""Perturbations of the side image, which the networks were not trained with: move, resize, blur, noise, swap, remove.
 
-A pair's key carries what is done to its side image behind a ``#``: ``gallery:cifar-0#dx=3,blur=1.5``. So the frame
-route, every page and the exported Python lines treat a disturbed pair as any other.
+A pair's key states the perturbation after a ``#``: ``gallery:cifar-0#dx=3,blur=1.5``. So the frame route, every page
+and the exported Python lines treat a perturbed pair like any other.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from wzroi.pairs import CropPair, Pair, pair_source
-from zoo.serving.gallery import Scene, SourceError, gallery, gallery_scene, shrink
+from zoo.serving.gallery import PairEntry, SourceError, gallery, gallery_entry, shrink
 
 NOISE_SEED = 0
-"""The noise laid over the side image is always the same; the channel's has a seed of its own."""
+"""The noise added to the side image is always the same; the channel noise has its own seed."""
 
 
-class Knob(NamedTuple):
-    """A control: its range, step and rest position, digits shown and unit, and a sentence."""
+class Parameter(NamedTuple):
+    """A parameter of the perturbation: range, step, default, digits shown, unit, and a tip."""
 
     label: str
     low: float
@@ -35,24 +35,53 @@ class Knob(NamedTuple):
     tip: str
 
 
-KNOBS = {
-    "dx": Knob("Move right", -20, 20, 1, 0, 0, " px", "The crop's column in x_side (eq. 4) in 32nds of the width, "
-               "pixels at 32x32: at rest 0; the crop comes from column 12."),
-    "dy": Knob("Move down", -20, 20, 1, 0, 0, " px", "The crop's row in x_side (eq. 4) in 32nds of the height, pixels "
-               "at 32x32: at rest 0; the crop comes from row 12."),
-    "scale": Knob("Resize", 0.25, 2, 0.05, 1, 2, "x", "The crop's size in x_side (eq. 4), its top-left corner kept."),
-    "blur": Knob("Blur", 0, 4, 0.1, 0, 1, " px", "Standard deviation of a Gaussian blur of x_side (eq. 4), pixels at "
-                 "32x32."),
-    "noise": Knob("Noise", 0, 0.5, 0.01, 0, 2, "", "Standard deviation of normal noise added to x_side (eq. 4), of the "
-                  "range from 0 to 1; the result is clipped."),
+PARAMETERS = {
+    "dx": Parameter(
+        "Move right",
+        -20,
+        20,
+        1,
+        0,
+        0,
+        " px",
+        "The crop's column in x_side (eq. 4) in 32nds of the width, "
+        "pixels at 32x32: at rest 0; the crop comes from column 12.",
+    ),
+    "dy": Parameter(
+        "Move down",
+        -20,
+        20,
+        1,
+        0,
+        0,
+        " px",
+        "The crop's row in x_side (eq. 4) in 32nds of the height, pixels "
+        "at 32x32: at rest 0; the crop comes from row 12.",
+    ),
+    "scale": Parameter(
+        "Resize", 0.25, 2, 0.05, 1, 2, "x", "The crop's size in x_side (eq. 4), its top-left corner kept."
+    ),
+    "blur": Parameter(
+        "Blur", 0, 4, 0.1, 0, 1, " px", "Standard deviation of a Gaussian blur of x_side (eq. 4), pixels at 32x32."
+    ),
+    "noise": Parameter(
+        "Noise",
+        0,
+        0.5,
+        0.01,
+        0,
+        2,
+        "",
+        "Standard deviation of normal noise added to x_side (eq. 4), of the range from 0 to 1; the result is clipped.",
+    ),
 }
-"""Name -> control, in the order of the page."""
+"""Name -> parameter, in the order of the page."""
 
-OTHER_TIP = "Another picture's crop in place of x's own: x_side (eq. 4) then tells nothing of x."
-REMOVED_TIP = "x_side (eq. 4) all zero: the receiver holds nothing."
+OTHER_TIP = "Another picture's crop instead of x's own: x_side (eq. 4) then says nothing about x."
+REMOVED_TIP = "x_side (eq. 4) is all zeros: the receiver has nothing."
 
 
-class Disturbance(NamedTuple):
+class Perturbation(NamedTuple):
     """What is done to the side image, in this order: swap, resize, blur, noise, move; or removal of all of it.
 
     Attributes:
@@ -70,35 +99,38 @@ class Disturbance(NamedTuple):
 
     @property
     def text(self) -> str:
-        """What is not at rest, as a key carries it; empty when nothing is done."""
+        """The values that differ from the default, as written in a key; empty if there are none."""
         changed = {key: value for key, value in self._asdict().items() if value != REST._asdict()[key]}
         return ",".join(f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
                         for key, value in changed.items())
 
     def words(self) -> str:
-        """For people: what is done."""
+        """A description for users."""
         if self.removed:
             return "removed"
-        parts = [f"{KNOBS[key].label.lower()} {getattr(self, key):.{KNOBS[key].digits}f}{KNOBS[key].unit}"
-                 for key in KNOBS if getattr(self, key) != KNOBS[key].rest]
+        parts = [
+            f"{PARAMETERS[key].label.lower()} {getattr(self, key):.{PARAMETERS[key].digits}f}{PARAMETERS[key].unit}"
+            for key in PARAMETERS
+            if getattr(self, key) != PARAMETERS[key].rest
+        ]
         swapped = [f"swapped with {gallery()[self.other].title}"] if self.other else []
-        return ", ".join(swapped + parts) or "undisturbed"
+        return ", ".join(swapped + parts) or "unchanged"
 
     def on(self, key: str) -> str:
-        """The key of a pair so disturbed; ``key`` may carry a disturbance, which is replaced."""
+        """The key of a pair with this perturbation, which replaces one already in ``key``."""
         return plain(key) + (f"#{self.text}" if self.text else "")
 
 
-REST = Disturbance()
+REST = Perturbation()
 
 
 def plain(key: str) -> str:
-    """A pair's key without what is done to its side image."""
+    """A pair's key without the perturbation."""
     return key.partition("#")[0]
 
 
 def read(name: str, text: str) -> Any:
-    """One value of a disturbance; raises ValueError saying what it must be."""
+    """One value of a perturbation; raises ValueError with the expected range."""
     if name == "other":
         if text and text not in gallery():
             raise ValueError(f"one of {', '.join(gallery())}")
@@ -107,49 +139,49 @@ def read(name: str, text: str) -> Any:
         if text not in ("0", "1"):
             raise ValueError("0 or 1")
         return int(text)
-    knob = KNOBS[name]
-    message = f"a number from {knob.low:g} to {knob.high:g}"
+    parameter = PARAMETERS[name]
+    message = f"a number from {parameter.low:g} to {parameter.high:g}"
     try:
         value = float(text)
     except ValueError:
         raise ValueError(message) from None
-    if not (math.isfinite(value) and knob.low <= value <= knob.high):
+    if not (math.isfinite(value) and parameter.low <= value <= parameter.high):
         raise ValueError(message)
     return round(value, 2) + 0.0
 
 
-def read_text(text: str) -> Disturbance:
-    """The disturbance in a key; raises SourceError naming the first value that is no good."""
+def read_text(text: str) -> Perturbation:
+    """The perturbation in a key; raises SourceError naming the first invalid value."""
     found: dict[str, Any] = {}
     for part in text.split(",") if text else []:
         name, _, value = part.partition("=")
-        if name not in Disturbance._fields:
-            raise SourceError(f"{name[:20]!r} is nothing that can be done to a side image: there are "
-                              f"{', '.join(Disturbance._fields)}")
+        if name not in Perturbation._fields:
+            raise SourceError(f"{name[:20]!r} is not a perturbation of the side image: choose one of "
+                              f"{', '.join(Perturbation._fields)}")
         try:
             found[name] = read(name, value)
         except ValueError as error:
             raise SourceError(f"{name}={value[:20]} must be {error}") from error
-    return Disturbance(**found)
+    return Perturbation(**found)
 
 
-def read_query(query: Mapping[str, str]) -> tuple[Disturbance, list[str]]:
-    """The disturbance in URL parameters, and a sentence for each value that is replaced by its rest."""
+def read_query(query: Mapping[str, str]) -> tuple[Perturbation, list[str]]:
+    """The perturbation in URL parameters, and a message for each value that is replaced by its default."""
     found, notices = REST, []
-    for name in Disturbance._fields:
+    for name in Perturbation._fields:
         if name not in query:
             continue
         try:
             found = found._replace(**{name: read(name, query[name])})
         except ValueError as error:
-            notices.append(f"The link says {name}={query[name][:40]}; it must be {error}. Shown is "
+            notices.append(f"The link has {name}={query[name][:40]}, which must be {error}; using "
                            f"{getattr(REST, name) or 'none'}.")
     return found, notices
 
 
-def read_report(report: Mapping[str, Any], present: Disturbance) -> Disturbance:
-    """The disturbance that the page's component reports; what is no good keeps its present value."""
-    texts = {name: str(report[name]) for name in Disturbance._fields if name in report}
+def read_report(report: Mapping[str, Any], present: Perturbation) -> Perturbation:
+    """The perturbation reported by the page's component; invalid values keep their current value."""
+    texts = {name: str(report[name]) for name in Perturbation._fields if name in report}
     for name, text in texts.items():
         try:
             present = present._replace(**{name: read(name, text)})
@@ -158,44 +190,44 @@ def read_report(report: Mapping[str, Any], present: Disturbance) -> Disturbance:
     return present
 
 
-def to_query(what: Disturbance) -> dict[str, str]:
-    """What is not at rest, as URL parameters."""
+def to_query(what: Perturbation) -> dict[str, str]:
+    """The values that differ from the default, as URL parameters."""
     return dict(part.split("=") for part in what.text.split(",")) if what.text else {}
 
 
-def disturbed(scene: Scene, what: Disturbance) -> Scene:
-    """The scene with another side image; the source and its label stay."""
+def perturbed(entry: PairEntry, what: Perturbation) -> PairEntry:
+    """The entry with a perturbed side image; the source and its label are unchanged."""
     if what == REST:
-        return scene
-    pair = scene.pair
-    return replace(scene, key=what.on(scene.key), pair=Pair(pair.source, side_of(scene, what), pair.label))
+        return entry
+    pair = entry.pair
+    return replace(entry, key=what.on(entry.key), pair=Pair(pair.source, side_of(entry, what), pair.label))
 
 
-def side_of(scene: Scene, what: Disturbance) -> Tensor:
-    """The disturbed side image ``[1, 3, H, W]`` in [0, 1]."""
-    side = torch.zeros_like(scene.pair.side)
+def side_of(entry: PairEntry, what: Perturbation) -> Tensor:
+    """The perturbed side image ``[1, 3, H, W]`` in [0, 1]."""
+    side = torch.zeros_like(entry.pair.side)
     if what.removed:
         return side
-    height, width = scene.size
-    patch = worn(patch_of(scene, what.other), what, width)
+    height, width = entry.size
+    patch = degrade(patch_of(entry, what.other), what, width)
     place(side, patch, round(what.dy * height / 32), round(what.dx * width / 32))
     return side
 
 
-def patch_of(scene: Scene, other: str) -> Tensor:
-    """What of the side image is picture, ``[1, 3, h, w]``: the crop, or a stereo pair's whole other view."""
-    side, maker = scene.pair.side, pair_source(scene.source)
+def patch_of(entry: PairEntry, other: str) -> Tensor:
+    """The part of the side image with content, ``[1, 3, h, w]``: the crop, or a stereo pair's whole other view."""
+    side, maker = entry.pair.side, pair_source(entry.source)
     if other:
-        donor = shrink(gallery_scene(other).pair.source, *scene.size)
+        donor = shrink(gallery_entry(other).pair.source, *entry.size)
         side = maker.side_of(donor) if isinstance(maker, CropPair) else donor
     if not isinstance(maker, CropPair):
         return side
-    _, _, rows, columns = maker.box(*scene.size)
+    _, _, rows, columns = maker.box(*entry.size)
     return side[..., :rows, :columns]
 
 
-def worn(patch: Tensor, what: Disturbance, width: int) -> Tensor:
-    """A patch resized, blurred and with noise; ``width`` is that of the image, in pixels."""
+def degrade(patch: Tensor, what: Perturbation, width: int) -> Tensor:
+    """Resize a patch, blur it and add noise; ``width`` is the width of the image in pixels."""
     if what.scale != 1:
         size = [max(1, round(length * what.scale)) for length in patch.shape[-2:]]
         patch = F.interpolate(patch, size=size, mode="bilinear", antialias=True, align_corners=False)
@@ -208,7 +240,7 @@ def worn(patch: Tensor, what: Disturbance, width: int) -> Tensor:
 
 
 def blurred(patch: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur of ``[1, 3, h, w]`` with a standard deviation in pixels; beyond its edge the edge is repeated."""
+    """Gaussian blur of ``[1, 3, h, w]`` with a standard deviation in pixels; edge pixels are repeated."""
     reach = math.ceil(3 * sigma)
     kernel = torch.exp(-torch.arange(-reach, reach + 1).square() / (2 * sigma**2))
     kernel = (kernel / kernel.sum()).expand(3, 1, -1)
@@ -218,7 +250,7 @@ def blurred(patch: Tensor, sigma: float) -> Tensor:
 
 
 def place(canvas: Tensor, patch: Tensor, top: int, left: int) -> None:
-    """Copy a patch into ``canvas`` ``[1, 3, H, W]`` at a corner that may lie outside; what does not fit is cut off."""
+    """Copy a patch into ``canvas`` ``[1, 3, H, W]`` at a corner that may lie outside; what does not fit is cropped."""
     height, width = canvas.shape[-2:]
     rows, columns = patch.shape[-2:]
     first_row, first_column = max(0, -top), max(0, -left)

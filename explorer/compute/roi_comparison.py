@@ -1,4 +1,4 @@
-"""One network with the ROI map of every origin: pictures, numbers, and where the error goes down against no map."""
+"""One network with the ROI map of every origin: pictures, numbers, and where the error falls compared with no map."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from explorer.compute.engine import ENGINE, Ask, AskError, Card, Engine, card_json, map_on_source
-from explorer.compute.pair_sources import find_scene
+from explorer.compute.engine import ENGINE, Engine, Request, RequestError, VariantResult, map_on_source, result_json
+from explorer.compute.pair_sources import find_entry
 from wzroi import images
 from wzroi.roi import ORIGINS
-from zoo.serving.gallery import Scene
+from zoo.serving.gallery import PairEntry
 from zoo.serving.painted_roi import NOTHING, PREFIX, as_painted, is_painted
 
 PAINTED = "painted"
@@ -22,13 +22,13 @@ NAMES = (PAINTED, *ORIGINS)
 
 
 NO_ERROR = (0.5 / 255) ** 2
-"""Mean squared error of half a grey level: what is below it, as in a crop that the receiver knows, is not compared."""
+"""Mean squared error of half a grey level: errors below it, as in a crop that the receiver knows, are not compared."""
 
 
 class Change(NamedTuple):
-    """Against the zeros map: PSNR in dB, and squared error in parts of one, inside and outside the map (where it is).
+    """Change from the zeros map: PSNR in dB, and relative squared error inside and outside the map.
 
-    Inside weighs by M moved into the frame of x, outside by 1 - M; ``None`` where the zeros map leaves no error there.
+    Inside weighs by M moved into the frame of x, outside by 1 - M; ``None`` if the zeros map leaves no error there.
     """
 
     psnr: float
@@ -37,20 +37,20 @@ class Change(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What one origin gives: its map ``[1, H, W]`` as the network gets it, the same in the frame of x, and the card."""
+    """One origin: its map ``[1, H, W]`` as the network gets it, the same map in the frame of x, and the result."""
 
     name: str
     roi: Tensor
     roi_on_source: Tensor
-    card: Card
+    result: VariantResult
     change: Change
 
 
 class Comparison(NamedTuple):
-    """The answer: a ``Found`` for each origin that the picture allows. ``ask.roi`` is the painted origin."""
+    """The answer: a ``Found`` for each origin that applies to the picture. ``ask.roi`` is the painted origin."""
 
-    ask: Ask
-    scene: Scene
+    request: Request
+    entry: PairEntry
     judge: str
     found: list[Found]
     clean: list[float]
@@ -58,94 +58,104 @@ class Comparison(NamedTuple):
     milliseconds: float
 
 
-def origin_of(ask: Ask, name: str) -> str:
-    """The ROI origin that stands behind a name of ``NAMES``."""
-    return ask.roi if name == PAINTED else name
+def origin_of(request: Request, name: str) -> str:
+    """The ROI origin for a name of ``NAMES``."""
+    return request.roi if name == PAINTED else name
 
 
-def names_for(scene: Scene) -> Iterator[str]:
-    """The origins that a pair has: without a true class there is no oracle of it."""
-    yield from (name for name in NAMES if name != "source+label" or scene.label is not None)
+def names_for(entry: PairEntry) -> Iterator[str]:
+    """The origins that apply to a pair: the label oracle needs a true class."""
+    yield from (name for name in NAMES if name != "source+label" or entry.label is not None)
 
 
-def compare(ask: Ask, engine: Engine = ENGINE) -> Comparison:
+def compare(request: Request, engine: Engine = ENGINE) -> Comparison:
     """Send one pair with the map of every origin.
 
     Args:
-        ask: one network with ROI guidance; ``roi`` is a painted origin, anything else stands for an empty grid.
+        ask: one network with ROI guidance; ``roi`` is a painted origin; anything else counts as an empty grid.
 
     Raises:
-        AskError, SourceError, ZooError, DataError: with a sentence for the visitor. BusyError: try again.
+        RequestError, SourceError, ZooError, DataError: with a message for the visitor. BusyError: try again.
     """
-    ask = (ask if is_painted(ask.roi) else ask._replace(roi=PREFIX + NOTHING)).checked()
-    if len(ask.models) != 1:
-        raise AskError(f"compare the ROI maps of one network at a time, not of {len(ask.models)}")
-    (model,), scene = ask.models, find_scene(ask.pair)
+    request = (request if is_painted(request.roi) else request._replace(roi=PREFIX + NOTHING)).checked()
+    if len(request.models) != 1:
+        raise RequestError(f"compare the ROI maps of one network at a time, not of {len(request.models)}")
+    (model,), entry = request.models, find_entry(request.pair)
     if not engine.model(model).config.uses_roi:
-        raise AskError(f"{model} takes no ROI map: choose a WZ-ROI network")
+        raise RequestError(f"{model} takes no ROI map: choose a WZ-ROI network")
     judge = engine.judge_of(model)
     if judge is None:
-        raise AskError(f"{model} needs an ROI map, and the zoo has no judge to make one: pull or train a judge")
+        raise RequestError(f"{model} needs an ROI map, but the zoo has no judge to compute one: pull or train a judge")
     with engine.slot():
         start = time.perf_counter()
-        names = list(names_for(scene))
-        cards = engine.classified([engine.card(ask._replace(roi=origin_of(ask, n)), scene, model) for n in names])
-        zeros = cards[names.index("zeros")]
-        found = [_found(engine, ask, scene, judge, *row, zeros) for row in zip(names, cards, strict=True)]
-        look = engine.look(scene, judge)
+        names = list(names_for(entry))
+        results = engine.classified(
+            [engine.result(request._replace(roi=origin_of(request, n)), entry, model) for n in names]
+        )
+        zeros = results[names.index("zeros")]
+        found = [_found(engine, request, entry, judge, *row, zeros) for row in zip(names, results, strict=True)]
+        judge_view = engine.judge_view(entry, judge)
         spent = (time.perf_counter() - start) * 1000
-    return Comparison(ask, scene, judge, found, look.clean.tolist(), look.side.tolist(), spent)
+    return Comparison(request, entry, judge, found, judge_view.clean.tolist(), judge_view.side.tolist(), spent)
 
 
-def _found(engine: Engine, ask: Ask, scene: Scene, judge: str, name: str, card: Card, zeros: Card) -> Found:
-    origin = origin_of(ask, name)
-    roi = engine.roi(scene, judge, origin, ask.seed)
-    moved = map_on_source(scene, roi, origin)
-    return Found(name, roi[0], moved[0], card, change_of(scene, card, zeros, moved))
+def _found(
+    engine: Engine,
+    request: Request,
+    entry: PairEntry,
+    judge: str,
+    name: str,
+    result: VariantResult,
+    zeros: VariantResult,
+) -> Found:
+    origin = origin_of(request, name)
+    roi = engine.roi(entry, judge, origin, request.seed)
+    moved = map_on_source(entry, roi, origin)
+    return Found(name, roi[0], moved[0], result, change_of(entry, result, zeros, moved))
 
 
-def squared(picture: Tensor, scene: Scene) -> Tensor:
+def squared(picture: Tensor, entry: PairEntry) -> Tensor:
     """Squared error of ``[1, 3, H, W]``, mean over RGB: ``[H, W]``."""
-    return (picture.cpu() - scene.pair.source).square().mean(dim=1)[0]
+    return (picture.cpu() - entry.pair.source).square().mean(dim=1)[0]
 
 
-def change_of(scene: Scene, card: Card, zeros: Card, roi: Tensor) -> Change:
-    """What a map ``[1, 1, H, W]``, in the frame of x, changes against the zeros map."""
-    new, old, weight = squared(card.picture, scene), squared(zeros.picture, scene), roi[0, 0].cpu().clamp(0, 1)
+def change_of(entry: PairEntry, result: VariantResult, zeros: VariantResult, roi: Tensor) -> Change:
+    """The effect of a map ``[1, 1, H, W]``, in the frame of x, compared with the zeros map."""
+    new, old, weight = squared(result.picture, entry), squared(zeros.picture, entry), roi[0, 0].cpu().clamp(0, 1)
 
     def part(inside: Tensor) -> float | None:
         base = float((inside * old).sum())
         return float((inside * (new - old)).sum()) / base if base > NO_ERROR * float(inside.sum()) else None
 
-    return Change(card.psnr - zeros.psnr, part(weight), part(1 - weight))
+    return Change(result.psnr - zeros.psnr, part(weight), part(1 - weight))
 
 
-def change_map(scene: Scene, card: Card, zeros: Card) -> images.Pixels:
-    """Where the absolute error (mean over RGB) goes down (blue) and up (orange) against the zeros map."""
-    source = scene.pair.source
-    new, old = ((one.picture.cpu() - source).abs().mean(dim=1)[0] for one in (card, zeros))
+def change_map(entry: PairEntry, result: VariantResult, zeros: VariantResult) -> images.Pixels:
+    """Where the absolute error (mean over RGB) falls (blue) and rises (orange) compared with the zeros map."""
+    source = entry.pair.source
+    new, old = ((one.picture.cpu() - source).abs().mean(dim=1)[0] for one in (result, zeros))
     return images.signed_map(new - old)
 
 
 def comparison_json(done: Comparison) -> dict[str, Any]:
-    """A comparison as the page reads it: numbers, and one PNG sheet of all tiles, one below the other."""
-    scene, source = done.scene, done.scene.pair.source[0]
-    tiles = [images.to_pixels(source), images.to_pixels(scene.pair.side[0])]
-    zeros = next(one.card for one in done.found if one.name == "zeros")
-    cards = []
+    """A comparison as JSON for the page: numbers, and one PNG sheet with all tiles stacked vertically."""
+    entry, source = done.entry, done.entry.pair.source[0]
+    tiles = [images.to_pixels(source), images.to_pixels(entry.pair.side[0])]
+    zeros = next(one.result for one in done.found if one.name == "zeros")
+    results = []
     for one in done.found:
-        picture, first = one.card.picture[0].cpu(), len(tiles)
+        picture, first = one.result.picture[0].cpu(), len(tiles)
         tiles += [images.roi_layer(one.roi_on_source), images.to_pixels(picture), images.error_map(picture, source),
-                  change_map(scene, one.card, zeros)]
-        cards.append(card_json(one.card) | {
+                  change_map(entry, one.result, zeros)]
+        results.append(result_json(one.result) | {
             "origin": one.name, "gain": one.change.psnr, "inside": one.change.inside, "outside": one.change.outside,
             "layer": first, "picture": first + 1, "error": first + 2, "change": first + 3,
         })
     sheet = base64.b64encode(images.png_bytes(images.stack_tiles(tiles))).decode()
-    height, width = scene.size
+    height, width = entry.size
     return {
-        "ask": done.ask.told(), "height": height, "width": width, "sheet": sheet, "cards": cards,
-        "clean": done.clean, "side_only": done.side_only, "label": scene.label, "judge": done.judge,
-        "title": scene.title, "pair_source": scene.source, "milliseconds": round(done.milliseconds, 2),
+        "ask": done.request.to_dict(), "height": height, "width": width, "sheet": sheet, "cards": results,
+        "clean": done.clean, "side_only": done.side_only, "label": entry.label, "judge": done.judge,
+        "title": entry.title, "pair_source": entry.source, "milliseconds": round(done.milliseconds, 2),
         "side_grid": as_painted(next(one.roi for one in done.found if one.name == "side")),
     }

@@ -1,4 +1,4 @@
-"""Sending a stereo pair of any size, whole or as tiles, what it will cost, and the disparity between its pictures."""
+"""Sending a stereo pair of any size, whole or as tiles, its expected cost, and the disparity between its pictures."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ TILE = 32
 
 TILE_BATCH = 64
 FLEX_SEARCH_BYTES, FLEX_WINDOW_BYTES = 2**28, 2**18
-"""What a flexible network's search takes: for the displacements of as many windows as it tries at once, and a window's
-surroundings."""
+"""Memory of a flexible network's search: for the displacements of the windows that it tries at once, and per window for
+its surroundings."""
 
 PROBE = 96
-"""Side in pixels of the corner that is sent first, to tell how long the whole will take (of a flexible network, which
-searches further in a wider picture, a strip)."""
+"""Side in pixels of the corner that is sent first to estimate the total time (for a flexible network, which searches
+further in a wider picture, a strip)."""
 
 MOST_DISPARITY = 8
-"""The width's part that a point may move between the cameras."""
+"""A point may move by this fraction (one over it) of the width between the cameras."""
 
 WINDOW = 9
 """Side in pixels of the window whose colours are matched."""
 
 MATCHED = 384
-"""Width in pixels at which a wider pair is matched: a search over shifts costs the third power of it."""
+"""Wider pairs are reduced to this width in pixels for matching: the search's cost grows with its third power."""
 
 
 class Cost(NamedTuple):
-    """What a transmission will take: seconds (measured on a corner, scaled by area) and bytes (of feature maps)."""
+    """Expected cost of a transmission: seconds (measured on a corner, scaled by area) and bytes (of feature maps)."""
 
     seconds: float
     size: int
@@ -53,7 +53,7 @@ class Cost(NamedTuple):
 def feature_bytes(config: LinkConfig, height: int, width: int) -> int:
     """Bytes of the feature maps that live at once: encoder and decoder at half resolution, and the SFT modulations.
 
-    Of a flexible network: its search for the side image, and its tokens at 1/4 resolution.
+    For a flexible network: its search for the side image, and its tokens at 1/4 resolution.
     """
     if isinstance(config, FlexConfig):
         windows = math.ceil(height / TILE) * math.ceil(width / TILE)
@@ -72,15 +72,15 @@ def needed_bytes(config: LinkConfig, height: int, width: int, tiled: bool) -> in
 
 
 def cost(pair: Pair, model: str, tiled: bool, rate: Fraction = DEFAULT) -> Cost:
-    """Time and memory of sending a pair, before it is sent. Needs one of the engine's slots."""
+    """Time and memory of sending a pair, before it is sent. The caller must hold one of the engine's slots."""
     height, width = pair.source.shape[-2:]
     config = ENGINE.model(model).config
     rows, columns = (TILE, width) if isinstance(config, FlexConfig) else (PROBE, PROBE)  # its search is as wide as that
     corner = Pair(pair.source[..., :rows, :columns], pair.side[..., :rows, :columns])
     first = Pair(corner.source[..., :PROBE], corner.side[..., :PROBE])
-    send(first, model, "awgn", 5.0, 0, tiled, rate)
+    transmit_pair(first, model, "awgn", 5.0, 0, tiled, rate)
     start = time.perf_counter()
-    send(corner, model, "awgn", 5.0, 0, tiled, rate)
+    transmit_pair(corner, model, "awgn", 5.0, 0, tiled, rate)
     spent = time.perf_counter() - start
     area = height * width / (corner.source.shape[-1] * corner.source.shape[-2])
     return Cost(spent * area, needed_bytes(config, height, width, tiled))
@@ -102,20 +102,20 @@ def from_tiles(tiles: Tensor, height: int, width: int) -> Tensor:
     return grid.reshape(1, -1, rows * side, columns * side)[..., :height, :width]
 
 
-def send(
+def transmit_pair(
     pair: Pair, model: str, channel: str, snr_db: float, seed: int, tiled: bool = False, rate: Fraction = DEFAULT
 ) -> LinkReport:
-    """Send a pair of any size; the ROI map is the side image's. Tiles are images of their own, of mean power one.
+    """Send a pair of any size; the ROI map is the side image's. Each tile is sent as an image of mean power one.
 
-    ``rate`` is 1/rho of a flexible network.
+    ``rate`` is 1/rho for a flexible network.
     """
     pair = Pair(pair.source, pair.side).to(ENGINE.device)
     generator = torch.Generator().manual_seed(seed)
     if not tiled:
-        return _send(pair, model, channel, snr_db, generator, rate)
+        return _transmit(pair, model, channel, snr_db, generator, rate)
     tiles = Pair(to_tiles(pair.source), to_tiles(pair.side))
     parts = [
-        _send(Pair(source, side), model, channel, snr_db, generator, rate)
+        _transmit(Pair(source, side), model, channel, snr_db, generator, rate)
         for source, side in zip(tiles.source.split(TILE_BATCH), tiles.side.split(TILE_BATCH), strict=True)
     ]
     picture = from_tiles(torch.cat([part.reconstruction for part in parts]), *pair.source.shape[-2:])
@@ -123,7 +123,7 @@ def send(
     return LinkReport(picture, sent, received, *measure(picture, pair, None), None)
 
 
-def _send(
+def _transmit(
     pair: Pair, model: str, channel: str, snr_db: float, generator: torch.Generator, rate: Fraction
 ) -> LinkReport:
     network, judge = ENGINE.model(model), ENGINE.judge_of(model)
@@ -137,7 +137,7 @@ def _send(
 def disparity(pair: Pair) -> Tensor:
     """Pixels by which the right camera sees each point of the left picture further left, float ``[H, W]``.
 
-    NaN where matching from the right picture's side does not agree: hidden from one camera, or without texture.
+    NaN where matching from the right picture disagrees: hidden from one camera, or without texture.
     """
     height, width = pair.source.shape[-2:]
     if width <= MATCHED:
@@ -170,7 +170,7 @@ def _moved(cost: Tensor, shift: int) -> Tensor:
 
 
 def disparity_map(found: Tensor) -> tuple[images.Pixels, float]:
-    """A disparity map coloured by cividis up to its 99th percentile, black where unknown; and that percentile."""
+    """A disparity map coloured by cividis up to its 99th percentile, black where unknown, and that percentile."""
     known = found[~found.isnan()]
     top = max(1.0, float(known.quantile(0.99))) if len(known) else 1.0
     levels = (found.nan_to_num(0) / top).clamp(0, 1).mul(255).round().long().numpy()

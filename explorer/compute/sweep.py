@@ -1,7 +1,7 @@
-"""Live sweeps: one picture through chosen networks over SNR or over rate, in a thread that can be watched and stopped.
+"""Live sweeps: one picture through chosen networks over SNR or rate, in a thread that can be monitored and stopped.
 
-A sweep takes one of the engine's slots for each point, so that other visitors' frames get their turn between points;
-at most ``MAX_RUNNING`` sweeps run at once, and one that nobody watches any more ends by itself.
+A sweep takes one of the engine's slots for each point, so that other visitors' frames are served between points;
+at most ``MAX_RUNNING`` sweeps run at once, and a sweep that nobody watches ends by itself.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from torch import Tensor
 
 from explorer.compute.draws import reports
 from explorer.compute.engine import ENGINE, BusyError
-from explorer.compute.pair_sources import find_scene
+from explorer.compute.pair_sources import find_entry
 from wzroi.link import measure
 from wzroi.pairs import pair_source
 from zoo.errors import ZooError
 from zoo.rates import DEFAULT
-from zoo.serving.gallery import Scene
-from zoo.serving.request import AskError
+from zoo.serving.gallery import PairEntry
+from zoo.serving.request import RequestError
 from zoo.serving.variants import title_of
 
 MAX_RUNNING = 2
 UNWATCHED_SECONDS = 20.0
-"""A sweep that no page asked about for so long ends: its visitor is gone."""
+"""A sweep that no page has queried for this long ends, because its visitor has left."""
 
 PASTE = " + paste"
-"""Ends the titles of the control: the known pixels copied over a reconstruction."""
+"""Suffix of the titles of the control: the known pixels copied over a reconstruction."""
 
 _TURNS = threading.BoundedSemaphore(MAX_RUNNING)
 
@@ -50,7 +50,7 @@ class Step(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """All that decides a sweep's numbers. ``axis``: ``snr`` or ``rate``; ``draws`` of the channel a point."""
+    """What determines a sweep's numbers. ``axis``: ``snr`` or ``rate``; ``draws``: channel draws per point."""
 
     pair: str
     axis: str
@@ -62,9 +62,9 @@ class Plan(NamedTuple):
 
 
 class Point(NamedTuple):
-    """What the draws of one step gave: means, the standard deviation of the PSNR, and the share classified rightly.
+    """Results of one step's draws: means, the standard deviation of the PSNR, and the share classified correctly.
 
-    ``psnr_of_mean_mse`` is 10 log10(1 / mean squared error over the draws); ``None`` where there is no such number.
+    ``psnr_of_mean_mse`` is 10 log10(1 / mean squared error over the draws); ``None`` if there is no such number.
     """
 
     title: str
@@ -85,7 +85,7 @@ class Measured(NamedTuple):
     psnr: Tensor
     ssim: Tensor
     roi_psnr: Tensor | None
-    right: Tensor | None
+    correct: Tensor | None
 
 
 def _mean(values: Tensor | None) -> float | None:
@@ -95,45 +95,50 @@ def _mean(values: Tensor | None) -> float | None:
     return float(values.double().mean())
 
 
+def _joined(values: Sequence[Tensor | None]) -> Tensor | None:
+    """All parts' values, double; ``None`` where a part has none."""
+    known = [value for value in values if value is not None]
+    return torch.cat(known).double() if len(known) == len(values) else None
+
+
 def _point(title: str, step: Step, parts: Sequence[Measured]) -> Point:
-    psnr, ssim, roi_psnr, right = (
-        None if column[0] is None else torch.cat(column).double() for column in zip(*parts, strict=True)
-    )
+    psnr, ssim = (torch.cat([getattr(part, name) for part in parts]).double() for name in ("psnr", "ssim"))
+    roi_psnr, correct = (_joined([getattr(part, name) for part in parts]) for name in ("roi_psnr", "correct"))
     error = float((10 ** (-psnr / 10)).mean())
     return Point(
         title, step.model, step.x, step.snr_db, float(psnr.mean()), float(psnr.std(unbiased=False)),
-        10 * math.log10(1 / error) if error else math.inf, _mean(ssim), _mean(roi_psnr), _mean(right),
+        10 * math.log10(1 / error) if error else math.inf, _mean(ssim), _mean(roi_psnr), _mean(correct),
     )
 
 
 @torch.no_grad()
-def _right(scene: Scene, model: str, pictures: Tensor) -> Tensor | None:
+def _correct(entry: PairEntry, model: str, pictures: Tensor) -> Tensor | None:
     judge = ENGINE.judge_of(model)
-    if judge is None or scene.label is None:
+    if judge is None or entry.label is None:
         return None
-    return ENGINE.judge(judge)(pictures).argmax(dim=1) == scene.label
+    return ENGINE.judge(judge)(pictures).argmax(dim=1) == entry.label
 
 
-def points_of(plan: Plan, scene: Scene, step: Step) -> list[Point]:
-    """The network's point and, for a DeepJSCC of a crop pair, that of the paste control. Needs a slot."""
-    weight = ENGINE.transmission(scene, step.model, plan.roi, plan.seed).weight
-    pair = scene.pair.to(ENGINE.device)
+def points_of(plan: Plan, entry: PairEntry, step: Step) -> list[Point]:
+    """The network's point and, for DeepJSCC on a crop pair, that of the paste control. The caller must hold a slot."""
+    weight = ENGINE.transmission(entry, step.model, plan.roi, plan.seed).weight
+    pair = entry.pair.to(ENGINE.device)
     own, pasted = [], []
-    sent = (scene, step.model, plan.channel, step.snr_db, plan.seed, plan.draws, plan.roi)
+    sent = (entry, step.model, plan.channel, step.snr_db, plan.seed, plan.draws, plan.roi)
     for report, _ in reports(*sent, rate=step.rate):
         picture = report.reconstruction
-        own.append(Measured(report.psnr, report.ssim, report.roi_psnr, _right(scene, step.model, picture)))
-        if step.model.startswith("deepjscc.") and scene.source == "crop":
+        own.append(Measured(report.psnr, report.ssim, report.roi_psnr, _correct(entry, step.model, picture)))
+        if step.model.startswith("deepjscc.") and entry.source == "crop":
             copied = pair_source("crop").paste(picture, pair.side)
             source = pair._replace(source=pair.source.expand_as(copied))
             values = measure(copied, source, None if weight is None else weight.expand(len(copied), -1, -1, -1))
-            pasted.append(Measured(*values, _right(scene, step.model, copied)))
+            pasted.append(Measured(*values, _correct(entry, step.model, copied)))
     found = [_point(step.title, step, own)]
     return found + ([_point(step.title + PASTE, step, pasted)] if pasted else [])
 
 
 class Sweep:
-    """A plan under way in a thread of its own. ``points`` grows; ``message`` is a sentence when something failed."""
+    """A plan being computed in its own thread. ``points`` grows; ``message`` says what failed, if anything."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -146,7 +151,7 @@ class Sweep:
         self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
 
     def start(self) -> Sweep:
-        """Load the networks, then begin. Raises ZooError or AskError when the plan cannot be done."""
+        """Load the networks, then start. Raises ZooError or RequestError if the plan is not possible."""
         for name in {step.model for step in self.plan.steps}:
             ENGINE.model(name)
         self._thread.start()
@@ -154,7 +159,7 @@ class Sweep:
 
     @property
     def running(self) -> bool:
-        """Whether points are still to come."""
+        """Whether points are still being computed."""
         return self._thread.is_alive()
 
     @property
@@ -163,12 +168,12 @@ class Sweep:
         return self._stopped.is_set()
 
     def watch(self) -> float:
-        """Say that somebody is looking; returns the share done, 0 to 1."""
+        """Record that a page is watching; returns the share done, 0 to 1."""
         self._watched = time.monotonic()
         return self.done / max(1, len(self.plan.steps))
 
     def cancel(self) -> None:
-        """Stop before the next point; what there is stays."""
+        """Stop before the next point; points computed so far are kept."""
         if self.running:
             self._stopped.set()
 
@@ -178,32 +183,32 @@ class Sweep:
 
     def _run(self) -> None:
         try:
-            scene = find_scene(self.plan.pair)
+            entry = find_entry(self.plan.pair)
             if self._turn():
                 try:
-                    self._steps(scene)
+                    self._steps(entry)
                 finally:
                     _TURNS.release()
-        except (AskError, ZooError, OSError, ValueError) as error:
+        except (RequestError, ZooError, OSError, ValueError) as error:
             self.message = str(error)
-        except Exception:  # a fault becomes a sentence; the traceback goes to the terminal
+        except Exception:  # the visitor sees a message; the traceback goes to the terminal
             self.message = "this sweep could not be computed: change a control, or reload the page"
             raise
 
     def _turn(self) -> bool:
-        """Wait for one of the ``MAX_RUNNING`` turns; ``False`` when given up before."""
+        """Wait for one of the ``MAX_RUNNING`` turns; ``False`` if given up before that."""
         while not self._given_up():
             if _TURNS.acquire(timeout=0.2):
                 return True
         return False
 
-    def _steps(self, scene: Scene) -> None:
+    def _steps(self, entry: PairEntry) -> None:
         start = time.monotonic()
         for step in self.plan.steps:
             while not self._given_up():
                 try:
                     with ENGINE.slot():
-                        self.points += points_of(self.plan, scene, step)
+                        self.points += points_of(self.plan, entry, step)
                     break
                 except BusyError:
                     continue
@@ -219,7 +224,7 @@ class Sweep:
 
 
 def to_csv(sweep: Sweep) -> str:
-    """The points as CSV, with what decides them in front of each row."""
+    """The points as CSV, each row preceded by what determines it."""
     plan = sweep.plan
     fixed = {"pair": plan.pair, "channel": plan.channel, "roi": plan.roi, "seed": plan.seed, "draws": plan.draws}
     stream = io.StringIO()
@@ -236,12 +241,12 @@ def titles(points: Sequence[Point]) -> Iterator[tuple[str, list[Point]]]:
 
 
 def snr_steps(models: Sequence[str], snrs: Sequence[float], rate: Fraction = DEFAULT) -> tuple[Step, ...]:
-    """Every network at every SNR, coarse first: the middle of what is left is computed next. ``rate``: theirs."""
+    """Every network at every SNR, coarse first: the middle of the largest gap comes next. ``rate``: theirs."""
     return tuple(Step(title_of(model), model, snr, snr, rate) for snr in _coarse_first(snrs) for model in models)
 
 
 def rate_steps(names: Sequence[dict[Fraction, str]], snr_db: float) -> tuple[Step, ...]:
-    """Every network at every rate that the zoo has; ``names`` maps 1/rho to a name, one dictionary a variant."""
+    """Every network at every rate that the zoo has; ``names`` maps 1/rho to a name, one dictionary per variant."""
     steps = [
         Step(title_of(model), model, float(1 / rate), snr_db, Fraction(rate))
         for rates in names for rate, model in rates.items()

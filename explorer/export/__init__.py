@@ -1,1 +1,1 @@
-"""What a visitor takes away: pictures, numbers, and Python lines."""
+"""Exports: pictures, numbers, and Python code."""

@@ -1,4 +1,4 @@
-"""The comparison as one PNG: what was sent and known, every reconstruction with its numbers, and the setting."""
+"""The comparison as one PNG: source and side image, every reconstruction with its numbers, and the setting."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
-from explorer.compute.engine import Card, Frame
+from explorer.compute.engine import Frame, VariantResult
 from explorer.ui.state import View
 from wzroi import images
 from wzroi.config import CLASSES
@@ -26,7 +26,7 @@ INK, QUIET, PAPER = "#1a1a1a", "#555555", "#ffffff"
 
 
 class Panel(NamedTuple):
-    """Pictures one below the other, and the lines of text above and below them."""
+    """Pictures stacked vertically, with lines of text above and below them."""
 
     title: str
     note: str
@@ -41,36 +41,37 @@ def _best(chances: Sequence[float] | None) -> str:
     return f"{CLASSES[place]} {100 * chances[place]:.0f} %"
 
 
-def _card(frame: Frame, view: View, card: Card, note: str) -> Panel:
-    picture, source = card.picture[0].cpu(), frame.scene.pair.source[0]
+def _result_panel(frame: Frame, view: View, result: VariantResult, note: str) -> Panel:
+    picture, source = result.picture[0].cpu(), frame.entry.pair.source[0]
     shown = images.to_pixels(picture)
     if view.overlay and frame.roi_on_source is not None:
         shown = images.roi_overlay(picture, frame.roi_on_source, view.opacity / 100)
     errors = [images.error_map(picture, source)] if view.errors else []
-    weighted = [] if card.roi_psnr is None else [f"ROI-PSNR {card.roi_psnr:.2f} dB"]
-    lines = [f"PSNR {card.psnr:.2f} dB", f"SSIM {figure_text(card.ssim, 3)}", *weighted, _best(card.probabilities)]
-    title, _, stage = card.title.partition(" (")
+    weighted = [] if result.roi_psnr is None else [f"ROI-PSNR {result.roi_psnr:.2f} dB"]
+    similar = f"SSIM {figure_text(result.ssim, 3)}"
+    lines = [f"PSNR {result.psnr:.2f} dB", similar, *weighted, _best(result.probabilities)]
+    title, _, stage = result.title.partition(" (")
     return Panel(title, note or stage.rstrip(")"), [shown, *errors], lines)
 
 
 def panels(frame: Frame, view: View) -> list[Panel]:
-    """x, x_side, a panel a variant, and the paste control, in the page's order."""
-    source, side = frame.scene.pair.source[0], frame.scene.pair.side[0]
+    """x, x_side, one panel per variant, and the paste control, in the page's order."""
+    source, side = frame.entry.pair.source[0], frame.entry.pair.side[0]
     known = images.to_pixels(side)
     if view.overlay and frame.roi is not None:
         known = images.roi_overlay(side, frame.roi.cpu(), view.opacity / 100)
     found = [Panel("Sent: x", "", [images.to_pixels(source)], [_best(frame.clean)]),
              Panel("Known: x_side", "", [known], [f"side only: {_best(frame.side_only)}"])]
-    found += [_card(frame, view, card, "") for card in frame.cards]
-    return found + ([_card(frame, view, frame.paste, "control")] if frame.paste else [])
+    found += [_result_panel(frame, view, result, "") for result in frame.results]
+    return found + ([_result_panel(frame, view, frame.paste, "control")] if frame.paste else [])
 
 
 def setting(frame: Frame) -> str:
-    """All that decides the pictures, in a line of plain letters."""
-    ask, (height, width) = frame.ask, frame.scene.size
-    symbols = frame.cards[0].symbols if frame.cards else 0
+    """Everything that determines the pictures, in one line of text."""
+    request, (height, width) = frame.request, frame.entry.size
+    symbols = frame.results[0].symbols if frame.results else 0
     rate = f"k = {symbols} symbols, rho = 1/{3 * height * width / symbols:.3g}" if symbols else "nothing sent"
-    return f"{ask.channel}, SNR {ask.snr_db:g} dB, {rate}, ROI: {ask.roi}, seed {ask.seed}"
+    return f"{request.channel}, SNR {request.snr_db:g} dB, {rate}, ROI: {request.roi}, seed {request.seed}"
 
 
 def _height(panel: Panel, tile: int) -> int:
@@ -80,13 +81,13 @@ def _height(panel: Panel, tile: int) -> int:
 def draw(frame: Frame, view: View) -> Image.Image:
     """The sheet; rows of at most ``COLUMNS`` panels."""
     shown = panels(frame, view)
-    height, width = frame.scene.size
+    height, width = frame.entry.size
     tall = round(TILE * height / width)
     columns, row = min(COLUMNS, len(shown)), max(_height(panel, tall) for panel in shown) + GAP
     rows = -(-len(shown) // columns)
     sheet = Image.new("RGB", (GAP + columns * (TILE + GAP), 3 * LINE + GAP + rows * row + LINE), PAPER)
     pen = ImageDraw.Draw(sheet)
-    pen.text((GAP, GAP), frame.scene.title, fill=INK, font=ImageFont.load_default(18))
+    pen.text((GAP, GAP), frame.entry.title, fill=INK, font=ImageFont.load_default(18))
     pen.text((GAP, GAP + 24), setting(frame), fill=QUIET, font=ImageFont.load_default(13))
     for place, panel in enumerate(shown):
         left, top = GAP + place % columns * (TILE + GAP), 3 * LINE + GAP + place // columns * row
@@ -110,9 +111,9 @@ def _panel(sheet: Image.Image, pen: ImageDraw.ImageDraw, panel: Panel, at: tuple
 
 
 def png(frame: Frame, view: View) -> bytes:
-    """The sheet as a PNG file that carries its setting as text, under the key ``wzroi``."""
+    """The sheet as a PNG file with the setting as metadata under the key ``wzroi``."""
     about = PngInfo()
-    about.add_text("wzroi", json.dumps({"setting": frame.ask.told(), "title": frame.scene.title[:200]}))
+    about.add_text("wzroi", json.dumps({"setting": frame.request.to_dict(), "title": frame.entry.title[:200]}))
     stream = io.BytesIO()
     draw(frame, view).save(stream, "PNG", pnginfo=about)
     return stream.getvalue()

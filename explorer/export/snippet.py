@@ -1,30 +1,30 @@
-"""The Python lines that give a frame's numbers again, printed to the digits that the page shows."""
+"""Python code that reproduces a frame's numbers, printed with the digits that the page shows."""
 
 from __future__ import annotations
 
-from explorer.compute.engine import Ask, Frame
-from zoo.serving.request import AskError
+from explorer.compute.engine import Frame, Request
+from zoo.serving.request import RequestError
 from zoo.serving.variants import is_flexible
 
 LINES = """import torch
 import wzroi, zoo
-from explorer.compute.pair_sources import find_scene
+from explorer.compute.pair_sources import find_entry
 from wzroi.link import measure, source_weight
 from wzroi.pairs import pair_source
 {imports}
 device = {device!r}
-scene = find_scene({pair!r})
-pair = scene.pair.to(device)
+entry = find_entry({pair!r})
+pair = entry.pair.to(device)
 
 
-def show(name, picture, judge):
+def report(name, picture, judge):
     psnr, ssim, roi_psnr = measure(picture, pair, source_weight(judge, pair))
     chance, best = judge(picture).softmax(1)[0].max(0)
     print(f"{{name}}: PSNR {{float(psnr):.2f}} dB, SSIM {{float(ssim):.3f}}, ROI-PSNR {{float(roi_psnr):.2f}} dB, "
           f"{{wzroi.CLASSES[int(best)]}} {{100 * float(chance):.0f}} %")
 
 
-def send(name, judge):
+def transmit(name, judge):
     model = zoo.load(name, device)
     roi = {roi}
     symbols = {symbols}
@@ -35,16 +35,16 @@ def send(name, judge):
 
 for name, judge in {models}:
     judge = zoo.load_judge(judge, device)
-    show(name, send(name, judge), judge)
+    report(name, transmit(name, judge), judge)
 """
 
 PASTE = """
 judge = zoo.load_judge({judge!r}, device)
-show("paste", pair_source(scene.source).paste(send({model!r}, judge), pair.side), judge)
+report("paste", pair_source(entry.source).paste(transmit({model!r}, judge), pair.side), judge)
 """
 
 ROI_LINES = {
-    "shuffled": "wzroi.roi_map(judge, with_neighbour(scene).to(device), 'shuffled')[:1]",
+    "shuffled": "wzroi.roi_map(judge, with_neighbour(entry).to(device), 'shuffled')[:1]",
     "normal": "wzroi.roi_map(judge, pair, 'normal', generator=torch.Generator().manual_seed({seed}))",
 }
 
@@ -56,19 +56,27 @@ def python_lines(frame: Frame, judges: dict[str, str], device: str) -> str:
         judges: name of the judge of each network of the frame.
 
     Raises:
-        AskError: for an upload, which only its visitor has, or where there is no judge.
+        RequestError: for an upload, which only its visitor has, or without a judge.
     """
-    ask = frame.ask
-    if ask.pair.startswith("upload:"):
-        raise AskError("the lines that give these numbers again need a picture that both sides have: choose one of the "
-                       "gallery or of CIFAR-10, or send yours with `python -m zoo transmit PICTURE`")
-    if not judges or set(judges) != set(ask.models):
-        raise AskError("the zoo has no judge for these networks: pull or train one")
-    imports, symbols = symbols_lines(ask)
-    imports += "from zoo.serving.gallery import with_neighbour\n" * (ask.roi == "shuffled")
+    request = frame.request
+    if request.pair.startswith("upload:"):
+        raise RequestError(
+            "code that reproduces these numbers needs a picture that everyone has: choose one from the "
+            "gallery or from CIFAR-10, or send yours with `python -m zoo transmit PICTURE`"
+        )
+    if not judges or set(judges) != set(request.models):
+        raise RequestError("the zoo has no judge for these networks: pull or train one")
+    imports, symbols = symbols_lines(request)
+    imports += "from zoo.serving.gallery import with_neighbour\n" * (request.roi == "shuffled")
     text = LINES.format(
-        imports=imports, device=device, pair=ask.pair, roi=roi_line(ask), seed=ask.seed, channel=ask.channel,
-        snr=ask.snr_db, models=[(name, judges[name]) for name in ask.models],
+        imports=imports,
+        device=device,
+        pair=request.pair,
+        roi=roi_line(request),
+        seed=request.seed,
+        channel=request.channel,
+        snr=request.snr_db,
+        models=[(name, judges[name]) for name in request.models],
         symbols=symbols,
     )
     if frame.paste is None:
@@ -78,13 +86,13 @@ def python_lines(frame: Frame, judges: dict[str, str], device: str) -> str:
     return text + PASTE.format(judge=judge, model=control)
 
 
-def symbols_lines(ask: Ask) -> tuple[str, str]:
-    """The import, if any, and the expression of a picture's symbols: at the asked rate for a flexible network."""
-    if any(is_flexible(name) for name in ask.models):
-        return "from zoo.rates import symbols_at\n", f"symbols_at(model, *scene.size, {ask.rate})"
-    return "", "model.num_symbols(*scene.size)"
+def symbols_lines(request: Request) -> tuple[str, str]:
+    """The import, if any, and the expression for a picture's symbols: at the requested rate for a flexible network."""
+    if any(is_flexible(name) for name in request.models):
+        return "from zoo.rates import symbols_at\n", f"symbols_at(model, *entry.size, {request.rate})"
+    return "", "model.num_symbols(*entry.size)"
 
 
-def roi_line(ask: Ask) -> str:
-    """The expression that makes the ROI map of an origin."""
-    return ROI_LINES.get(ask.roi, "wzroi.roi_map(judge, pair, {roi!r})").format(roi=ask.roi, seed=ask.seed)
+def roi_line(request: Request) -> str:
+    """The expression that computes the ROI map of an origin."""
+    return ROI_LINES.get(request.roi, "wzroi.roi_map(judge, pair, {roi!r})").format(roi=request.roi, seed=request.seed)

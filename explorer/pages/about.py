@@ -1,54 +1,55 @@
-"""The About page: how it works, what the numbers mean, the zoo's networks, limits, and whom to cite."""
+"""The About page: how it works, what the numbers mean, the zoo's networks, limits, and what to cite."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from explorer.compute.engine import ENGINE, holdings
+from explorer.compute.engine import ENGINE, zoo_index
 from explorer.ui.layout import header, no_networks
 from wzroi.config import JudgeConfig
 from zoo.rates import rates_of, rho_text
 
 HOW = """
 **The problem.** Two cameras see the same scene. One sends its image *x* over a noisy channel with *k* complex
-symbols, far fewer than the image has values; the other's image *x_side* already lies at the receiver. Wyner and
-Ziv showed that the sender need not know *x_side* for it to help.
+symbols, far fewer than the image has values; the other camera's image *x_side* is already at the receiver. Wyner and
+Ziv showed that *x_side* helps even if the sender does not know it.
 
 **The link.** A convolutional encoder turns *x* into symbols directly, without bits or error-correcting codes
-(DeepJSCC), scaled to mean power one per symbol. The channel adds noise, or fading and noise. The decoder rebuilds *x*:
+(DeepJSCC), scaled to mean power one per symbol. The channel adds noise, or fading and noise. The decoder reconstructs
+*x*:
 
 | architecture | what its decoder sees |
 |---|---|
 | DeepJSCC | the received symbols |
 | DeepJSCC-WZ | + features of *x_side*, from the same encoder |
 | DeepJSCC-WZ-SFT | + spatial feature transforms (eq. 8): *x_side* scales and shifts the features, pixel by pixel |
-| DeepJSCC-WZ-ROI | + the region of interest *M* in that condition: Grad-CAM (eqs. 6 and 7) of the judge, on *x_side* |
+| DeepJSCC-WZ-ROI | + the region of interest *M* as a condition: Grad-CAM (eqs. 6 and 7) of the judge, on *x_side* |
 
 **Beyond the paper**, WZ-ROI-Flex is one network for every rate from 1/96 to 1/8 and every SNR from -5 to 20 dB: its
-symbols are sent most important first, so that any prefix will do, and both ends are told the SNR. Its decoder finds
-where *x_side* belongs, copies from it at full resolution, and knows where the crop below comes from.
+symbols are sent in order of importance, so that any prefix is valid, and both ends know the SNR. Its decoder finds
+where *x_side* belongs, copies from it at full resolution, and knows where the crop described below comes from.
 
-`rec` networks were trained on squared error; `task` networks also on whether the judge still recognises the
-picture (eq. 10).
+`rec` networks were trained for squared error, `task` networks also for the judge's classification of the
+reconstruction (eq. 10).
 
 **The pair.** For CIFAR-10, *x_side* is the 20x20 crop of *x* at row 12, column 12, moved to the top-left corner: 39 %
-of *x*, in a shifted frame. So a control belongs beside every network: **paste**, which copies those pixels over
-DeepJSCC's output and learns nothing. **Side-only** is the judge on *x_side*, with nothing sent.
+of *x*, in a shifted frame. Every network should therefore be compared with a control: **paste**, which copies those
+pixels over DeepJSCC's output and learns nothing. **Side-only** is the judge on *x_side*, with nothing sent.
 
 **The numbers.** SNR in dB per complex symbol. Bandwidth ratio ρ = k / (3HW) (eq. 3). PSNR per image, on RGB in
 [0, 1]; SSIM with an 11x11 Gaussian window; ROI-PSNR weighs the squared error by the judge's Grad-CAM on *x*.
 
-**ROI origins.** Only `side` can be computed by a receiver. `source` and `source+label` look at *x*, and are marked as
-oracles; `zeros`, `normal` and `shuffled` are controls. Networks marked *oracle ROI* were trained on the map of *x* for
-its true class, as the published code does: they show what such a map is worth to a decoder, which cannot have it.
+**ROI origins.** A receiver can compute only `side`. `source` and `source+label` use *x* and are marked as oracles;
+`zeros`, `normal` and `shuffled` are controls. Networks marked *oracle ROI* were trained on the map of *x* for its true
+class, as in the published code: they show what such a map would be worth to a decoder, which cannot have it.
 """
 
 LIMITS = """
-- The networks saw 32x32 photographs of ten classes and one kind of pair. Larger pictures and real stereo work, but lie
-  outside their training.
+- The networks were trained on 32x32 photographs of ten classes and one kind of pair. Larger pictures and real stereo
+  pairs work, but are outside the training data.
 - They were trained at 5 dB; other SNRs show how they degrade. WZ-ROI-Flex was trained from -5 to 20 dB.
-- The judge knows ten classes, and calls everything one of them.
-- One picture is an anecdote: compare networks by the test-set curves, with their intervals.
+- The judge knows only ten classes and assigns one of them to every picture.
+- One picture proves little: compare networks by the test-set curves and their intervals.
 """
 
 CITE = """@inproceedings{tian_joint_roi,
@@ -60,7 +61,7 @@ CITE = """@inproceedings{tian_joint_roi,
 def table() -> list[dict[str, object]]:
     """The zoo's link networks as rows."""
     rows = []
-    for name, entry in holdings().models.items():
+    for name, entry in zoo_index().models.items():
         if isinstance(entry.config, JudgeConfig):
             continue
         rates = rates_of(entry.config)
@@ -73,9 +74,9 @@ def table() -> list[dict[str, object]]:
     return rows
 
 
-def page() -> None:
+def render() -> None:
     """Draw the page."""
-    header("About", "How the explorer's networks work, what is measured, and what not to conclude.")
+    header("About", "How the explorer's networks work, what is measured, and what not to conclude from it.")
     st.markdown(HOW)
     st.header("Limits", anchor=False)
     st.markdown(LIMITS)
@@ -85,6 +86,6 @@ def page() -> None:
         st.dataframe(rows, hide_index=True)
     else:
         no_networks()
-    st.caption(f"Running on {ENGINE.hardware()}. Test-set figures: CIFAR-10, AWGN; empty where not yet measured.")
+    st.caption(f"Running on {ENGINE.hardware()}. Test-set metrics: CIFAR-10, AWGN; empty if not yet measured.")
     st.header("Cite", anchor=False)
     st.code(CITE, language="bibtex", wrap_lines=True)

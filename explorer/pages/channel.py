@@ -1,4 +1,4 @@
-"""The Channel page: what is sent and received, many draws of the channel at once, and an unexpected SNR."""
+"""The Channel page: what is sent and received, many channel draws at once, and an SNR mismatch."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from explorer.compute.draws import DRAW_PIXELS, Draws, draw
-from explorer.compute.engine import SNR_RANGE, Variant, catalogue, holdings
-from explorer.compute.pair_sources import Scene, find_scene
+from explorer.compute.engine import SNR_RANGE, Variant, catalogue, zoo_index
+from explorer.compute.pair_sources import PairEntry, find_entry
 from explorer.ui import channel_plots
 from explorer.ui.channel_plots import Level, mismatch_figure, peak_to_average_db, power_figure
 from explorer.ui.component import CHANNEL_NAMES, TIPS
@@ -27,33 +27,33 @@ MISMATCH_SNRS = tuple(range(-5, 21, 5))
 MISMATCH_DRAWS = 16
 PLAIN = {"displaylogo": False}
 
-INTRO = ("Each image's symbols have mean power one (eq. 2); the SNR counts per complex symbol. One picture is sent "
-         "many times: what the noise changes is the spread.")
+INTRO = ("Each image's symbols have mean power one (eq. 2); the SNR is per complex symbol. One picture is sent "
+         "many times to show the variation caused by the noise.")
 
 
-class Setting(NamedTuple):
-    """What the page's controls say.
+class ChannelSettings(NamedTuple):
+    """The values of the page's controls.
 
-    ``believed`` is the SNR that the receiver assumes, ``None``: the true one. ``rate``: 1/rho of a flexible network.
+    ``believed`` is the SNR that the receiver assumes (``None``: the true one). ``rate``: 1/rho of a flexible network.
     """
 
     model: str
     channel: str
     snr_db: float
-    count: int
+    sendings: int
     seed: int
     roi: str
     believed: float | None
     rate: Fraction = DEFAULT
 
-    def draws(self, scene: Scene) -> Draws:
-        """Send the pair."""
+    def draws(self, entry: PairEntry) -> Draws:
+        """Send the pair many times."""
         return draw(
-            scene, self.model, self.channel, self.snr_db, self.seed, self.count, self.roi, self.believed, self.rate
+            entry, self.model, self.channel, self.snr_db, self.seed, self.sendings, self.roi, self.believed, self.rate
         )
 
 
-def page() -> None:
+def render() -> None:
     """Draw the page."""
     header("The channel: symbols, noise and many draws", INTRO)
     variants = catalogue()
@@ -61,28 +61,30 @@ def page() -> None:
         no_networks()
         return
     view = present_view(variants)
-    scene = find_scene(view.pair)
-    setting = controls(view, variants)
-    show(scene, setting, setting.draws(scene))
-    unexpected(scene, setting)
+    entry = find_entry(view.pair)
+    settings = controls(view, variants)
+    render_draws(entry, settings, settings.draws(entry))
+    unexpected(entry, settings)
 
 
-def controls(view: View, variants: list[Variant]) -> Setting:
-    """The widgets; the picture, the ROI map's origin and the seed are the Compare page's."""
+def controls(view: View, variants: list[Variant]) -> ChannelSettings:
+    """The widgets; picture, ROI origin and seed are those of the Compare page."""
     models = list(dict.fromkeys(name for variant in variants for name in variant.names.values()))
-    first = view.ask(variants).models
+    first = view.request(variants).models
     columns = st.columns(5, vertical_alignment="bottom")
     model = columns[0].selectbox("Network", models, index=models.index(first[0]) if first else 0, help=TIPS["variants"])
-    kind = columns[1].selectbox("Channel", list(CHANNELS), format_func=CHANNEL_NAMES.get, help=TIPS["channel"],
+    kind = columns[1].selectbox("Channel", list(CHANNELS), format_func=CHANNEL_NAMES.__getitem__, help=TIPS["channel"],
                                 index=list(CHANNELS).index(view.channel))
     snr = columns[2].slider("SNR, dB", *SNR_RANGE, value=view.snr, step=0.5, help=TIPS["snr"])
     count = columns[3].select_slider("Draws", [1, 10, 50, 100, MAX_DRAWS], value=50, help=TIPS["draws"])
     knows = "knows the SNR"
-    options = [knows, *(f"takes it for {value} dB" for value in MISMATCH_SNRS)]
+    options = [knows, *(f"assumes {value} dB" for value in MISMATCH_SNRS)]
     unused = kind == "awgn" and not is_flexible(model)
     assumed = columns[4].selectbox("The receiver", options, help=TIPS["believed"], disabled=unused)
     believed = None if unused or assumed == knows else float(MISMATCH_SNRS[options.index(assumed) - 1])
-    return Setting(model, kind, snr, count, view.seed, view.roi, believed, choose_rate(model, view.rate, "channel"))
+    return ChannelSettings(
+        model, kind, snr, count, view.seed, view.roi, believed, choose_rate(model, view.rate, "channel")
+    )
 
 
 def spread_map(pictures: Tensor) -> images.Pixels:
@@ -91,71 +93,71 @@ def spread_map(pictures: Tensor) -> images.Pixels:
     return images.error_map(spread, torch.zeros_like(spread))
 
 
-def show(scene: Scene, setting: Setting, draws: Draws) -> None:
+def render_draws(entry: PairEntry, settings: ChannelSettings, draws: Draws) -> None:
     """Pictures, numbers and plots of many draws."""
     st.caption(
-        f"{scene.title} · k = {len(draws.sent):,} complex symbols · mean power {draws.power:.3f}, peak "
-        f"{peak_to_average_db(draws.sent):.1f} dB above it · SNR measured over {setting.count} draws "
+        f"{entry.title} · k = {len(draws.sent):,} complex symbols · mean power {draws.power:.3f}, peak "
+        f"{peak_to_average_db(draws.sent):.1f} dB above it · SNR measured over {settings.sendings} draws "
         f"{draws.snr_db:.2f} dB · PSNR {float(draws.psnr.mean()):.2f} ± "
-        f"{float(draws.psnr.std(unbiased=False)):.2f} dB (standard deviation) · seed {setting.seed}"
+        f"{float(draws.psnr.std(unbiased=False)):.2f} dB (standard deviation) · seed {settings.seed}"
     )
     plot, pictures = st.columns([3, 2])
     with plot:
         figure = channel_plots.constellation_figure(draws.sent, draws.received)
         st.plotly_chart(figure, key="constellation", config=PLAIN)
     with pictures:
-        show_pictures(scene, draws)
+        show_pictures(entry, draws)
     left, right = st.columns(2)
     left.plotly_chart(power_figure(draws.sent), key="power", config=PLAIN)
-    if setting.count > 1:
+    if settings.sendings > 1:
         right.plotly_chart(channel_plots.histogram_figure(draws.psnr.tolist(), "PSNR, dB"), key="psnr", config=PLAIN)
 
 
-def show_pictures(scene: Scene, draws: Draws) -> None:
-    """What was sent, the first draw, the mean over all, and how far the draws lie apart."""
-    factor = max(1, 160 // scene.size[1])
-    shown = {"Sent": images.to_pixels(scene.pair.source[0]), "First draw": images.to_pixels(draws.pictures[0]),
+def show_pictures(entry: PairEntry, draws: Draws) -> None:
+    """The source, the first draw, the mean of all draws, and their standard deviation."""
+    factor = max(1, 160 // entry.size[1])
+    shown = {"Sent": images.to_pixels(entry.pair.source[0]), "First draw": images.to_pixels(draws.pictures[0]),
              "Mean of the draws": images.to_pixels(draws.pictures.mean(dim=0)),
-             f"Spread of a pixel, 0 to {round(255 * images.ERROR_SCALE)} grey levels": spread_map(draws.pictures)}
+             f"Standard deviation, 0 to {round(255 * images.ERROR_SCALE)} grey levels": spread_map(draws.pictures)}
     side_by_side = st.container(horizontal=True)
     for name, pixels in shown.items():
-        show_picture(side_by_side, images.enlarge(pixels, factor), name, factor * scene.size[1])
+        show_picture(side_by_side, images.enlarge(pixels, factor), name, factor * entry.size[1])
 
 
 def trained_at(model: str) -> float | None:
-    """The SNR that a network was trained at, dB, where its entry says so."""
-    entry = holdings().models.get(model)
+    """The training SNR of a network in dB, if its entry states it."""
+    entry = zoo_index().models.get(model)
     value = (entry.training or {}).get("snr_db") if entry else None
     return float(value) if isinstance(value, int | float) else None
 
 
-def levels(scene: Scene, setting: Setting) -> list[Level]:
-    """PSNR over the channel's SNR with a receiver as the setting says."""
-    height, width = scene.size
+def levels(entry: PairEntry, settings: ChannelSettings) -> list[Level]:
+    """PSNR over the channel's SNR for the chosen receiver."""
+    height, width = entry.size
     few = max(1, min(MISMATCH_DRAWS, DRAW_PIXELS // (height * width)))
     found = []
     for snr in MISMATCH_SNRS:
-        psnr = setting._replace(snr_db=float(snr), count=few).draws(scene).psnr
+        psnr = settings._replace(snr_db=float(snr), sendings=few).draws(entry).psnr
         found.append(Level(float(snr), float(psnr.mean()), float(psnr.std(unbiased=False))))
     return found
 
 
-def unexpected(scene: Scene, setting: Setting) -> None:
-    """SNR mismatch: a channel other than that of training, and a receiver that takes its SNR for another."""
+def unexpected(entry: PairEntry, settings: ChannelSettings) -> None:
+    """SNR mismatch: a channel SNR other than in training, and a receiver that assumes a wrong SNR."""
     if not st.toggle("SNR mismatch", key="mismatch", help=TIPS["mismatch"]):
         return
-    curves = {"receiver knows the SNR": levels(scene, setting._replace(believed=None))}
-    if setting.believed is not None:
-        curves[f"receiver takes it for {setting.believed:g} dB"] = levels(scene, setting)
-    trained = trained_at(setting.model)
-    st.plotly_chart(mismatch_figure(curves, trained, setting.snr_db), key="mismatch_plot", config=PLAIN)
-    st.caption(f"Mean over draws, bars ± one standard deviation. {of_the_snr(setting.model, trained)}")
+    curves = {"receiver knows the SNR": levels(entry, settings._replace(believed=None))}
+    if settings.believed is not None:
+        curves[f"receiver assumes {settings.believed:g} dB"] = levels(entry, settings)
+    trained = trained_at(settings.model)
+    st.plotly_chart(mismatch_figure(curves, trained, settings.snr_db), key="mismatch_plot", config=PLAIN)
+    st.caption(f"Mean over draws, bars ± one standard deviation. {of_the_snr(settings.model, trained)}")
 
 
 def of_the_snr(model: str, trained: float | None) -> str:
-    """What a network knows of the SNR."""
+    """How a network uses the SNR."""
     if is_flexible(model):
-        return "Both ends of this network are told the SNR: one spreads its power by it, the other weighs what arrives."
-    where = "" if trained is None else f" It was trained at {trained:g} dB, which nothing tells it at other SNRs."
-    fading = "On AWGN the receiver uses no estimate of the SNR; on a fading channel its equaliser does."
+        return "Both ends of this network know the SNR: the sender allocates power, the receiver weighs the symbols."
+    where = "" if trained is None else f" It was trained at {trained:g} dB and cannot tell when the SNR differs."
+    fading = "On AWGN the receiver does not use the SNR; on a fading channel its equaliser does."
     return f"The network has no input for the SNR.{where} {fading}"

@@ -12,12 +12,12 @@ from explorer.ui.published_curves import sweep
 from explorer.ui.visit import Visit, arrive
 
 INTRO = (
-    "A camera sends **x** over a noisy channel with very few symbols; the receiver holds a correlated image **x_side** "
-    "and rebuilds x with it. Drag the sliders."
+    "A camera sends **x** over a noisy channel with very few symbols; the receiver has a correlated image **x_side** "
+    "and uses it to reconstruct x. Drag the sliders."
 )
 
 
-def page() -> None:
+def render() -> None:
     """Draw the page."""
     header("WZ-ROI: side information at the receiver, live", INTRO)
     variants = catalogue()
@@ -30,16 +30,16 @@ def page() -> None:
 
 @st.fragment
 def live(here: Visit, variants: list[Variant]) -> None:
-    """The component and the sweep below it; a settled control reruns this part alone."""
+    """The component and the sweep below it; when a control settles, only this part is rerun."""
     showing = st.session_state.source == "gallery"
     data = bench_data(here.view, variants, here.version, base_path(), showing)
-    told = BENCH(key="bench", data=data, on_view_change=lambda: None)
-    if told.view:
-        here.adopt(told.view, variants)
+    reported = BENCH(key="bench", data=data, on_view_change=lambda: None)
+    if reported.view:
+        here.apply_report(reported.view, variants)
     query = here.view.to_query()
     if query != st.query_params.to_dict():
         st.query_params.from_dict(query)
-    here.pictured = here.pictured or bool(told.view)
-    if here.pictured:  # the plotting library holds a browser up for half a second: the first picture comes before it
+    here.pictured = here.pictured or bool(reported.view)
+    if here.pictured:  # the plotting library blocks a browser for half a second, so the first picture comes first
         sweep(here.view, variants)
         take_away(here.view, variants)

@@ -38,15 +38,15 @@ BESIDE = {
     "bounds": "Gaussian bounds",
 }
 EMPTY = (
-    "Not yet measured: `assets/results` holds no results of trained networks. `python -m training evaluate NAME` "
+    "Not yet measured: `assets/results` has no results of trained networks. `python -m training evaluate NAME` "
     "writes them."
 )
 
 
 class Choice(NamedTuple):
-    """What the controls say: a figure, 1/rho or an SNR in dB, what stands beside the networks, and the tier.
+    """The values of the controls: a figure, 1/rho or an SNR in dB, what the networks are compared with, and the tier.
 
-    ``oracle``: Figure 6 is of the network that was trained on the true class's map.
+    ``oracle``: Figure 6 shows the network trained on the true class's map.
     """
 
     figure: str
@@ -64,7 +64,7 @@ class Choice(NamedTuple):
         return "rec" if self.figure == "fig4" else "task"
 
 
-def page() -> None:
+def render() -> None:
     """Draw the page."""
     header("Figures", "The paper's figures, drawn from this project's own measurements on the CIFAR-10 test set.")
     tiers = files.tiers()
@@ -78,7 +78,7 @@ def page() -> None:
     st.query_params["figure"] = chosen or "fig4"
     choice = _controls(chosen or "fig4", tiers)
     _panels(choice, _metrics(choice))
-    claims_table.show(choice.tier)
+    claims_table.render(choice.tier)
 
 
 def _controls(chosen: str, tiers: list[Tier]) -> Choice:
@@ -90,13 +90,13 @@ def _controls(chosen: str, tiers: list[Tier]) -> Choice:
             tier = st.segmented_control("Tier", tiers, default=tier, key="tier", required=True) or tier
     if chosen == "fig6":
         return Choice(chosen, setting, (), tier, _oracle(int(setting), tier))
-    beside = st.pills("Beside the networks", list(BESIDE), selection_mode="multi", default=["controls"],
-                      format_func=BESIDE.get, key="beside")
+    beside = st.pills("Compare with", list(BESIDE), selection_mode="multi", default=["controls"],
+                      format_func=BESIDE.__getitem__, key="beside")
     return Choice(chosen, setting, tuple(beside), tier)
 
 
 def _oracle(rate: int, tier: Tier) -> bool:
-    """Which network the ablations are of, where both were measured."""
+    """Which network the ablations show, if both were measured."""
     name = files.name_of("deepjscc_wz_roi", "task", rate, tier, oracle=True)
     if files.results(name) is None:
         return False
@@ -115,9 +115,9 @@ def _setting(chosen: str) -> float:
 
 
 def _metrics(choice: Choice) -> list[str]:
-    """The metrics to draw; with bounds, PSNR is that of the mean squared error, which is what they bound."""
+    """The metrics to draw; with bounds, PSNR is computed from the mean squared error, which they bound."""
     chosen = st.pills("Panels", list(METRIC_TITLES), selection_mode="multi", default=list(choice.kind.metrics),
-                      format_func=METRIC_TITLES.get, key=f"metrics-{choice.figure}")
+                      format_func=METRIC_TITLES.__getitem__, key=f"metrics-{choice.figure}")
     swap = {"psnr": "psnr_of_mean_mse"} if "bounds" in choice.beside else {}
     return list(dict.fromkeys(swap.get(metric, metric) for metric in chosen))
 
@@ -185,17 +185,19 @@ def _panel(choice: Choice, metric: str, series: list[Series]) -> None:
 
 
 def _points(event: Any) -> list[list[Any]]:
-    """The settings that a click carries."""
+    """The operating points attached to the clicked points."""
     points = event.get("selection", {}).get("points", []) if event else []
     return [found for point in points if (found := point.get("customdata"))]
 
 
 def _note(choice: Choice, metrics: set[str]) -> str:
-    found = "AWGN. Error bars are 95 % intervals over the test images. Click a point, or choose one, to open the "
-    found += "explorer at its setting; click a name in a legend to hide its line. "
+    found = (
+        "AWGN. Error bars are 95 % intervals over the test images. Click a point, or choose one in the list, to open "
+    )
+    found += "it in the explorer; click a name in a legend to hide its line. "
     if "bounds" in choice.beside:
-        found += "Bounds hold for a Gaussian source with the training images' covariance and for the mean squared "
-        found += "error: PSNR is drawn as that of the mean squared error. Real pictures are not Gaussian. "
+        found += "Bounds are for a Gaussian source with the training images' covariance and for the mean squared "
+        found += "error, so PSNR is computed from the mean squared error. Real pictures are not Gaussian. "
     if "accuracy" in metrics and {"linear", "capacity", "link"} & set(choice.beside):
-        found += "Accuracy of a baseline is shown where this tier's judge has classified it. "
+        found += "A baseline's accuracy is shown if this tier's judge has classified it. "
     return found

@@ -1,4 +1,4 @@
-"""The Region of interest page: the map by origin or painted by hand, and where in the picture it lowers the error."""
+"""The Region of interest page: maps of every origin or painted by hand, and where they reduce the error."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.compute.engine import Ask, AskError, BusyError, Variant, catalogue, holdings
+from explorer.compute.engine import BusyError, Request, RequestError, Variant, catalogue, zoo_index
 from explorer.compute.roi_comparison import Comparison, compare
 from explorer.export import roi
 from explorer.ui import tables
@@ -28,62 +28,62 @@ BENCH = st.components.v2.component(
 )
 
 INTRO = (
-    "A WZ-ROI decoder is told where to look by a map **M**. Here is one network with the map of every origin, and one "
-    "that you paint. **Blue** is where the error goes down against no map at all (zeros), **orange** where it goes up."
+    "A WZ-ROI decoder is guided by a map **M** of the region of interest. Compare one network with maps of every "
+    "origin and one that you paint. **Blue**: the error is lower than with an empty map (zeros); **orange**: higher."
 )
-HINT = ("Press and drag, or use the arrow keys and Space; 0 to 3 set a strength. Like the receiver's own map it lies "
-        "over x_side, and is drawn on x where the crop came from.")
+HINT = ("Press and drag, or use the arrow keys and Space; 0 to 3 set a strength. Like the receiver's own map, it "
+        "refers to x_side; on x it is drawn where the crop came from.")
 LABELS = ORIGIN_LABELS | {"painted": "painted: by hand, over x_side"}
 START = "0" * 16 + "00333300" * 4 + "0" * 16
-"""What is painted at first: the middle."""
+"""The initial painting: the centre."""
 
-HEADINGS = ("ROI map", "PSNR", "to zeros", "SSIM", "ROI-PSNR", "error in M", "error outside", "Judge says")
-FAULTS = (AskError, BusyError, ZooError, OSError)
+HEADINGS = ("ROI map", "PSNR", "vs zeros", "SSIM", "ROI-PSNR", "error in M", "error outside", "Judge says")
+FAULTS = (RequestError, BusyError, ZooError, OSError)
 
 
 class Choice:
-    """What this page adds to the visit's view: the network's variant, and the painted grid."""
+    """This page's additions to the visit's view: the network's variant, and the painted grid."""
 
     def __init__(self, network: str, grid: str) -> None:
         self.network, self.grid = network, grid
 
-    def adopt(self, report: dict[str, Any], networks: list[Variant]) -> None:
-        """Take over what the component reports; what is no good keeps its former value."""
+    def apply_report(self, report: dict[str, Any], networks: list[Variant]) -> None:
+        """Apply what the component reports; invalid values are ignored."""
         if report.get("network") in [one.id for one in networks]:
             self.network = report["network"]
         try:
             self.grid = check(str(report.get("grid", "")))
-        except AskError:
+        except RequestError:
             return
 
 
 def guided(variants: list[Variant]) -> list[Variant]:
     """The variants that take an ROI map."""
-    models = holdings().models
+    models = zoo_index().models
     configs = {v.id: [models[name].config for name in v.names.values() if name in models] for v in variants}
     return [v for v in variants if any(not isinstance(c, JudgeConfig) and c.uses_roi for c in configs[v.id])]
 
 
 def begun(networks: list[Variant]) -> Choice:
-    """This visit's choice, begun from the link it was opened with; what is wrong with that is told."""
+    """This visit's choice, initialised from the link it was opened with; adds a notice for every invalid value."""
     if "roi_choice" in st.session_state and st.session_state.roi_choice.network in [one.id for one in networks]:
         return st.session_state.roi_choice
-    query, told = st.query_params.to_dict(), []
+    query, found = st.query_params.to_dict(), []
     network, grid = query.get("network", networks[0].id), query.get("grid", START)
     if network not in [one.id for one in networks]:
-        told.append(f"The link says network={network[:40]}; there are {', '.join(one.id for one in networks)}.")
+        found.append(f"The link has network={network[:40]}; choose one of {', '.join(one.id for one in networks)}.")
         network = networks[0].id
     try:
         check(grid)
-    except AskError as error:
-        told.append(f"The link's grid is no good: {error}.")
+    except RequestError as error:
+        found.append(f"The link's grid is invalid: {error}.")
         grid = START
-    st.session_state.notices = st.session_state.get("notices", []) + told
+    st.session_state.notices = st.session_state.get("notices", []) + found
     st.session_state.roi_choice = Choice(network, grid)
     return st.session_state.roi_choice
 
 
-def page() -> None:
+def render() -> None:
     """Draw the page."""
     header("Region of interest: what the map does", INTRO)
     variants = catalogue()
@@ -92,7 +92,7 @@ def page() -> None:
         no_networks()
         return
     if not networks:
-        st.info("The zoo has no network that takes an ROI map: pull or train a WZ-ROI one.")
+        st.info("The zoo has no network that uses an ROI map: pull or train a WZ-ROI network.")
         return
     visit(variants)
     begun(networks)  # its notices are drawn with the visit's
@@ -100,7 +100,7 @@ def page() -> None:
 
 
 def roi_data(choice: Choice, networks: list[Variant]) -> dict[str, Any]:
-    """What the component is told of this page alone."""
+    """The component's data that only this page needs."""
     return {
         "state": {"network": choice.network, "grid": choice.grid}, "origins": LABELS, "hint": HINT,
         "networks": [one._asdict() | {"names": {str(k): n for k, n in one.names.items()}} for one in networks],
@@ -109,21 +109,21 @@ def roi_data(choice: Choice, networks: list[Variant]) -> dict[str, Any]:
 
 
 def at_rate(view: View, variant: Variant) -> View:
-    """The view at the variant's rate that is nearest to its own."""
+    """The view at the variant's rate closest to the current one."""
     return replace(view, rate=min(variant.names, key=lambda rate: abs(1 / rate - 1 / view.rate)))
 
 
 @st.fragment
 def live(here: Visit, variants: list[Variant], networks: list[Variant]) -> None:
-    """The component, and below it what has settled."""
+    """The component, and below it the results for the settled controls."""
     choice = begun(networks)
     network = next(one for one in networks if one.id == choice.network)
     view = at_rate(here.view, network)
     data = bench_data(view, variants, here.version, base_path(), st.session_state.source == "gallery")
-    told = BENCH(key="roi_bench", data=data | {"roi": roi_data(choice, networks)}, on_view_change=lambda: None)
-    if told.view:
-        here.adopt(told.view, variants)
-        choice.adopt(told.view, networks)
+    reported = BENCH(key="roi_bench", data=data | {"roi": roi_data(choice, networks)}, on_view_change=lambda: None)
+    if reported.view:
+        here.apply_report(reported.view, variants)
+        choice.apply_report(reported.view, networks)
     network = next(one for one in networks if one.id == choice.network)
     view = at_rate(here.view, network)
     query = view.to_query() | {"network": choice.network, "grid": choice.grid}
@@ -135,29 +135,29 @@ def live(here: Visit, variants: list[Variant], networks: list[Variant]) -> None:
 
 
 def settled(view: View, model: str, grid: str) -> None:
-    """The table of all numbers, and what is taken away."""
+    """The table of all numbers, and the exports."""
     try:
-        done = compare(Ask(view.pair, (model,), view.snr, view.channel, PREFIX + grid, view.seed, view.rate))
+        done = compare(Request(view.pair, (model,), view.snr, view.channel, PREFIX + grid, view.seed, view.rate))
     except FAULTS as error:
         st.caption(str(error))
         return
-    caption = f"{done.scene.title}, {done.found[0].card.title}, {view.snr:g} dB, seed {view.seed}"
+    caption = f"{done.entry.title}, {done.found[0].result.title}, {view.snr:g} dB, seed {view.seed}"
     tables.draw(caption, HEADINGS, rows_of(done), words=(7,))
-    st.caption("Error in M: squared error weighted by M (moved onto x), against that of the zeros map; outside: by "
-               "1 - M; – where zeros leaves no error, as in a crop that is known. The oracles `source` and "
-               "`source+label` look at x, which no receiver can.")
+    st.caption("Error in M: squared error weighted by M (moved onto x), relative to that of the zeros map; outside: "
+               "weighted by 1 - M; – where zeros leaves no error, as in a known crop. The oracles `source` and "
+               "`source+label` use x, which no receiver has.")
     roi.draw(done)
 
 
 def rows_of(done: Comparison) -> list[tuple[str, ...]]:
-    """A row an origin."""
+    """One row per origin."""
 
     def part(value: float | None) -> str:
         return "–" if value is None else f"{100 * value:+.1f} %"
 
-    rows = []
-    for name, _, _, card, change in done.found:
-        weighted = "–" if card.roi_psnr is None else f"{card.roi_psnr:.2f} dB"
-        rows.append((LABELS[name], f"{card.psnr:.2f} dB", f"{change.psnr:+.2f} dB", figure_text(card.ssim, 3), weighted,
-                     part(change.inside), part(change.outside), verdict(card)))
+    rows: list[tuple[str, ...]] = []
+    for name, _, _, result, change in done.found:
+        weighted = "–" if result.roi_psnr is None else f"{result.roi_psnr:.2f} dB"
+        rows.append((LABELS[name], f"{result.psnr:.2f} dB", f"{change.psnr:+.2f} dB", figure_text(result.ssim, 3),
+                     weighted, part(change.inside), part(change.outside), verdict(result)))
     return rows

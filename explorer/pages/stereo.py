@@ -1,4 +1,4 @@
-"""The Stereo page: a real left and right photograph at full size, with time and memory told before it starts."""
+"""The Stereo page: a real left and right photograph at full size, with time and memory estimated in advance."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import NamedTuple
 import streamlit as st
 from torch import Tensor
 
-from explorer.compute.engine import ENGINE, SNR_RANGE, BusyError, catalogue, holdings
-from explorer.compute.pair_sources import gallery_scene, shrink, upload_pair, working_size
-from explorer.compute.stereo import TILE, Cost, cost, disparity, disparity_map, needed_bytes, send
+from explorer.compute.engine import ENGINE, SNR_RANGE, BusyError, catalogue, zoo_index
+from explorer.compute.pair_sources import gallery_entry, shrink, upload_pair, working_size
+from explorer.compute.stereo import TILE, Cost, cost, disparity, disparity_map, needed_bytes, transmit_pair
 from explorer.ui.component import CHANNEL_NAMES, TIPS
 from explorer.ui.layout import choose_rate, header, no_networks, show_picture
 from explorer.ui.upload_picker import File, read_files
@@ -27,17 +27,17 @@ from zoo.serving.variants import is_flexible
 
 SIZES = (160, 320, 512, 741, 1024)
 MAX_BYTES = 3 * 2**30
-"""Most memory that one transmission may take."""
+"""Memory limit of one transmission."""
 
 WAYS = {"whole": "Whole", "tiles": f"{TILE}x{TILE} tiles"}
 
-INTRO = ("The left camera's picture is sent; the receiver holds the right camera's. The networks were trained on 32x32 "
-         "pictures and their crops: this shows how they carry over, not what they were made for. WZ-ROI-Flex was "
-         "trained on synthetic disparity as well, and finds where the right picture's pixels belong.")
+INTRO = ("The left camera's picture is sent; the receiver has the right camera's. The networks were trained on 32x32 "
+         "pictures and their crops: this shows how they generalise, not what they were made for. WZ-ROI-Flex was "
+         "also trained on synthetic disparity, and finds where the right picture's pixels belong.")
 
 
 class Chosen(NamedTuple):
-    """A stereo pair, its title, and a mark by which the same choice is known again."""
+    """A stereo pair, its title, and a mark that identifies the choice."""
 
     pair: Pair
     title: str
@@ -45,7 +45,7 @@ class Chosen(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """A transmission that was made, with all that decided it."""
+    """A completed transmission, with everything that determined it."""
 
     model: str
     channel: str
@@ -59,7 +59,7 @@ class Sent(NamedTuple):
 
 
 def choose() -> Chosen | None:
-    """The widgets that choose a stereo pair; ``None`` before there is one."""
+    """The widgets that choose a stereo pair; ``None`` until there is one."""
     left, right = st.columns([3, 1])
     kinds = ["Motorcycle", "Your pair"]
     kind = left.segmented_control("Pair", kinds, default=kinds[0], required=True, key="stereo_kind", help=TIPS["pair"])
@@ -70,14 +70,14 @@ def choose() -> Chosen | None:
 
 def bundled(longer: int) -> Chosen:
     """The motorcycle of scikit-image."""
-    scene = gallery_scene("motorcycle", full_size=True)
-    size = working_size(*scene.size, longer)
-    small = shrink(scene.pair.source, *size), shrink(scene.pair.side, *size)
-    return Chosen(make_pair(small[0], None, "stereo", small[1]), scene.title, ("motorcycle", longer))
+    entry = gallery_entry("motorcycle", full_size=True)
+    size = working_size(*entry.size, longer)
+    small = shrink(entry.pair.source, *size), shrink(entry.pair.side, *size)
+    return Chosen(make_pair(small[0], None, "stereo", small[1]), entry.title, ("motorcycle", longer))
 
 
 def uploaded(longer: int) -> Chosen | None:
-    """Two pictures of the visitor, or one file with both; what is wrong with them is told."""
+    """Two pictures uploaded by the visitor, or one file with both; errors are displayed."""
     label = "A left and a right picture of the same size, or a stereo camera's MPO file"
     files = st.file_uploader(label, accept_multiple_files=True, key="stereo_files")
     if not files:
@@ -103,7 +103,7 @@ def read_both(files: Sequence[File], longer: int) -> tuple[Sequence[Picture], st
     return read_files(files, longer)
 
 
-def page() -> None:
+def render() -> None:
     """Draw the page."""
     header("Stereo: two photographs at full size", INTRO)
     if not catalogue():
@@ -113,11 +113,12 @@ def page() -> None:
     if chosen is None:
         return
     columns = st.columns(4, vertical_alignment="bottom")
-    models = sorted(holdings().models, key=lambda name: not is_flexible(name))
+    models = sorted(zoo_index().models, key=lambda name: not is_flexible(name))
     model = columns[0].selectbox("Network", models, key="stereo_model", help=TIPS["variants"])
-    channel = columns[1].selectbox("Channel", list(CHANNELS), format_func=CHANNEL_NAMES.get, help=TIPS["channel"])
+    channel = columns[1].selectbox("Channel", list(CHANNELS), format_func=CHANNEL_NAMES.__getitem__,
+                                   help=TIPS["channel"])
     snr = columns[2].slider("SNR, dB", *SNR_RANGE, value=5.0, step=0.5, help=TIPS["snr"], key="stereo_snr")
-    way = columns[3].segmented_control("Sent", list(WAYS), default="whole", format_func=WAYS.get, required=True,
+    way = columns[3].segmented_control("Sent", list(WAYS), default="whole", format_func=WAYS.__getitem__, required=True,
                                        key="stereo_way", help=TIPS["tiles"]) or "whole"
     rate = choose_rate(model, DEFAULT, "stereo")
     show_pair(chosen)
@@ -136,7 +137,7 @@ def show_pair(chosen: Chosen) -> None:
 
 
 def cost_of(pair: Pair, model: str, tiled: bool, rate: Fraction) -> Cost:
-    """What sending takes, measured once a visit for each network, size and way."""
+    """The cost of sending, measured once per visit for each network, size and way."""
     costs: dict[tuple[object, ...], Cost] = st.session_state.setdefault("stereo_costs", {})
     key = (model, pair.source.shape, tiled)
     if key not in costs:
@@ -146,32 +147,34 @@ def cost_of(pair: Pair, model: str, tiled: bool, rate: Fraction) -> Cost:
 
 
 def transmit(chosen: Chosen, model: str, channel: str, snr: float, way: str, rate: Fraction) -> None:
-    """Tell the cost, and send when asked to."""
+    """Show the expected cost, and send on request."""
     pair, tiled = chosen.pair, way == "tiles"
     height, width = pair.source.shape[-2:]
     needed = needed_bytes(ENGINE.model(model).config, height, width, tiled)
     if needed > MAX_BYTES:
-        st.error(f"{width}x{height} pixels would take {needed / 2**30:.1f} GiB with {model}: choose a smaller size or "
+        st.error(f"{width}x{height} pixels would need {needed / 2**30:.1f} GiB with {model}: choose a smaller size or "
                  "send it as tiles.")
         return
     try:
-        told = cost_of(pair, model, tiled, rate)
-        st.caption(f"{chosen.title}, {width}x{height}: about {told.seconds:.1f} s and {told.size / 2**20:.0f} MiB of "
-                   f"feature maps, {ENGINE.hardware()}.")
+        expected = cost_of(pair, model, tiled, rate)
+        st.caption(
+            f"{chosen.title}, {width}x{height}: about {expected.seconds:.1f} s and {expected.size / 2**20:.0f} MiB of "
+            f"feature maps, {ENGINE.hardware()}."
+        )
         if st.button("Send", type="primary", icon=":material/send:"):
             with ENGINE.slot(), st.spinner("Sending"):
                 start = time.perf_counter()
-                report = send(pair, model, channel, snr, 0, tiled, rate)
+                report = transmit_pair(pair, model, channel, snr, 0, tiled, rate)
                 spent = time.perf_counter() - start
             st.session_state.stereo = Sent(model, channel, snr, way, rate, chosen.title, pair.source, report, spent)
     except BusyError as error:
         st.warning(str(error))
     if "stereo" in st.session_state:
-        show(st.session_state.stereo)
+        render_result(st.session_state.stereo)
 
 
-def show(sent: Sent) -> None:
-    """The last transmission; its setting is told beside it."""
+def render_result(sent: Sent) -> None:
+    """The last transmission and its setting."""
     report, (height, width) = sent.report, sent.source.shape[-2:]
     symbols = report.symbols.shape[1]
     st.markdown(

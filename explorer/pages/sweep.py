@@ -1,11 +1,11 @@
-"""The Sweep page: live curves of the present picture over SNR and over rate, on the committed test-set curves."""
+"""The Sweep page: live curves of the current picture over SNR and rate, drawn over the stored test-set curves."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from explorer.compute.engine import SNR_RANGE, Variant, catalogue
-from explorer.compute.pair_sources import find_scene
+from explorer.compute.pair_sources import find_entry
 from explorer.compute.sweep import Plan, Sweep, rate_steps, snr_steps, to_csv
 from explorer.ui import sweep_plot
 from explorer.ui.component import CHANNEL_NAMES, ORIGIN_LABELS, TIPS
@@ -13,10 +13,10 @@ from explorer.ui.layout import header, no_networks, present_view
 from explorer.ui.state import View
 from wzroi.channel import CHANNELS
 from zoo.rates import rho_text
-from zoo.serving.gallery import Scene
+from zoo.serving.gallery import PairEntry
 
 AXES = {"snr": "Over SNR", "rate": "Over bandwidth ratio"}
-METRICS = {"psnr": "PSNR", "psnr_of_mean_mse": "PSNR of mean MSE", "ssim": "SSIM", "roi_psnr": "ROI-PSNR",
+METRIC_TITLES = {"psnr": "PSNR", "psnr_of_mean_mse": "PSNR of mean MSE", "ssim": "SSIM", "roi_psnr": "ROI-PSNR",
            "accuracy": "Accuracy"}
 DRAWS = (1, 4, 16, 64)
 STEPS_DB = (5.0, 2.5, 1.0)
@@ -24,11 +24,11 @@ MOST = 8
 """Networks in one sweep."""
 
 LARGE = 64 * 64
-"""Pixels above which a sweep waits for the button: it may take long."""
+"""Pixels above which a sweep waits for the button, because it may take long."""
 
-INTRO = ("The picture of the Compare page, sent again and again: **thick** lines are this picture, the mean over the "
-         "draws; **dotted** ones the mean over the CIFAR-10 test set. One picture is an anecdote, and this is how far "
-         "it lies from the rule.")
+INTRO = ("The picture of the Compare page, sent many times: **thick** lines are the mean over the draws for this "
+         "picture, **dotted** lines the mean over the CIFAR-10 test set. They show how far a single picture can be "
+         "from the average.")
 
 
 def snrs(step: float) -> list[float]:
@@ -38,7 +38,7 @@ def snrs(step: float) -> list[float]:
 
 
 def plan_of(view: View, chosen: list[Variant], axis: str, channel: str, draws: int, step: float) -> Plan:
-    """What the controls ask for; a plan without steps where no chosen network has the rate."""
+    """The plan for the controls; it has no steps if no chosen network has the rate."""
     if axis == "snr":
         steps = snr_steps([v.names[view.rate] for v in chosen if view.rate in v.names], snrs(step), view.rate)
     else:
@@ -46,7 +46,7 @@ def plan_of(view: View, chosen: list[Variant], axis: str, channel: str, draws: i
     return Plan(view.pair, axis, steps, channel, view.roi, view.seed, draws)
 
 
-def page() -> None:
+def render() -> None:
     """Draw the page."""
     header("Sweep: this picture over SNR and over rate", INTRO)
     variants = catalogue()
@@ -54,14 +54,24 @@ def page() -> None:
         no_networks()
         return
     view = present_view(variants)
-    scene = find_scene(view.pair)
+    entry = find_entry(view.pair)
     plan = controls(view, variants)
     if not plan.steps:
-        st.info(f"Choose at least one network; at ρ = {rho_text(view.rate)} the zoo has none of those chosen.")
+        st.info(f"Choose at least one network; none of the chosen ones is available at ρ = {rho_text(view.rate)}.")
         return
-    metric = st.segmented_control("Metric", list(METRICS), default="psnr", format_func=METRICS.get, required=True,
-                                  key="sweep_metric", label_visibility="collapsed") or "psnr"
-    sweep = sweep_of(plan, scene)
+    metric = (
+        st.segmented_control(
+            "Metric",
+            list(METRIC_TITLES),
+            default="psnr",
+            format_func=METRIC_TITLES.__getitem__,
+            required=True,
+            key="sweep_metric",
+            label_visibility="collapsed",
+        )
+        or "psnr"
+    )
+    sweep = sweep_of(plan, entry)
     if sweep and sweep.running:
         watch(metric)
     else:
@@ -69,9 +79,9 @@ def page() -> None:
 
 
 def controls(view: View, variants: list[Variant]) -> Plan:
-    """The widgets; what they do not set is the Compare page's."""
+    """The widgets; everything else is taken from the Compare page."""
     left, right = st.columns([2, 3], vertical_alignment="bottom")
-    axis = left.segmented_control("Axis", list(AXES), default="snr", format_func=AXES.get, required=True,
+    axis = left.segmented_control("Axis", list(AXES), default="snr", format_func=AXES.__getitem__, required=True,
                                   key="sweep_axis", help=f"{TIPS['snr']} {TIPS['rate']}") or "snr"
     ids = [variant.id for variant in variants]
     names = {variant.id: variant.title for variant in variants}
@@ -81,20 +91,20 @@ def controls(view: View, variants: list[Variant]) -> Plan:
     columns = st.columns(3, vertical_alignment="bottom")
     channel = columns[0].selectbox("Channel", list(CHANNELS), list(CHANNELS).index(view.channel), key="sweep_channel",
                                    format_func=lambda name: CHANNEL_NAMES[name], help=TIPS["channel"])
-    draws = columns[1].select_slider("Draws of the channel a point", DRAWS, 4, key="sweep_draws", help=TIPS["draws"])
+    draws = columns[1].select_slider("Channel draws per point", DRAWS, 4, key="sweep_draws", help=TIPS["draws"])
     step = columns[2].select_slider("Step, dB", STEPS_DB, 2.5, key="sweep_step", disabled=axis == "rate",
-                                    help="Distance between the SNRs that are computed (noise power of eq. 3).")
+                                    help="Distance between the computed SNRs (noise power of eq. 3).")
     return plan_of(view, [v for v in variants if v.id in chosen][:MOST], axis, channel, draws, step)
 
 
-def sweep_of(plan: Plan, scene: Scene) -> Sweep | None:
-    """The visit's sweep of this plan, begun when there is none; ``None`` for a large picture before the button."""
+def sweep_of(plan: Plan, entry: PairEntry) -> Sweep | None:
+    """The visit's sweep of this plan, started if there is none; ``None`` for a large picture before the button."""
     present: Sweep | None = st.session_state.get("sweep")
     if present and present.plan == plan:
         return present
     if present:
         present.cancel()
-    height, width = scene.size
+    height, width = entry.size
     if height * width > LARGE and st.session_state.get("sweep_asked") != plan:
         return None
     return begin(plan)
@@ -115,7 +125,7 @@ def again(plan: Plan) -> None:
 
 @st.fragment(run_every=0.4)
 def watch(metric: str) -> None:
-    """Progress, the button that cancels, and the curves as far as they are."""
+    """Progress, the cancel button, and the curves so far."""
     sweep: Sweep = st.session_state.sweep
     if not sweep.running:
         st.rerun()
@@ -123,11 +133,11 @@ def watch(metric: str) -> None:
     left, right = st.columns([5, 1], vertical_alignment="center")
     left.progress(share, f"{sweep.done} of {len(sweep.plan.steps)} points")
     right.button("Cancel", icon=":material/cancel:", on_click=sweep.cancel, key="sweep_cancel")
-    show(sweep, metric)
+    render_curves(sweep, metric)
 
 
 def finished(sweep: Sweep | None, plan: Plan, metric: str) -> None:
-    """The curves of a sweep that has ended, and how to begin another."""
+    """The curves of a finished sweep, and the button for another."""
     left, right = st.columns([5, 1], vertical_alignment="center")
     if sweep is None:
         left.info(f"{len(plan.steps)} points of {plan.draws} draws each on a large picture: this may take a while.")
@@ -140,37 +150,37 @@ def finished(sweep: Sweep | None, plan: Plan, metric: str) -> None:
     else:
         left.caption(f"{sweep.done} points of {plan.draws} draws in {sweep.seconds:.1f} s.")
     right.button("Compute again", on_click=again, args=(plan,), key="sweep_again")
-    show(sweep, metric)
+    render_curves(sweep, metric)
     if sweep.points:
         st.download_button("Live points as CSV", to_csv(sweep), "wzroi-sweep.csv", "text/csv",
                            icon=":material/download:")
 
 
-def show(sweep: Sweep, metric: str) -> None:
-    """The figure and the sentence that says what it holds."""
+def render_curves(sweep: Sweep, metric: str) -> None:
+    """The figure and its caption."""
     plan = sweep.plan
     curves, limits = sweep_plot.committed(plan, metric), sweep_plot.bounds(plan, metric)
     figure = sweep_plot.draw(sweep, metric, curves + limits)
     st.plotly_chart(figure, key="sweep_live", config={"displaylogo": False})
     st.caption(note(plan, metric, bool(curves), bool(limits)))
-    if metric == "accuracy" and find_scene(plan.pair).label is None:
-        st.caption("This picture has no true class among the ten, so there is no accuracy of its own.")
+    if metric == "accuracy" and find_entry(plan.pair).label is None:
+        st.caption("This picture's true class is not known, so it has no accuracy.")
 
 
 def note(plan: Plan, metric: str, curves: bool, limits: bool) -> str:
-    """What the figure shows, at which setting, and what is missing."""
+    """The caption: what the figure shows, at which setting, and what is missing."""
     where = "" if plan.axis == "snr" else f" at {plan.steps[0].snr_db:g} dB"
-    parts = [f"{find_scene(plan.pair).title}{where}, {CHANNEL_NAMES[plan.channel]}, ROI {ORIGIN_LABELS[plan.roi]}, "
-             f"seed {plan.seed}, {plan.draws} draws a point" + ("; bars are ± one standard deviation over the draws."
+    parts = [f"{find_entry(plan.pair).title}{where}, {CHANNEL_NAMES[plan.channel]}, ROI {ORIGIN_LABELS[plan.roi]}, "
+             f"seed {plan.seed}, {plan.draws} draws per point" + ("; bars are ± one standard deviation over the draws."
                                                                if metric == "psnr" and plan.draws > 1 else ".")]
     parts.append("Test-set curves: 10,000 images, AWGN, 95 % bars." if curves else
-                 "The test-set curves were not measured for these networks at this setting.")
+                 "There are no test-set curves for these networks at this setting.")
     if plan.channel != "awgn" and curves:
-        parts.append("They are of another channel than the live curves.")
+        parts.append("They are for another channel than the live curves.")
     if limits:
-        parts.append("Bounds and baselines: of the test set at channel capacity, as the About page tells.")
+        parts.append("Bounds and baselines are for the test set at channel capacity; see the About page.")
     elif metric != "psnr_of_mean_mse":
-        parts.append("Gaussian bounds bound the mean squared error: they are drawn with “PSNR of mean MSE”.")
+        parts.append("Gaussian bounds apply to the mean squared error: choose “PSNR of mean MSE” to see them.")
     return " ".join(parts)
 
 

@@ -1,1 +1,1 @@
-"""What the server runs: the script of each visit, its own routes, and tasks beside them."""
+"""What the server runs: the script of each visit, its own routes, and background tasks."""

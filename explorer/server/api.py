@@ -1,7 +1,7 @@
-"""What the explorer's routes answer (``explorer/server/routes.py``): a request's query to JSON.
+"""The responses of the explorer's routes (``explorer/server/routes.py``): a request's query to JSON.
 
-An error is a sentence in ``error`` with a fitting status, or with status 200 under ``quiet=1``: a browser writes every
-other status to its console, and a page that shows the sentence has nothing to report there.
+An error is a sentence in ``error`` with a suitable status, or with status 200 under ``quiet=1``: a browser logs every
+other status to its console, which is unnecessary for a page that displays the sentence.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from starlette.requests import Request
+from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
-from explorer.compute.engine import ENGINE, Ask, AskError, BusyError, Engine, frame_json
+from explorer.compute.engine import ENGINE, BusyError, Engine, Request, RequestError, frame_json
 from explorer.compute.pair_sources import SourceError
 from explorer.compute.roi_comparison import compare, comparison_json
 from wzroi.data import DataError
@@ -23,22 +23,22 @@ MAX_QUERY = 2000
 _LOGGER = logging.getLogger("wzroi.explorer")
 
 
-def ask_of(query: dict[str, str]) -> Ask:
-    """The request in a query string; raises AskError naming the first value that cannot be read."""
+def request_of(query: dict[str, str]) -> Request:
+    """The request in a query string; raises RequestError naming the first invalid value."""
     try:
         snr = float(query.get("snr", "5"))
     except ValueError as error:
-        raise AskError(f"snr must be a number of dB, not {query['snr'][:40]!r}") from error
+        raise RequestError(f"snr must be a number of dB, not {query['snr'][:40]!r}") from error
     seed = query.get("seed", "0")
     if not seed.isdecimal() or len(seed) > 10:
-        raise AskError(f"seed must be a whole number from 0, not {seed[:40]!r}")
+        raise RequestError(f"seed must be a whole number from 0, not {seed[:40]!r}")
     try:
         rate = parse_rate(query.get("rate", "16"))
     except ValueError as error:
-        raise AskError(str(error)) from error
+        raise RequestError(str(error)) from error
     models = tuple(name for name in query.get("models", "").split(",") if name)
     names = {key: query[key] for key in ("channel", "roi") if key in query}
-    return Ask(query.get("pair", "gallery:cifar-0"), models, snr, seed=int(seed), rate=rate, **names).checked()
+    return Request(query.get("pair", "gallery:cifar-0"), models, snr, seed=int(seed), rate=rate, **names).checked()
 
 
 def _sequence(query: dict[str, str]) -> int:
@@ -46,24 +46,24 @@ def _sequence(query: dict[str, str]) -> int:
     return int(text) if text.isdecimal() and len(text) < 12 else 0
 
 
-def frame(ask: Ask, engine: Engine) -> dict[str, object]:
-    """What the Compare page asks for."""
-    return frame_json(engine.frame(ask))
+def frame(request: Request, engine: Engine) -> dict[str, object]:
+    """The response for the Compare page."""
+    return frame_json(engine.frame(request))
 
 
-def roi_maps(ask: Ask, engine: Engine) -> dict[str, object]:
-    """What the Region of interest page asks for."""
-    return comparison_json(compare(ask, engine))
+def roi_maps(request: Request, engine: Engine) -> dict[str, object]:
+    """The response for the Region of interest page."""
+    return comparison_json(compare(request, engine))
 
 
 def answer(
-    query: dict[str, str], engine: Engine = ENGINE, compute: Callable[[Ask, Engine], dict[str, object]] = frame
+    query: dict[str, str], engine: Engine = ENGINE, compute: Callable[[Request, Engine], dict[str, object]] = frame
 ) -> tuple[int, dict[str, object]]:
     """Status and JSON body of a request; every error is a sentence."""
     sequence = _sequence(query)
     try:
-        return 200, {"seq": sequence, **compute(ask_of(query), engine)}
-    except (AskError, SourceError, ZooError) as error:
+        return 200, {"seq": sequence, **compute(request_of(query), engine)}
+    except (RequestError, SourceError, ZooError) as error:
         return 400, {"seq": sequence, "error": str(error)}
     except DataError as error:
         return 404, {"seq": sequence, "error": str(error)}
@@ -75,10 +75,10 @@ def answer(
 
 
 COMPUTED = {"frame": frame, "roi": roi_maps}
-"""What answers each route."""
+"""Route -> the function that computes its response."""
 
 
-def respond(request: Request, way: str) -> Response:
+def respond(request: HttpRequest, way: str) -> Response:
     """Answer a request to the route ``way`` of ``COMPUTED``."""
     if len(request.url.query) > MAX_QUERY:
         return JSONResponse({"seq": 0, "error": "this request is too long: choose fewer variants"}, 414)

@@ -1,4 +1,4 @@
-"""What goes on beside the server: loading what computes, and giving freed memory back."""
+"""The server's background tasks: loading the engine, and returning freed memory."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ TRIM_SECONDS = 10.0
 
 
 def give_back() -> bool:
-    """Return freed memory to the system; whether the C library can (glibc's).
+    """Return freed memory to the system; returns whether the C library supports that (glibc does).
 
-    A server computes for its visitors in forty threads, each with a pool of memory that keeps what it once held. Takes
-    some milliseconds.
+    A server computes in up to forty threads, each with a memory pool that keeps what it once used. This takes a few
+    milliseconds.
     """
     with contextlib.suppress(AttributeError, OSError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
@@ -25,26 +25,26 @@ def give_back() -> bool:
 
 
 def keep_giving_back() -> None:
-    """``give_back`` every ``TRIM_SECONDS`` while the process lives; returns at once where it cannot."""
+    """``give_back`` every ``TRIM_SECONDS`` while the process lives; returns at once if it is not supported."""
     while give_back():
         time.sleep(TRIM_SECONDS)
 
 
 def warm_up() -> None:
-    """Load the first page's networks; then set what is loaded apart from garbage collection.
+    """Load the first page's networks, then exclude everything loaded from garbage collection.
 
     Streamlit collects garbage after each rerun, which with torch loaded takes 0.2 s; frozen objects are not visited.
     """
     load("torch")
     engine, state = load("explorer.compute.engine"), load("explorer.ui.state")
-    with contextlib.suppress(engine.ZooError, OSError):  # the page itself says what is wrong with the zoo
+    with contextlib.suppress(engine.ZooError, OSError):  # the page itself reports what is wrong with the zoo
         variants = engine.catalogue()
-        engine.ENGINE.warm_up(state.default_view(variants).ask(variants))
+        engine.ENGINE.warm_up(state.default_view(variants).request(variants))
     gc.collect()
     gc.freeze()
 
 
-def attend() -> None:
-    """What goes on beside the server, for a thread of its own: ``warm_up``, then ``keep_giving_back``."""
+def run_background_tasks() -> None:
+    """The background thread: ``warm_up``, then ``keep_giving_back``."""
     warm_up()
     keep_giving_back()

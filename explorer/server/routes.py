@@ -3,7 +3,7 @@
 ``GET {base}/wzroi/frame?pair=&models=&snr=&channel=&roi=&seed=&rate=&seq=`` answers one setting of the controls with
 JSON: numbers, and a PNG sheet of pictures at native size. ``rate`` is 1/rho of flexible networks. ``GET
 {base}/wzroi/roi`` takes the same, one network and a painted ``roi``, and answers with the map of every origin. ``seq``
-is carried back, so that a page never shows an old answer.
+is returned, so that a page never shows an outdated response.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ WAYS = ("frame", "roi")
 
 
 def endpoint(way: str) -> Callable[[Request], Response]:
-    """Answers in the server's thread pool, so that the page stays alive meanwhile."""
+    """Responds in the server's thread pool, so that the page stays responsive."""
 
     def answer(request: Request) -> Response:
         response: Response = lazy_import.load("explorer.server.api").respond(request, way)

@@ -1,8 +1,8 @@
-"""Answers leave at once: the server's listening sockets get TCP_NODELAY, which their connections inherit.
+"""Responses are sent at once: the server's listening sockets get TCP_NODELAY, which their connections inherit.
 
-Streamlit binds its socket without naming the protocol, and asyncio sets the option for named TCP sockets alone. Without
-it an answer's body waits for the browser to acknowledge its head (Nagle's algorithm against delayed acknowledgements):
-40 ms for every frame and for every message of a page.
+Streamlit binds its socket without naming the protocol, and asyncio sets the option only for named TCP sockets. Without
+it, a response's body waits for the browser to acknowledge its headers (Nagle's algorithm, delayed acknowledgements):
+40 ms for every frame and every message of a page.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ DESCRIPTORS = (Path("/proc/self/fd"), Path("/dev/fd"))
 
 
 def listening() -> list[socket.socket]:
-    """A second handle of every TCP socket on which this process listens; empty where the system does not tell."""
+    """A second handle of every TCP socket on which this process listens; empty if the system does not list them."""
     folder = next((path for path in DESCRIPTORS if path.is_dir()), None)
     found = []
     for name in os.listdir(folder) if folder else ():
@@ -37,7 +37,7 @@ def _listens(handle: socket.socket) -> bool:
 
 
 def send_at_once() -> int:
-    """Set TCP_NODELAY on the listening sockets; returns on how many."""
+    """Set TCP_NODELAY on the listening sockets; returns their number."""
     handles = listening()
     for handle in handles:
         with handle:

@@ -1,1 +1,1 @@
-"""Widgets and figures that the pages share."""
+"""Widgets and figures shared by the pages."""

@@ -1,4 +1,4 @@
-"""Figures of the Channel page: symbols and their power, how PSNR is spread, and PSNR at an SNR that is not expected."""
+"""Figures of the Channel page: symbols and their power, the distribution of PSNR, and PSNR under an SNR mismatch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 MAX_POINTS = 4096
-"""Symbols drawn in a constellation; of more, an even selection is drawn."""
+"""Most symbols drawn in a constellation; of more, an even selection is drawn."""
 
 MARGIN = {"l": 10, "r": 10, "t": 30, "b": 10}
 LEGEND = {"orientation": "h", "y": -0.25}
@@ -35,7 +35,7 @@ def peak_to_average_db(symbols: Tensor) -> float:
 
 
 def power_figure(sent: Tensor) -> Figure:
-    """|z|^2 of each sent symbol, complex ``[K]``, in the order of the encoder's maps, with the mean that eq. 2 sets."""
+    """|z|^2 of each sent symbol, complex ``[K]``, in the order of the encoder's maps, and the mean of eq. 2."""
     import plotly.graph_objects as go
 
     step = max(1, math.ceil(len(sent) / MAX_POINTS))
@@ -49,7 +49,7 @@ def power_figure(sent: Tensor) -> Figure:
 
 
 def mismatch_figure(curves: Mapping[str, Sequence[Level]], trained_db: float | None, snr_db: float) -> Figure:
-    """PSNR over the channel's SNR by what the receiver knows; the SNR of training and the present one as lines."""
+    """PSNR over the channel's SNR by what the receiver knows; lines mark the training SNR and the current SNR."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
@@ -87,7 +87,7 @@ def constellation_figure(sent: Tensor, received: Tensor) -> Figure:
 
 
 def histogram_figure(values: Sequence[float], title: str) -> Figure:
-    """How values (one a channel draw) are spread, with their mean."""
+    """Histogram of values (one per channel draw), with their mean."""
     import plotly.graph_objects as go
 
     figure = go.Figure(go.Histogram(x=list(values), marker_color=VARIANT_COLOURS[0], nbinsx=30))

@@ -1,4 +1,4 @@
-"""Choosing an image of the CIFAR-10 test set: by index, by class, or at random; fetched when it is not here."""
+"""Choosing an image of the CIFAR-10 test set: by index, by class, or at random; offers a download if it is missing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ANY = "any class"
 
 
 def choose(present: str) -> str | None:
-    """Draw the widgets; returns the key of the chosen image, ``None`` where the data set is not here."""
+    """Draw the widgets; returns the key of the chosen image, ``None`` if the data set is missing."""
     try:
         images = cifar_test()
     except DataError as error:
@@ -65,7 +65,7 @@ def _watch() -> None:
     if not DOWNLOAD.running:
         st.rerun()
     share = DOWNLOAD.progress()
-    st.progress(share, f"Fetching CIFAR-10 into {DOWNLOAD.root}: {100 * share:.0f} %")
+    st.progress(share, f"Downloading CIFAR-10 into {DOWNLOAD.root}: {100 * share:.0f} %")
     if st.button("Cancel", icon=":material/cancel:"):
         DOWNLOAD.cancel()
         st.rerun()

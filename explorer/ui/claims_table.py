@@ -1,4 +1,4 @@
-"""The paper's claims, each with the verdict of the committed measurements."""
+"""The paper's claims, each with the verdict of the stored measurements."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from zoo.results.tables import Tier
 
 COLOURS = {
     "holds": "#15803d", "does not hold": "#b91c1c", "only with the oracle": "#7e22ce", "holds in part": "#a16207",
-    "undecided": "#52525b", "not yet measured": "",
+    "undecided": "#52525b", "different recipes": "#52525b", "not yet measured": "",
 }
-"""Verdict -> colour of its badge, white on it; none: an outline."""
+"""Verdict -> badge colour (with white text); none: an outline."""
 
 STYLE = """<style>
 .wz-claims { border-collapse: collapse; width: 100%; font-size: .95rem; }
@@ -50,7 +50,7 @@ def _badge(verdict: str) -> str:
 
 
 def _row(found: Finding) -> str:
-    evidence = html.escape(found.show() or "–")
+    evidence = html.escape(found.to_text() or "–")
     text = html.escape(_claim(found))
     return f'<tr><td>{text}</td><td>{_badge(found.verdict)}</td><td class="evidence">{evidence}</td></tr>'
 
@@ -64,11 +64,11 @@ def table(found: list[Finding]) -> str:
     return f'<table class="wz-claims"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
-def show(tier: Tier) -> None:
-    """Draw the table with the rule by which verdicts are reached."""
+def render(tier: Tier) -> None:
+    """Draw the table with the rule behind the verdicts."""
     st.header("What the paper claims, and what these measurements say", anchor=False)
     st.html(STYLE + table(findings(tier)))
     st.caption(
-        "Verdicts are computed: a claim holds where the interval of the difference lies on its side of zero at every "
-        "rate; “about equal” claims name their tolerance. Differences of networks are taken image by image."
+        "Verdicts are computed: a claim holds if the interval of the difference lies on the claimed side of zero at "
+        "every rate; “about equal” claims state their tolerance. Differences between networks are paired by image."
     )

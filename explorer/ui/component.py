@@ -1,4 +1,4 @@
-"""The live component of the Compare page: its data, and where its HTML, CSS and JavaScript lie."""
+"""The live component of the Compare page: its data, and the location of its HTML, CSS and JavaScript."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.compute.engine import CLASS_NAMES, ENGINE, MAX_SEED, MAX_VARIANTS, SNR_RANGE, Variant, holdings
-from explorer.compute.pair_sources import gallery, gallery_scene, shrink
+from explorer.compute.engine import CLASS_NAMES, ENGINE, MAX_SEED, MAX_VARIANTS, SNR_RANGE, Variant, zoo_index
+from explorer.compute.pair_sources import gallery, gallery_entry, shrink
 from explorer.ui.state import View
 from wzroi import images
 from wzroi.channel import CHANNELS
@@ -35,31 +35,31 @@ TIPS = {
     "pair": "The image x that the camera sends (eq. 1); x_side is made from it, or is the other camera's (eq. 4).",
     "snr": "Signal-to-noise ratio in dB per complex symbol: noise power is 10^(-SNR/10) (eq. 2, P_avg = 1).",
     "rate": "Bandwidth ratio rho = k / (3 H W): complex channel symbols per source value (eq. 3). A flexible network "
-            "serves every step of 1/96, the others the rates that they were trained for.",
-    "opacity": "How strongly the ROI map M (Grad-CAM, eqs. 6 and 7) is laid over the pictures.",
-    "channel": "AWGN adds noise n before the decoder (eq. 4); Rayleigh fading has a random gain, known there, as well.",
-    "roi": "From what the ROI map M is computed (eqs. 6 and 7); only 'side' is possible at a receiver.",
-    "seed": "Seed of the channel noise n in what the decoder gets (eq. 4): the same seed gives the same pixels.",
-    "errors": "Absolute error of the estimate of x (eq. 4), mean over red, green and blue; one scale for all.",
-    "variants": "What the decoder has besides the symbols (eq. 4): nothing, x_side, SFT layers (eq. 8), M.",
-    "rec": "Trained by Algorithm 1 on the squared error alone (eq. 9).",
-    "task": "Trained by Algorithm 2 on the squared error and the judge's cross-entropy (eqs. 5 and 10).",
-    "tiles": "Whole: one image of k symbols (eqs. 2 and 3). Tiles: each is an image of the size of training.",
-    "draws": "How often the same symbols are sent, each time with new noise n (eq. 4).",
-    "believed": "What SNR the equaliser before the decoder (eq. 4) assumes; on AWGN only a flexible network uses it.",
-    "mismatch": "How the network fares where the channel's noise is not that of training (5 dB, eq. 9).",
+            "supports every step of 1/96, the others only the rates they were trained for.",
+    "opacity": "Opacity of the ROI map M (Grad-CAM, eqs. 6 and 7) over the pictures.",
+    "channel": "AWGN adds noise n before the decoder (eq. 4); Rayleigh fading also has a random gain, known there.",
+    "roi": "What the ROI map M is computed from (eqs. 6 and 7); a receiver can compute only 'side'.",
+    "seed": "Seed of the channel noise n at the decoder's input (eq. 4): the same seed gives the same pixels.",
+    "errors": "Absolute error of the estimate of x (eq. 4), mean over red, green and blue; one scale for all pictures.",
+    "variants": "What the decoder uses besides the symbols (eq. 4): nothing, x_side, SFT layers (eq. 8), M.",
+    "rec": "Trained with Algorithm 1 on the squared error only (eq. 9).",
+    "task": "Trained with Algorithm 2 on the squared error and the judge's cross-entropy (eqs. 5 and 10).",
+    "tiles": "Whole: one image of k symbols (eqs. 2 and 3). Tiles: each is an image of the training size.",
+    "draws": "Number of times the same symbols are sent, each time with new noise n (eq. 4).",
+    "believed": "The SNR assumed by the equaliser before the decoder (eq. 4); on AWGN only a flexible network uses it.",
+    "mismatch": "Performance when the channel noise differs from training (5 dB, eq. 9).",
 }
 
 
 @functools.cache
 def asset(*names: str) -> str:
-    """The text of the component's files, one after the other: a component takes one script and one style sheet."""
+    """The text of the component's files, concatenated: a component takes one script and one style sheet."""
     return "\n".join((FOLDER / name).read_text(encoding="utf-8") for name in names)
 
 
 def shapes() -> dict[str, dict[str, int]]:
     """Sizes for the signal chain: c maps and N filters of each network; window and coefficients of a flexible one."""
-    configs = {name: entry.config for name, entry in holdings().models.items()}
+    configs = {name: entry.config for name, entry in zoo_index().models.items()}
     found = {name: {"maps": config.maps, "width": config.width} for name, config in configs.items()
              if isinstance(config, ModelConfig)}
     flexible = {"window": FlexConfig.WINDOW, "values": 64 * FlexConfig.MAX_MAPS}
@@ -67,8 +67,8 @@ def shapes() -> dict[str, dict[str, int]]:
 
 
 def square(identifier: str) -> images.Pixels:
-    """A gallery picture's middle square as a thumbnail."""
-    source = gallery_scene(identifier).pair.source
+    """A gallery picture's central square as a thumbnail."""
+    source = gallery_entry(identifier).pair.source
     height, width = source.shape[-2:]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -77,14 +77,14 @@ def square(identifier: str) -> images.Pixels:
 
 @functools.cache
 def gallery_data() -> dict[str, Any]:
-    """Thumbnails of the gallery, one below the other, with their keys and titles."""
+    """Thumbnails of the gallery, stacked vertically, with their keys and titles."""
     sheet = images.png_bytes(images.stack_tiles([square(name) for name in gallery()]), compress_level=9)
     items = [{"key": f"gallery:{name}", "title": item.title} for name, item in gallery().items()]
     return {"sheet": base64.b64encode(sheet).decode(), "size": THUMB, "items": items}
 
 
 def base_path() -> str:
-    """What stands before the explorer's routes in its address: empty, or ``/name``."""
+    """The base path of the explorer's routes: empty, or ``/name``."""
     base = str(st.config.get_option("server.baseUrlPath")).strip("/")
     return f"/{base}" if base else ""
 
@@ -93,7 +93,7 @@ def bench_data(
     view: View, variants: list[Variant], version: int, base: str, show_gallery: bool,
     crop: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """All that the component is told; ``crop``: the controls of what is done to the side image."""
+    """The component's data; ``crop``: the parameters of the side image's perturbation."""
     return {
         "version": version, "base": base, "view": view.to_data(),
         "catalogue": [v._asdict() | {"names": {str(k): n for k, n in v.names.items()}} for v in variants],

@@ -1,4 +1,4 @@
-"""From a point of a figure to the explorer at its setting: by a click, or from a list."""
+"""Open a point of a figure in the explorer at its operating point: by a click, or from a list."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import streamlit as st
 
 from wzroi.config import ARCHITECTURES
 from wzroi.names import ModelName
-from zoo.results.figures import Series, Setting
+from zoo.results.figures import OperatingPoint, Series
 from zoo.results.files import name_of
 from zoo.results.tables import Tier
 
@@ -19,48 +19,54 @@ CLICKED = "figure-clicked"
 
 
 def _variant(model: str) -> str:
-    """A network as the explorer's links name it: without its rate."""
+    """A network's name in the explorer's links: without its rate."""
     name = ModelName.parse(model)
     return f"{name.architecture}.{name.stage}" + "_oracle" * name.oracle + "_lite" * name.lite
 
 
-def address(setting: Setting, tier: Tier) -> str:
-    """The Compare page at a setting; a baseline's point opens the four architectures there."""
-    names = [setting.model] if setting.model else [name_of(arch, "rec", setting.rate, tier) for arch in ARCHITECTURES]
+def address(operating_point: OperatingPoint, tier: Tier) -> str:
+    """The URL of the Compare page at an operating point; a baseline's point opens the four architectures."""
+    names = (
+        [operating_point.model]
+        if operating_point.model
+        else [name_of(arch, "rec", operating_point.rate, tier) for arch in ARCHITECTURES]
+    )
     query = {
-        "variants": ",".join(_variant(name) for name in names), "rate": setting.rate, "snr": f"{setting.snr_db:g}",
-        "roi": setting.roi,
+        "variants": ",".join(_variant(name) for name in names),
+        "rate": operating_point.rate,
+        "snr": f"{operating_point.snr_db:g}",
+        "roi": operating_point.roi,
     }
     return f"./?{urlencode(query)}"  # the default page lies at the root
 
 
-def listed(series: Iterable[Series]) -> dict[Setting, str]:
-    """Every point's setting once, with how the list names it."""
-    found: dict[Setting, str] = {}
+def listed(series: Iterable[Series]) -> dict[OperatingPoint, str]:
+    """Every point's operating point once, with its label in the list."""
+    found: dict[OperatingPoint, str] = {}
     for one in series:
         for point in one.points:
-            if point.setting is not None:
-                place = f"{point.setting.snr_db:g} dB, ρ = 1/{point.setting.rate}"
-                found.setdefault(point.setting, f"{one.title} · {place}")
+            if point.operating_point is not None:
+                place = f"{point.operating_point.snr_db:g} dB, ρ = 1/{point.operating_point.rate}"
+                found.setdefault(point.operating_point, f"{one.title} · {place}")
     return found
 
 
 def picked(points: list[list[Any]]) -> None:
-    """Remember the setting of a clicked point for the list."""
+    """Remember the operating point of a clicked point for the list."""
     if points:
         rate, snr_db, model, roi = points[0]
-        st.session_state[CLICKED] = Setting(int(rate), float(snr_db), str(model), str(roi))
+        st.session_state[CLICKED] = OperatingPoint(int(rate), float(snr_db), str(model), str(roi))
 
 
 def choose(series: list[Series], tier: Tier) -> None:
-    """The list of points and the link to the explorer."""
+    """The list of points and the link into the explorer."""
     names = listed(series)
     clicked = st.session_state.pop(CLICKED, None)
     if clicked in names:
         st.session_state[KEY] = clicked
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     with left:
-        point = st.selectbox("A point", list(names), index=None, format_func=names.get, key=KEY,
+        point = st.selectbox("A point", list(names), index=None, format_func=names.__getitem__, key=KEY,
                              placeholder="Click a point, or choose one here")
     if point is not None:
         right.markdown(f"[:material/open_in_new: Open the explorer at this setting]({address(point, tier)})")

@@ -1,4 +1,4 @@
-"""What all pages share: the head of a page, and the width it takes."""
+"""Shared by all pages: the page header and width."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ STYLE = """<style>
 
 
 def header(title: str, sentence: str) -> None:
-    """A page's title and the sentence that says what it is for."""
+    """A page's title and introduction."""
     st.html(STYLE)
     st.title(title, anchor=False)
     st.markdown(sentence)
@@ -49,33 +49,39 @@ def header(title: str, sentence: str) -> None:
 def show_picture(
     place: DeltaGenerator, pixels: Pixels, caption: str, width: int | Literal["stretch"] = "stretch"
 ) -> None:
-    """Draw a picture whose caption is also what a screen reader says."""
+    """Draw a picture with its caption as alternative text."""
     place.image(pixels, caption=caption, alt=caption, output_format="PNG", width=width)
 
 
 EMPTY = (
     "The zoo has no networks yet. Restore the bundled checkpoints (`git checkout zoo`), train them "
-    "(`python -m training train deepjscc.rec_r16_lite`), pull some from a Hub repository (in the sidebar) or name "
-    "another folder of checkpoints with `WZROI_ZOO`."
+    "(`python -m training train deepjscc.rec_r16_lite`), pull some from a Hub repository (in the sidebar), or set "
+    "`WZROI_ZOO` to another folder of checkpoints."
 )
 
 
 def no_networks() -> None:
-    """What a page says when the zoo is empty."""
+    """The message on a page if the zoo is empty."""
     st.info(EMPTY, icon=":material/inventory_2:")
 
 
 def choose_rate(model: str, rate: Fraction, key: str) -> Fraction:
-    """1/rho to send at: a slider for a flexible network, else the network's own, which needs none."""
+    """1/rho to use: from a slider for a flexible network, else the network's own."""
     if not is_flexible(model):
         return rate
     start = rate if rate in SERVED else DEFAULT
-    return st.columns(3)[0].select_slider("Bandwidth ratio ρ", SERVED, start, format_func=rho_text, key=f"{key}_rate",
-                                          help="Symbols per source value (eq. 3): one network serves every 96th.")
+    return st.columns(3)[0].select_slider(
+        "Bandwidth ratio ρ",
+        SERVED,
+        start,
+        format_func=rho_text,
+        key=f"{key}_rate",
+        help="Symbols per source value (eq. 3): one network supports every multiple of 1/96.",
+    )
 
 
 def present_view(variants: Sequence[Variant]) -> View:
-    """The view that the visitor left on the Compare page, or the one that the link tells."""
+    """The view that the visitor left on the Compare page, or the one in the link."""
     if "visit" in st.session_state:
         return st.session_state.visit.view
     return read_query(st.query_params.to_dict(), variants)[0]

@@ -1,4 +1,4 @@
-"""The sidebar: networks at hand, a Hub repository that has more, and pulling one with a progress bar."""
+"""The sidebar: available networks, a Hub repository with more, and pulling one with a progress bar."""
 
 from __future__ import annotations
 
@@ -6,63 +6,63 @@ import os
 
 import streamlit as st
 
-from explorer.compute.engine import holdings
-from explorer.compute.hub_jobs import HOSTED, OFFER
+from explorer.compute.engine import zoo_index
+from explorer.compute.hub_jobs import HOSTED, HUB_CATALOGUE
 from zoo import Entry
-from zoo.store.registry import default_shelf
+from zoo.store.registry import default_store
 
 FIELD = "hub_repository"
 
 
 def sidebar() -> None:
-    """Draw it; what cannot be reached is said here and stops no page."""
+    """Draw it; a connection failure is reported here and does not stop any page."""
     with st.sidebar:
         st.subheader("Networks", anchor=False)
-        st.caption(_at_hand())
+        st.caption(_available())
         _choose_repository()
-        if OFFER.repo and OFFER.entries is None and not OFFER.message:
-            OFFER.look()
-        if OFFER.job is not None:
+        if HUB_CATALOGUE.repo and HUB_CATALOGUE.entries is None and not HUB_CATALOGUE.message:
+            HUB_CATALOGUE.refresh()
+        if HUB_CATALOGUE.job is not None:
             _watch()
         else:
             _offered()
 
 
-def _at_hand() -> str:
-    """How many networks are here, and how many of them were pulled."""
-    held, own = holdings(), default_shelf().entries()
-    pulled = sum(name not in own for name in held.models)
-    count = f"{len(held.models)} link network{'s' * (len(held.models) != 1)}"
-    return f"At hand: {count}" + f", {pulled} of them pulled from {OFFER.repo}." * bool(pulled)
+def _available() -> str:
+    """The number of available networks, and how many of them were pulled."""
+    index, own = zoo_index(), default_store().entries()
+    pulled = sum(name not in own for name in index.models)
+    count = f"{len(index.models)} link network{'s' * (len(index.models) != 1)}"
+    return f"Available: {count}" + f", {pulled} of them pulled from {HUB_CATALOGUE.repo}." * bool(pulled)
 
 
 def _choose_repository() -> None:
     if os.environ.get(HOSTED):
-        if OFFER.repo:
-            st.caption(f"More from the Hub repository {OFFER.repo}.")
+        if HUB_CATALOGUE.repo:
+            st.caption(f"More from the Hub repository {HUB_CATALOGUE.repo}.")
         return
-    st.session_state.setdefault(FIELD, OFFER.repo)
+    st.session_state.setdefault(FIELD, HUB_CATALOGUE.repo)
     st.text_input("Hub repository with more networks", key=FIELD, placeholder="USER/NAME", on_change=_use,
-                  help="USER/NAME or USER/NAME@revision; at the start it is $WZROI_REPO.")  # fmt: skip
+                  help="USER/NAME or USER/NAME@revision; default: $WZROI_REPO.")  # fmt: skip
 
 
 def _use() -> None:
-    OFFER.use(st.session_state[FIELD].strip())
+    HUB_CATALOGUE.use(st.session_state[FIELD].strip())
 
 
 def _offered() -> None:
-    """What the repository has and this machine has not."""
-    if OFFER.message:
-        st.warning(OFFER.message, icon=":material/cloud_off:")
-    if OFFER.repo and (OFFER.message or OFFER.entries is None):
-        st.button("Ask the Hub again", icon=":material/refresh:", on_click=OFFER.look)
-    missing = {entry.name: entry for entry in OFFER.missing()}
+    """The networks in the repository that are not on this machine."""
+    if HUB_CATALOGUE.message:
+        st.warning(HUB_CATALOGUE.message, icon=":material/cloud_off:")
+    if HUB_CATALOGUE.repo and (HUB_CATALOGUE.message or HUB_CATALOGUE.entries is None):
+        st.button("Ask the Hub again", icon=":material/refresh:", on_click=HUB_CATALOGUE.refresh)
+    missing = {entry.name: entry for entry in HUB_CATALOGUE.missing()}
     if missing:
-        name = st.selectbox("Not here yet", list(missing))
+        name = st.selectbox("Not pulled yet", list(missing))
         st.caption(_line(missing[name]))
-        st.button("Pull it", icon=":material/download:", type="primary", on_click=OFFER.pull, args=(name,))
-    elif OFFER.entries is not None:
-        st.caption("Every network of the repository is at hand.")
+        st.button("Pull", icon=":material/download:", type="primary", on_click=HUB_CATALOGUE.pull, args=(name,))
+    elif HUB_CATALOGUE.entries is not None:
+        st.caption("All networks of the repository are available.")
 
 
 def _line(entry: Entry) -> str:
@@ -73,13 +73,13 @@ def _line(entry: Entry) -> str:
 
 @st.fragment(run_every=0.4)
 def _watch() -> None:
-    """How far the job is; the whole page is drawn anew when it ends."""
-    job = OFFER.job
+    """The job's progress; the whole page is redrawn when it ends."""
+    job = HUB_CATALOGUE.job
     if job is None:
         st.rerun()
     if not job.name:
-        st.caption(f"Asking {OFFER.repo} what it holds …")
+        st.caption(f"Listing the networks of {HUB_CATALOGUE.repo} …")
         return
-    told = f"{job.progress.done / 1e6:.1f} of {job.progress.total / 1e6:.1f} MB"
-    st.progress(job.progress.share, f"Pulling {job.name}: {told}")
-    st.button("Cancel", icon=":material/cancel:", on_click=OFFER.cancel)
+    progress = f"{job.progress.done / 1e6:.1f} of {job.progress.total / 1e6:.1f} MB"
+    st.progress(job.progress.share, f"Pulling {job.name}: {progress}")
+    st.button("Cancel", icon=":material/cancel:", on_click=HUB_CATALOGUE.cancel)

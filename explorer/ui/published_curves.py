@@ -1,4 +1,4 @@
-"""The SNR sweep below the pictures: committed test-set results, with the present picture's point on them."""
+"""The SNR sweep below the pictures: stored test-set results, with the current picture's point."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import streamlit as st
 
-from explorer.compute.engine import ENGINE, AskError, BusyError, Variant
+from explorer.compute.engine import ENGINE, BusyError, RequestError, Variant
 from explorer.compute.pair_sources import SourceError
 from explorer.ui.state import View
 from zoo.errors import ZooError
@@ -17,7 +17,7 @@ LABELS = {"psnr": "PSNR", "ssim": "SSIM", "roi_psnr": "ROI-PSNR", "accuracy": "A
 
 
 def rows_of(model: str, rate: Fraction) -> list[files.Row]:
-    """Rows of a model's committed results at 1/rho; empty where it was not evaluated, or its file is damaged."""
+    """Rows of a model's stored results at 1/rho; empty if it was not evaluated or its file is damaged."""
     try:
         found = files.results(model, files.RESULTS, rate)
     except ZooError:
@@ -38,14 +38,14 @@ def curves_of(view: View, variants: list[Variant]) -> tuple[list[plots.Curve], l
 
 
 def present_of(view: View, variants: list[Variant], metric: str) -> dict[str, float]:
-    """The metric of the present picture by variant title; empty where a frame cannot be had."""
+    """The metric of the current picture by variant title; empty if no frame can be computed."""
     if metric == "accuracy":
         return {}
     try:
-        frame = ENGINE.frame(view.ask(variants))
-    except (AskError, BusyError, SourceError, ZooError, OSError):
+        frame = ENGINE.frame(view.request(variants))
+    except (RequestError, BusyError, SourceError, ZooError, OSError):
         return {}
-    values = {card.title: getattr(card, metric) for card in frame.cards}
+    values = {result.title: getattr(result, metric) for result in frame.results}
     return {title: value for title, value in values.items() if value is not None}
 
 
@@ -54,13 +54,13 @@ def sweep(view: View, variants: list[Variant]) -> None:
     st.subheader(f"Over SNR, at ρ = {rho_text(view.rate)}", anchor=False)
     curves, missing = curves_of(view, variants)
     if not curves:
-        st.caption("Not yet measured: there are no committed test-set results of the chosen variants at this rate.")
+        st.caption("Not yet measured: there are no test-set results for the chosen variants at this rate.")
         return
     metric = st.segmented_control(
-        "Metric", list(LABELS), default="psnr", format_func=LABELS.get, key="metric", required=True,
+        "Metric", list(LABELS), default="psnr", format_func=LABELS.__getitem__, key="metric", required=True,
         label_visibility="collapsed",
     )
     figure = plots.sweep_figure(curves, metric or "psnr", present_of(view, variants, metric or "psnr"), view.snr)
     st.plotly_chart(figure, key="sweep", config={"displaylogo": False})
-    note = "CIFAR-10 test set, AWGN, with 95 % bands. A ring is the picture shown above, at the present setting."
+    note = "CIFAR-10 test set, AWGN, with 95 % bands. A ring marks the picture shown above at the current setting."
     st.caption(note + (f" Not yet measured: {', '.join(missing)}." if missing else ""))

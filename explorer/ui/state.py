@@ -1,4 +1,4 @@
-"""The state of a view: what a link to the explorer carries, read with a sentence for every value that is no good."""
+"""The state of a view: what a link to the explorer contains, parsed with a message for every invalid value."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-from explorer.compute.engine import MAX_SEED, MAX_VARIANTS, SNR_RANGE, Ask, Variant
+from explorer.compute.engine import MAX_SEED, MAX_VARIANTS, SNR_RANGE, Request, Variant
 from explorer.compute.pair_sources import gallery
 from wzroi.channel import CHANNELS
 from wzroi.roi import ORIGINS
@@ -22,7 +22,7 @@ class View:
     """Everything that a link reproduces.
 
     Attributes:
-        pair: a scene's key. variants: ids of the catalogue. rate: 1/rho, 16 or 96/5. snr: dB. channel, roi: names.
+        pair: an entry's key. variants: ids of the catalogue. rate: 1/rho, 16 or 96/5. snr: dB. channel, roi: names.
         seed: of the noise. opacity: of the ROI overlay, per cent. overlay, errors: what is shown.
     """
 
@@ -38,7 +38,7 @@ class View:
     errors: bool = True
 
     def to_query(self) -> dict[str, str]:
-        """As URL parameters; an upload is left out, because a link cannot carry it."""
+        """As URL parameters; without an upload, which a link cannot contain."""
         query = {key: str(value) for key, value in asdict(self).items() if key not in ("variants", "overlay", "errors")}
         query |= {"snr": f"{self.snr:g}", "variants": ",".join(self.variants)}
         query |= {"overlay": str(int(self.overlay)), "errors": str(int(self.errors))}
@@ -47,13 +47,13 @@ class View:
         return query
 
     def to_data(self) -> dict[str, Any]:
-        """As the page's component takes it."""
+        """As data for the page's component."""
         return asdict(self) | {"variants": list(self.variants), "rate": str(self.rate)}
 
-    def ask(self, variants: Sequence[Variant]) -> Ask:
+    def request(self, variants: Sequence[Variant]) -> Request:
         """The frame that this view shows."""
         names = tuple(v.names[self.rate] for v in variants if v.id in self.variants and self.rate in v.names)
-        return Ask(self.pair, tuple(dict.fromkeys(names)), self.snr, self.channel, self.roi, self.seed, self.rate)
+        return Request(self.pair, tuple(dict.fromkeys(names)), self.snr, self.channel, self.roi, self.seed, self.rate)
 
 
 def default_view(variants: Sequence[Variant]) -> View:
@@ -132,7 +132,7 @@ READERS: dict[str, Callable[[str], Any]] = {
 
 
 def read_query(query: Mapping[str, str], variants: Sequence[Variant]) -> tuple[View, list[str]]:
-    """The view in URL parameters, and a sentence for each value that is replaced by its default."""
+    """The view in URL parameters, and a message for each value that is replaced by its default."""
     view, notices = default_view(variants), []
     for key, reader in READERS.items():
         if key not in query:
@@ -141,7 +141,7 @@ def read_query(query: Mapping[str, str], variants: Sequence[Variant]) -> tuple[V
             view = replace(view, **{key: reader(query[key])})
         except (ValueError, KeyError):
             shown = query[key][:40]
-            notices.append(f"The link says {key}={shown}; it must be {reader.__doc__}. Shown is {getattr(view, key)}.")
+            notices.append(f"The link has {key}={shown}, which must be {reader.__doc__}; using {getattr(view, key)}.")
     if "variants" in query:
         view, more = _read_variants(view, query["variants"], variants)
         notices += more
@@ -155,20 +155,20 @@ def _read_variants(view: View, text: str, variants: Sequence[Variant]) -> tuple[
     notices = []
     if unknown:
         there = ", ".join(known) or "none: the zoo is empty"
-        notices.append(f"The link names {', '.join(unknown[:3])}, which the zoo does not have; there are {there}.")
+        notices.append(f"The zoo does not have {', '.join(unknown[:3])}, named in the link; choose one of {there}.")
     if kept:
         view = replace(view, variants=kept)
     rates = sorted({rate for v in variants if v.id in view.variants for rate in v.names})
     if rates and view.rate not in rates:
         nearest = min(rates, key=lambda rate: abs(1 / rate - 1 / view.rate))
         shown, asked = rho_text(nearest), rho_text(view.rate)
-        notices.append(f"No chosen variant has the bandwidth ratio {asked}; shown is {shown}.")
+        notices.append(f"No chosen variant has the bandwidth ratio {asked}; using {shown}.")
         view = replace(view, rate=nearest)
     return view, notices
 
 
 def read_component(values: Mapping[str, Any], view: View, variants: Sequence[Variant]) -> View:
-    """The view that the page's component reports; what is no good keeps its former value."""
+    """The view reported by the page's component; invalid values are ignored."""
     texts = {key: str(int(v)) if isinstance(v, bool) else f"{v:g}" if isinstance(v, float) else str(v)
              for key, v in values.items() if key in READERS}
     for key, text in texts.items():

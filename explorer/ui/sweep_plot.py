@@ -1,4 +1,4 @@
-"""The Sweep page's figure: the present picture's live curves over the committed test-set curves and bounds."""
+"""The Sweep page's figure: the current picture's live curves over the stored test-set curves and bounds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 FAINT = 0.55
-"""Opacity of the committed curves: the live ones stand out."""
+"""Opacity of the stored curves, so that the live ones stand out."""
 
 CONTROL_COLOUR = "#8c6d31"
 
@@ -31,7 +31,7 @@ def colours(models: Sequence[str]) -> dict[str, str]:
 
 
 def _rows(model: str, rate: Fraction, metric: str, folder: Path) -> list[tuple[float, Value]]:
-    """A network's committed curve at 1/rho; empty where it was not measured or its file is damaged."""
+    """A network's stored curve at 1/rho; empty if it was not measured or its file is damaged."""
     try:
         found = files.results(model, folder, rate)
     except ZooError:
@@ -40,8 +40,9 @@ def _rows(model: str, rate: Fraction, metric: str, folder: Path) -> list[tuple[f
 
 
 def committed(plan: Plan, metric: str, folder: Path = RESULTS) -> list[Series]:
-    """Test-set curves of the plan's networks on the plan's axis; over rate only what was measured at its SNR."""
-    palette, found = colours([step.title for step in plan.steps]), {}
+    """Test-set curves of the plan's networks on the plan's axis; over rate, only values measured at its SNR."""
+    palette = colours([step.title for step in plan.steps])
+    found: dict[str, list[figures.Point]] = {}
     for model, rate in dict.fromkeys((step.model, step.rate) for step in plan.steps):
         step = next(step for step in plan.steps if (step.model, step.rate) == (model, rate))
         points = [figures.Point(snr if plan.axis == "snr" else step.x, value)
@@ -54,7 +55,7 @@ def committed(plan: Plan, metric: str, folder: Path = RESULTS) -> list[Series]:
 
 
 def bounds(plan: Plan, metric: str, folder: Path = RESULTS) -> list[Series]:
-    """Bounds and baselines at the plan's rate over SNR, or at its SNR over rate; empty where none are committed."""
+    """Bounds and baselines at the plan's rate over SNR, or at its SNR over rate; empty if none are stored."""
     if metric != "psnr_of_mean_mse" or not plan.steps:
         return []
     if plan.axis == "rate":
@@ -64,12 +65,12 @@ def bounds(plan: Plan, metric: str, folder: Path = RESULTS) -> list[Series]:
 
 
 def value_of(point: Point, metric: str) -> float | None:
-    """A live point's value of a metric, as the committed results call it."""
+    """A live point's value of a metric, named as in the stored results."""
     return getattr(point, metric)
 
 
 def draw(sweep: Sweep, metric: str, background: Sequence[Series]) -> Figure:
-    """Live curves (with a band of one standard deviation over the draws, for PSNR) over the committed ones."""
+    """Live curves (with a band of one standard deviation over the draws, for PSNR) over the stored ones."""
     plan = sweep.plan
     figure = plot(background, metric, rates=plan.axis == "rate")
     figure.update_traces(opacity=FAINT)

@@ -1,4 +1,4 @@
-"""Small tables as HTML that a screen reader can read, in the page's own colours."""
+"""Small accessible HTML tables in the page's own colours."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from explorer.compute.engine import Card
+from explorer.compute.engine import VariantResult
 from wzroi.config import CLASSES
 
 STYLE = """<style>
@@ -23,7 +23,7 @@ STYLE = """<style>
 
 
 def table(caption: str, headings: Sequence[str], rows: Sequence[Sequence[str]], words: Sequence[int] = ()) -> str:
-    """HTML of a table whose first column names the rows; ``words``: columns of words, set to the left."""
+    """HTML of a table whose first column names the rows; ``words``: columns of text, left-aligned."""
 
     def cell(tag: str, place: int, text: str) -> str:
         scope = ' scope="col"' if tag == "th" else ""
@@ -41,12 +41,12 @@ def table(caption: str, headings: Sequence[str], rows: Sequence[Sequence[str]], 
             f"<caption>{name}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>")
 
 
-def verdict(card: Card) -> str:
+def verdict(result: VariantResult) -> str:
     """The judge's top class of a picture and its probability."""
-    if not card.probabilities:
+    if not result.probabilities:
         return "not classified"
-    place = max(range(len(CLASSES)), key=card.probabilities.__getitem__)
-    return f"{CLASSES[place]} {100 * card.probabilities[place]:.0f} %"
+    place = max(range(len(CLASSES)), key=result.probabilities.__getitem__)
+    return f"{CLASSES[place]} {100 * result.probabilities[place]:.0f} %"
 
 
 def draw(caption: str, headings: Sequence[str], rows: Sequence[Sequence[str]], words: Sequence[int] = ()) -> None:

@@ -1,4 +1,4 @@
-"""Choosing pictures of one's own: one picture, or a left and a right one."""
+"""Uploading pictures: one picture, or a left and a right one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DEFAULT_SIZE = 64
 
 
 class File(Protocol):
-    """What Streamlit's uploader gives."""
+    """A file from Streamlit's uploader."""
 
     name: str
 
@@ -26,17 +26,17 @@ def read_files(files: Sequence[File], longer: int | None) -> tuple[list[Picture]
     """One or two uploaded pictures, the longer side at most ``longer``, and a title.
 
     Raises:
-        PictureError: more than two files, a file that is no picture, or two of different sizes.
+        PictureError: more than two files, a file that is not a picture, or two of different sizes.
     """
     if len(files) > 2:
-        raise PictureError(f"{len(files)} files were given: choose one picture, or a left and a right one")
+        raise PictureError(f"{len(files)} files were uploaded: choose one picture, or a left and a right one")
     blobs = [file.getvalue() for file in files]
     names = [file.name[:60] for file in files]
     return load_pictures(blobs, names, longer), " and ".join(names)
 
 
 def keep(files: Sequence[File], longer: int) -> str:
-    """Read uploaded files and keep their pair; returns its key. Raises PictureError or another ValueError."""
+    """Read uploaded files and store their pair; returns its key. Raises PictureError or another ValueError."""
     pictures, title = read_files(files, longer)
     right = pictures[1].pixels if len(pictures) == 2 else None
     pair, source = upload_pair(pictures[0].pixels, right, longer)
@@ -51,7 +51,7 @@ def forget(keys: list[str]) -> None:
 
 
 def choose(kept: list[str]) -> str | None:
-    """Draw the widgets; returns the key of the upload, ``None`` before there is one. ``kept``: keys of this visit."""
+    """Draw the widgets; returns the key of the upload, ``None`` until there is one. ``kept``: keys of this visit."""
     left, right = st.columns([3, 1])
     files = left.file_uploader(
         "One picture, or a left and a right one of the same size (the left one is sent)", accept_multiple_files=True,

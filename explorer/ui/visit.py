@@ -1,4 +1,4 @@
-"""A visitor's session: the view, where its pair comes from, and what was wrong with the link it was opened with."""
+"""A visitor's session: the view, the source of its pair, and notices about the link it was opened with."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ SOURCES = {"gallery": "Gallery", "cifar": "CIFAR-10 test set", "upload": "Your p
 
 
 class Visit:
-    """What one visitor's session holds besides widgets: the view, and its version for the component.
+    """A visitor's session state besides widgets: the view, and its version for the component.
 
-    ``pictured``: the component has reported, as it does once its first picture stands.
+    ``pictured``: the component has reported, which it does once its first picture is drawn.
     """
 
     def __init__(self, view: View) -> None:
@@ -28,14 +28,14 @@ class Visit:
         self.uploads: list[str] = []
         self.pictured = False
 
-    def show(self, pair: str) -> None:
-        """Show another pair at the next drawing."""
+    def set_pair(self, pair: str) -> None:
+        """Show another pair from the next rerun on."""
         if pair != self.view.pair:
             self.view = replace(self.view, pair=pair)
             self.version += 1
 
-    def adopt(self, report: dict[str, Any], variants: list[Variant]) -> None:
-        """Take over what the component reports; its pair only if it has seen the latest choice made beside it."""
+    def apply_report(self, report: dict[str, Any], variants: list[Variant]) -> None:
+        """Apply what the component reports; its pair only if it has seen the latest choice made outside it."""
         view = read_component(report, self.view, variants)
         if report.get("version") == self.version and view.pair.startswith("gallery:"):
             self.view, self.gallery = view, view.pair
@@ -44,7 +44,7 @@ class Visit:
 
 
 def visit(variants: list[Variant]) -> Visit:
-    """This session's visit, begun from the link it was opened with."""
+    """This session's visit, initialised from the link it was opened with."""
     if "visit" not in st.session_state:
         view, notices = read_query(st.query_params.to_dict(), variants)
         st.session_state.visit = Visit(view)
@@ -54,18 +54,18 @@ def visit(variants: list[Variant]) -> Visit:
 
 
 def notices() -> None:
-    """What was wrong with the link, once, until it is read."""
-    told = st.session_state.get("notices", [])
-    if told:
-        st.warning("\n\n".join(told), icon=":material/link_off:")
+    """Notices about invalid values in the link, until they are dismissed."""
+    present = st.session_state.get("notices", [])
+    if present:
+        st.warning("\n\n".join(present), icon=":material/link_off:")
         st.button("Understood", on_click=lambda: st.session_state.update(notices=[]))
 
 
 def choose_pair(here: Visit) -> None:
     """The widgets that choose where the pair comes from."""
-    # a widget's value is forgotten while another page is open: the pair on show says where it came from
+    # a widget's value is lost while another page is open; the current pair tells where it came from
     st.session_state.setdefault("source", here.view.pair.partition(":")[0])
-    kind = st.segmented_control("Pair", list(SOURCES), format_func=SOURCES.get, key="source", required=True,
+    kind = st.segmented_control("Pair", list(SOURCES), format_func=SOURCES.__getitem__, key="source", required=True,
                                 label_visibility="collapsed")
     if kind == "cifar":
         key = cifar_picker.choose(here.view.pair)
@@ -74,13 +74,13 @@ def choose_pair(here: Visit) -> None:
     else:
         key = here.gallery
     if key:
-        here.show(key)
+        here.set_pair(key)
 
 
 def arrive(variants: list[Variant]) -> Visit:
-    """The visit, with what was wrong with its link and the choice of the pair drawn."""
+    """The visit, after drawing its notices and the choice of the pair."""
     here = visit(variants)
-    with st.container():  # a place of their own: what comes and goes there must not move the component below
+    with st.container():  # in a container, so that a notice that disappears does not move the component below
         notices()
     with st.container():
         choose_pair(here)

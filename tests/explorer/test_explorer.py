@@ -52,18 +52,18 @@ CAT = "gallery:cifar-0"
 
 
 @pytest.fixture
-def shelf(explorer_zoo: Path) -> Path:
+def store(explorer_zoo: Path) -> Path:
     return explorer_zoo
 
 
 @pytest.fixture(autouse=True)
-def in_use(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def in_use(store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The fixture zoo, and an engine that remembers nothing of another one."""
-    monkeypatch.setenv("WZROI_ZOO", str(shelf))
+    monkeypatch.setenv("WZROI_ZOO", str(store))
     monkeypatch.delenv("WZROI_REPO", raising=False)
-    engine.forget_holdings()
+    engine.forget_zoo_index()
     yield
-    engine.forget_holdings()
+    engine.forget_zoo_index()
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +76,8 @@ def client() -> TestClient:
     return TestClient(Starlette(routes=routes.routes("base")))
 
 
-def ask(**changes: object) -> engine.Ask:
-    return engine.Ask(CAT, tuple(FOUR))._replace(**changes)
+def make_request(**changes: object) -> engine.Request:
+    return engine.Request(CAT, tuple(FOUR))._replace(**changes)
 
 
 # ---- the state of a view ------------------------------------------------------------------------------------------
@@ -120,7 +120,7 @@ def test_a_rate_that_no_variant_has_is_told() -> None:
 def test_any_link_gives_a_view_that_can_be_shown(query: dict[str, str]) -> None:
     variants = engine.catalogue()
     view, _ = state.read_query(query, variants)
-    assert view.ask(variants).checked()
+    assert view.request(variants).checked()
     assert state.read_query(view.to_query(), variants) == (view, [])
 
 
@@ -131,12 +131,12 @@ SETTINGS = st.sampled_from([*state.READERS, "variants"])
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_report_of_the_component_gives_a_view(values: dict[str, object]) -> None:
     variants = engine.catalogue()
-    assert state.read_component(values, state.default_view(variants), variants).ask(variants).checked()
+    assert state.read_component(values, state.default_view(variants), variants).request(variants).checked()
 
 
 def test_the_default_is_the_four_architectures() -> None:
     variants = engine.catalogue()
-    assert state.default_view(variants).ask(variants) == ask()
+    assert state.default_view(variants).request(variants) == make_request()
     assert [v.id for v in variants][:4] == ["deepjscc.rec_lite", "deepjscc_wz.rec_lite", "deepjscc_wz_sft.rec_lite",
                                             "deepjscc_wz_roi.rec_lite"]
     assert variants[0].names == {16: "deepjscc.rec_r16_lite", 32: "deepjscc.rec_r32_lite"}
@@ -145,12 +145,12 @@ def test_the_default_is_the_four_architectures() -> None:
 def test_the_component_reports_do_not_undo_a_choice_made_beside_it() -> None:
     variants = engine.catalogue()
     here = visit.Visit(state.default_view(variants))
-    here.show("cifar:5")
+    here.set_pair("cifar:5")
     old = here.view.to_data() | {"pair": "gallery:cifar-3", "snr": 7.0, "version": 0}
-    here.adopt(old, variants)
+    here.apply_report(old, variants)
     assert (here.view.pair, here.view.snr) == ("cifar:5", 7.0)
-    here.show("gallery:cifar-1")
-    here.adopt(here.view.to_data() | {"pair": "gallery:cifar-4", "version": here.version}, variants)
+    here.set_pair("gallery:cifar-1")
+    here.apply_report(here.view.to_data() | {"pair": "gallery:cifar-4", "version": here.version}, variants)
     assert here.view.pair == here.gallery == "gallery:cifar-4"
 
 
@@ -159,14 +159,14 @@ def test_the_component_reports_do_not_undo_a_choice_made_beside_it() -> None:
 
 def test_the_gallery_is_whole() -> None:
     for name, item in pair_sources.gallery().items():
-        scene = pair_sources.gallery_scene(name)
-        height, width = scene.size
+        entry = pair_sources.gallery_entry(name)
+        height, width = entry.size
         assert height * width <= pair_sources.MAX_LIVE_PIXELS
-        assert scene.source == ("stereo" if item.other else "crop")
+        assert entry.source == ("stereo" if item.other else "crop")
         if item.label is not None:
             assert CLASSES[item.label] in item.picture
-            assert torch.equal(scene.pair.side, CropPair().side_of(scene.pair.source))
-    assert pair_sources.gallery_scene("motorcycle", full_size=True).size == (500, 741)
+            assert torch.equal(entry.pair.side, CropPair().side_of(entry.pair.source))
+    assert pair_sources.gallery_entry("motorcycle", full_size=True).size == (500, 741)
     notice = (pair_sources.GALLERY / "NOTICE.md").read_text()
     assert "foolbox" in notice and "scikit-image" in notice
 
@@ -176,19 +176,19 @@ def test_gallery_pictures_are_the_test_images(cifar10: Path) -> None:
     for name, item in pair_sources.gallery().items():
         if name.startswith("cifar-"):
             index = int(name.removeprefix("cifar-"))
-            assert np.array_equal(pixels.to_pixels(pair_sources.gallery_scene(name).pair.source[0]),
+            assert np.array_equal(pixels.to_pixels(pair_sources.gallery_entry(name).pair.source[0]),
                                   images.pixels[index].permute(1, 2, 0).numpy())
             assert int(images.labels[index]) == item.label
 
 
 def test_the_test_set_by_index_and_class(cifar10: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WZROI_DATA", str(cifar10))
-    scene = pair_sources.find_scene("cifar:3")
-    assert scene.label == 0
-    assert torch.equal(scene.pair.source, pair_sources.gallery_scene("cifar-3").pair.source)
+    entry = pair_sources.find_entry("cifar:3")
+    assert entry.label == 0
+    assert torch.equal(entry.pair.source, pair_sources.gallery_entry("cifar-3").pair.source)
     assert len(cifar_picker.indices(pair_sources.cifar_test(), "bird")) == 1000
     with pytest.raises(pair_sources.SourceError, match="0 to 9999"):
-        pair_sources.find_scene("cifar:10000")
+        pair_sources.find_entry("cifar:10000")
 
 
 def test_a_missing_test_set_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,13 +196,13 @@ def test_a_missing_test_set_is_a_sentence(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(pair_sources, "ROOT", tmp_path)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match="WZROI_DATA"):
-        pair_sources.find_scene("cifar:3")
+        pair_sources.find_entry("cifar:3")
 
 
 @pytest.mark.parametrize("key", ["", "gallery:nope", "upload:guess", "cifar:x", "file:/etc/passwd", "gallery:../x"])
 def test_unknown_pairs_are_sentences(key: str) -> None:
     with pytest.raises(pair_sources.SourceError):
-        pair_sources.find_scene(key)
+        pair_sources.find_entry(key)
 
 
 def uploaded(image: Image.Image, name: str = "a.png", kind: str = "PNG") -> SimpleNamespace:
@@ -217,23 +217,23 @@ def photograph(width: int, height: int) -> Image.Image:
 
 def test_one_picture_becomes_a_crop_pair() -> None:
     key = upload_picker.keep([uploaded(photograph(300, 200))], 64)
-    scene = pair_sources.find_scene(key)
-    assert (scene.size, scene.source, scene.label) == ((43, 64), "crop", None)
+    entry = pair_sources.find_entry(key)
+    assert (entry.size, entry.source, entry.label) == ((43, 64), "crop", None)
     upload_picker.forget([key])
-    with pytest.raises(pair_sources.SourceError, match="gone"):
-        pair_sources.find_scene(key)
+    with pytest.raises(pair_sources.SourceError, match="no longer exists"):
+        pair_sources.find_entry(key)
 
 
 def test_two_pictures_become_a_stereo_pair() -> None:
     key = upload_picker.keep([uploaded(photograph(80, 60)), uploaded(photograph(80, 60).rotate(180), "b.png")], 32)
-    scene = pair_sources.find_scene(key)
-    assert scene.source == "stereo"
-    assert not torch.equal(scene.pair.source, scene.pair.side)
+    entry = pair_sources.find_entry(key)
+    assert entry.source == "stereo"
+    assert not torch.equal(entry.pair.source, entry.pair.side)
     upload_picker.forget([key])
 
 
 @pytest.mark.parametrize("sizes, reason", [
-    ([(80, 60), (60, 80)], "two of one size"), ([(80, 60), (160, 120)], "two of one size"),
+    ([(80, 60), (60, 80)], "two pictures of the same size"), ([(80, 60), (160, 120)], "two pictures of the same size"),
     ([(40, 40)] * 3, "left and a right"), ([(7, 50)], "at least 8"),
 ])  # fmt: skip
 def test_unfit_uploads_are_sentences(sizes: list[tuple[int, int]], reason: str) -> None:
@@ -251,14 +251,14 @@ def test_bytes_that_are_no_picture_are_sentences_within_a_second() -> None:
 
 
 def test_uploads_are_bounded_and_end_with_the_visit() -> None:
-    kept = pair_sources.UploadShelf(limit=3, seconds=0.2)
+    kept = pair_sources.UploadStore(limit=3, seconds=0.2)
     pair, _ = pair_sources.upload_pair(pictures(1), None, 32)
     keys = [kept.put(pair, "x", "crop") for _ in range(5)]
     assert len(kept) == 3
     assert len(set(keys)) == 5 and all(len(key) > 24 for key in keys)
     assert kept.get(keys[-1]).pair is pair
     time.sleep(0.25)
-    with pytest.raises(pair_sources.SourceError, match="gone"):
+    with pytest.raises(pair_sources.SourceError, match="no longer exists"):
         kept.get(keys[-1])
     assert len(kept) == 0
     with pytest.raises(pair_sources.SourceError, match="too large"):
@@ -272,11 +272,11 @@ def test_a_visit_that_ends_takes_its_uploads_along(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(visit.st, "query_params", SimpleNamespace(to_dict=dict))
     visit.visit(engine.catalogue()).uploads.append(key)
     gc.collect()
-    assert pair_sources.find_scene(key)
+    assert pair_sources.find_entry(key)
     session.clear()
     gc.collect()
-    with pytest.raises(pair_sources.SourceError, match="gone"):
-        pair_sources.find_scene(key)
+    with pytest.raises(pair_sources.SourceError, match="no longer exists"):
+        pair_sources.find_entry(key)
 
 
 class SessionState(dict):
@@ -294,25 +294,25 @@ class SessionState(dict):
 
 @pytest.mark.parametrize("channel", ["awgn", "rayleigh", "rayleigh_iid"])
 def test_a_frame_is_what_run_link_gives(fresh: engine.Engine, channel: str) -> None:
-    frame = fresh.frame(ask(channel=channel, snr_db=3.5, seed=11))
-    pair, judge = frame.scene.pair, zoo.load_judge("resnet_lite.cifar10", "cpu")
+    frame = fresh.frame(make_request(channel=channel, snr_db=3.5, seed=11))
+    pair, judge = frame.entry.pair, zoo.load_judge("resnet_lite.cifar10", "cpu")
     roi = roi_map(judge, pair)
-    for card in frame.cards:
-        model = zoo.load(card.model, "cpu")
+    for result in frame.results:
+        model = zoo.load(result.model, "cpu")
         generator = torch.Generator().manual_seed(11)
         symbols = model.num_symbols(32, 32)
         state_ = sample_channel(channel, 3.5, 1, symbols, generator=generator)
         report = run_link(model, pair, state_, roi, judge)
-        assert torch.equal(card.picture, report.reconstruction)
-        assert card.psnr == float(report.psnr) and card.ssim == float(report.ssim)
-        assert card.roi_psnr == float(report.roi_psnr)
-        assert card.symbols == symbols == 192
-        assert card.probabilities == pytest.approx(report.logits.softmax(1)[0].tolist(), abs=1e-5)
+        assert torch.equal(result.picture, report.reconstruction)
+        assert result.psnr == float(report.psnr) and result.ssim == float(report.ssim)
+        assert result.roi_psnr == float(report.roi_psnr)
+        assert result.symbols == symbols == 192
+        assert result.probabilities == pytest.approx(report.logits.softmax(1)[0].tolist(), abs=1e-5)
 
 
 def test_controls_of_a_frame(fresh: engine.Engine) -> None:
-    frame = fresh.frame(ask(models=(FOUR[1],)))
-    pair, judge = frame.scene.pair, zoo.load_judge("resnet_lite.cifar10", "cpu")
+    frame = fresh.frame(make_request(models=(FOUR[1],)))
+    pair, judge = frame.entry.pair, zoo.load_judge("resnet_lite.cifar10", "cpu")
     box = CropPair().box(32, 32)
     row, column, rows_, columns = box
     inside = frame.paste.picture[..., row : row + rows_, column : column + columns]
@@ -324,19 +324,19 @@ def test_controls_of_a_frame(fresh: engine.Engine) -> None:
 
 @pytest.mark.parametrize("origin", list(ORIGINS))
 def test_every_roi_origin(fresh: engine.Engine, origin: str) -> None:
-    frame = fresh.frame(ask(roi=origin, models=(FOUR[3],)))
-    again = engine.Engine("cpu").frame(ask(roi=origin, models=(FOUR[3],)))
+    frame = fresh.frame(make_request(roi=origin, models=(FOUR[3],)))
+    again = engine.Engine("cpu").frame(make_request(roi=origin, models=(FOUR[3],)))
     assert torch.equal(frame.roi, again.roi)
-    assert torch.equal(frame.cards[0].picture, again.cards[0].picture)
+    assert torch.equal(frame.results[0].picture, again.results[0].picture)
     assert frame.roi.shape == (1, 32, 32)
     assert origin in ORIGIN_LABELS
 
 
 def test_the_map_of_the_side_image_is_moved_to_its_place_in_x(fresh: engine.Engine) -> None:
-    frame = fresh.frame(ask())
+    frame = fresh.frame(make_request())
     assert torch.equal(frame.roi_on_source[:, 12:, 12:], frame.roi[:, :20, :20])
     assert frame.roi_on_source[:, :12].sum() == 0 == frame.roi_on_source[:, :, :12].sum()
-    of_x = fresh.frame(ask(roi="source"))
+    of_x = fresh.frame(make_request(roi="source"))
     assert torch.equal(of_x.roi, of_x.roi_on_source)
 
 
@@ -345,16 +345,16 @@ def test_only_what_depends_on_the_channel_is_computed_again(monkeypatch: pytest.
     real = engine.prepare
     monkeypatch.setattr(engine, "prepare", lambda *args: made.append("prepared") or real(*args))
     one = engine.Engine("cpu")
-    first = one.frame(ask())
-    second = one.frame(ask(snr_db=-5.0, seed=3))
+    first = one.frame(make_request())
+    second = one.frame(make_request(snr_db=-5.0, seed=3))
     assert len(made) == 4
-    assert all(a.psnr != b.psnr for a, b in zip(first.cards, second.cards, strict=True))
-    one.frame(ask(roi="zeros"))
+    assert all(a.psnr != b.psnr for a, b in zip(first.results, second.results, strict=True))
+    one.frame(make_request(roi="zeros"))
     assert len(made) == 5, "only the variant with an ROI map needs a new side context"
 
 
 def test_the_seed_decides_the_pixels(fresh: engine.Engine) -> None:
-    first, same, other = (fresh.frame(ask(seed=seed)).cards[0].picture for seed in (4, 4, 5))
+    first, same, other = (fresh.frame(make_request(seed=seed)).results[0].picture for seed in (4, 4, 5))
     assert torch.equal(first, same)
     assert not torch.equal(first, other)
 
@@ -369,10 +369,10 @@ def test_prepared_transmissions_are_bounded() -> None:
 
 
 def test_many_draws_are_the_first_one_and_others(fresh: engine.Engine) -> None:
-    scene = pair_sources.find_scene(CAT)
-    draws = draw(scene, FOUR[3], "awgn", 5.0, 7, 40)
+    entry = pair_sources.find_entry(CAT)
+    draws = draw(entry, FOUR[3], "awgn", 5.0, 7, 40)
     assert draws.pictures.shape == (40, 3, 32, 32)
-    assert torch.equal(draws.pictures[0], fresh.frame(ask(seed=7)).cards[3].picture[0])
+    assert torch.equal(draws.pictures[0], fresh.frame(make_request(seed=7)).results[3].picture[0])
     assert draws.power == pytest.approx(1.0, abs=1e-4)
     assert draws.snr_db == pytest.approx(5.0, abs=0.3)
     assert len({round(float(value), 6) for value in draws.psnr}) == 40
@@ -383,61 +383,63 @@ def test_memory_is_told_before_a_large_pair_is_sent() -> None:
     assert feature_bytes(config, 500, 741) > 100 * feature_bytes(config, 32, 32)
 
 
-def told(card: engine.Card, name: str) -> str:
+def told(result: engine.VariantResult, name: str) -> str:
     """A card's numbers to the digits that the page shows."""
-    best = max(range(10), key=lambda index: card.probabilities[index])
-    return (f"{name}: PSNR {card.psnr:.2f} dB, SSIM {card.ssim:.3f}, ROI-PSNR {card.roi_psnr:.2f} dB, "
-            f"{CLASSES[best]} {100 * card.probabilities[best]:.0f} %")
+    best = max(range(10), key=lambda index: result.probabilities[index])
+    return (f"{name}: PSNR {result.psnr:.2f} dB, SSIM {result.ssim:.3f}, ROI-PSNR {result.roi_psnr:.2f} dB, "
+            f"{CLASSES[best]} {100 * result.probabilities[best]:.0f} %")
 
 
 def test_the_python_lines_give_the_numbers_again_in_a_fresh_process(fresh: engine.Engine) -> None:
-    asks = [ask(roi=origin, seed=5, snr_db=-1.5, channel=channel) for origin, channel in (
+    requests = [make_request(roi=origin, seed=5, snr_db=-1.5, channel=channel) for origin, channel in (
         ("side", "awgn"), ("shuffled", "rayleigh"), ("normal", "awgn"), ("source+label", "rayleigh_iid"))]
-    asks.append(ask(pair="gallery:motorcycle", models=(FOUR[3],)))
-    frames = [fresh.frame(one) for one in asks]
-    scripts = [takeaway.python_lines(frame, takeaway.judges_of(frame.ask), "cpu") for frame in frames]
+    requests.append(make_request(pair="gallery:motorcycle", models=(FOUR[3],)))
+    frames = [fresh.frame(one) for one in requests]
+    scripts = [takeaway.python_lines(frame, takeaway.judges_of(frame.request), "cpu") for frame in frames]
     code = "import torch\ntorch.set_num_threads(1)\n" + "".join(scripts)
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    expected = [told(card, card.model) for frame in frames for card in frame.cards]
+    expected = [told(result, result.model) for frame in frames for result in frame.results]
     for place, frame in zip((4, 9, 14, 19, 21), frames, strict=True):
         expected.insert(place, told(frame.paste, "paste"))
     assert done.stdout.splitlines() == expected
 
 
 def test_lines_of_an_upload_are_not_offered(fresh: engine.Engine) -> None:
-    frame = fresh.frame(ask())
-    with pytest.raises(engine.AskError, match="zoo transmit"):
-        takeaway.python_lines(frame._replace(ask=ask(pair="upload:x")), takeaway.judges_of(ask()), "cpu")
-    with pytest.raises(engine.AskError, match="no judge"):
+    frame = fresh.frame(make_request())
+    with pytest.raises(engine.RequestError, match="zoo transmit"):
+        takeaway.python_lines(
+            frame._replace(request=make_request(pair="upload:x")), takeaway.judges_of(make_request()), "cpu"
+        )
+    with pytest.raises(engine.RequestError, match="no judge"):
         takeaway.python_lines(frame, {}, "cpu")
 
 
 def test_the_comparison_is_taken_away_as_a_picture(fresh: engine.Engine) -> None:
-    frame, view = fresh.frame(ask(seed=3)), state.View(overlay=True, errors=False, opacity=50)
+    frame, view = fresh.frame(make_request(seed=3)), state.View(overlay=True, errors=False, opacity=50)
     sheet = Image.open(io.BytesIO(poster.png(frame, view)))
     assert json.loads(sheet.text["wzroi"])["setting"]["seed"] == 3
     panels = poster.panels(frame, view)
     assert [panel.title for panel in panels[:3]] == ["Sent: x", "Known: x_side", "DeepJSCC"]
     assert (len(panels), panels[-1].note) == (7, "control")
-    assert panels[2].lines[0] == f"PSNR {frame.cards[0].psnr:.2f} dB"
+    assert panels[2].lines[0] == f"PSNR {frame.results[0].psnr:.2f} dB"
     corner = np.asarray(sheet)[3 * 20 + 16 + 40 :, 16:][: poster.TILE, : poster.TILE]
-    source = pixels.enlarge(pixels.to_pixels(frame.scene.pair.source[0]), poster.TILE // 32)
+    source = pixels.enlarge(pixels.to_pixels(frame.entry.pair.source[0]), poster.TILE // 32)
     assert np.array_equal(corner, source)
     with_errors = poster.draw(frame, state.View(errors=True))
     assert with_errors.height > sheet.height + poster.TILE, "a row of error maps"
     plain = poster.panels(frame, state.View())
-    assert np.array_equal(plain[2].pictures[0], pixels.to_pixels(frame.cards[0].picture[0]))
+    assert np.array_equal(plain[2].pictures[0], pixels.to_pixels(frame.results[0].picture[0]))
     assert not np.array_equal(panels[2].pictures[0], plain[2].pictures[0])
 
 
 def test_the_numbers_are_taken_away_whole(fresh: engine.Engine) -> None:
-    frame = fresh.frame(ask())
+    frame = fresh.frame(make_request())
     rows = list(csv.DictReader(io.StringIO(takeaway.as_csv(frame))))
     told = json.loads(takeaway.as_json(frame))
     assert [row["model"] for row in rows] == [*FOUR, FOUR[0]]
     assert [row["control"] for row in rows] == ["", "", "", "", "paste"]
-    assert float(rows[2]["psnr_db"]) == told["rows"][2]["psnr_db"] == frame.cards[2].psnr
+    assert float(rows[2]["psnr_db"]) == told["rows"][2]["psnr_db"] == frame.results[2].psnr
     assert told["setting"]["seed"] == 0 and len(told["rows"][0]["weights_sha256"]) == 64
 
 
@@ -452,15 +454,15 @@ def decoded(body: dict[str, object]) -> np.ndarray:
 def test_the_route_answers_with_the_frame(client: TestClient, fresh: engine.Engine) -> None:
     query = {"pair": CAT, "models": ",".join(FOUR), "snr": "2.5", "seed": "9", "seq": "41"}
     answer = client.get("/base/wzroi/frame", params=query)
-    body, frame = answer.json(), fresh.frame(ask(snr_db=2.5, seed=9))
+    body, frame = answer.json(), fresh.frame(make_request(snr_db=2.5, seed=9))
     assert (answer.status_code, answer.headers["cache-control"], body["seq"]) == (200, "no-store", 41)
     wanted = {"pair": CAT, "models": FOUR, "snr_db": 2.5, "channel": "awgn", "roi": "side", "seed": 9, "rate": "16"}
     assert body["ask"] == wanted
     tiles = decoded(body)
-    assert np.array_equal(tiles[0, ..., :3], pixels.to_pixels(frame.scene.pair.source[0]))
-    for card, row in zip(frame.cards, body["cards"], strict=True):
-        assert np.array_equal(tiles[row["picture"], ..., :3], pixels.to_pixels(card.picture[0]))
-        assert row["psnr"] == pytest.approx(card.psnr)
+    assert np.array_equal(tiles[0, ..., :3], pixels.to_pixels(frame.entry.pair.source[0]))
+    for result, row in zip(frame.results, body["cards"], strict=True):
+        assert np.array_equal(tiles[row["picture"], ..., :3], pixels.to_pixels(result.picture[0]))
+        assert row["psnr"] == pytest.approx(result.psnr)
     assert len(tiles) == 4 + 2 * 5
     assert body["label"] == 3
 
@@ -514,14 +516,14 @@ def test_a_fault_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "could not be computed" in str(body["error"])
 
 
-def test_an_altered_checkpoint_is_a_sentence(shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_altered_checkpoint_is_a_sentence(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import shutil
 
-    shutil.copytree(shelf, tmp_path / "zoo")
+    shutil.copytree(store, tmp_path / "zoo")
     weights = tmp_path / "zoo" / FOUR[0] / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x00\x01")
     monkeypatch.setenv("WZROI_ZOO", str(tmp_path / "zoo"))
-    engine.forget_holdings()
+    engine.forget_zoo_index()
     status, body = api.answer({"models": FOUR[0]}, engine.Engine("cpu"))
     assert status == 400
     assert "model.safetensors" in str(body["error"])
@@ -618,7 +620,7 @@ def test_without_the_test_set_a_download_is_offered(tmp_path: Path, monkeypatch:
 def test_an_empty_zoo_is_a_sentence_on_every_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "registry.json").write_text('{"format": 1, "checkpoints": {}}')
     monkeypatch.setenv("WZROI_ZOO", str(tmp_path))
-    engine.forget_holdings()
+    engine.forget_zoo_index()
     app = opened()
     assert not app.exception
     assert "no networks yet" in app.info[0].value
@@ -626,7 +628,7 @@ def test_an_empty_zoo_is_a_sentence_on_every_page(tmp_path: Path, monkeypatch: p
 
 def test_a_zoo_that_is_not_there_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WZROI_ZOO", str(tmp_path / "nowhere"))
-    engine.forget_holdings()
+    engine.forget_zoo_index()
     app = opened()
     assert not app.exception
     assert "registry.json" in app.error[0].value
@@ -634,7 +636,7 @@ def test_a_zoo_that_is_not_there_is_a_sentence(tmp_path: Path, monkeypatch: pyte
 
 def test_every_page_draws() -> None:
     for page in PAGES:
-        code = f"from explorer.navigation import PAGES\nPAGES[{PAGES.index(page)}].draw()()"
+        code = f"from explorer.navigation import PAGES\nPAGES[{PAGES.index(page)}].load()()"
         app = AppTest.from_string(code, default_timeout=120).run()
         assert not app.exception and not app.error, page.title
         assert app.title
@@ -652,7 +654,7 @@ def test_the_sweep_shows_committed_results(tmp_path: Path, monkeypatch: pytest.M
     assert [curve.title for curve in curves] == ["DeepJSCC (rec)"]
     assert len(missing) == 3
     present = published_curves.present_of(view, variants, "psnr")
-    assert present["DeepJSCC (rec)"] == engine.ENGINE.frame(view.ask(variants)).cards[0].psnr
+    assert present["DeepJSCC (rec)"] == engine.ENGINE.frame(view.request(variants)).results[0].psnr
     assert len(plots.sweep_figure(curves, "psnr", present, view.snr).data) == 3
 
 

@@ -41,7 +41,7 @@ def test_every_digital_point_is_a_row_of_the_file_and_of_the_csv() -> None:
     assert len(points) > 80 and len([line for line in text if line["kind"] == "baseline"]) == len(points)
     for one, point in points:
         row = rows[keys[one.title], 32, point.x]
-        assert point.value == (row["psnr_mean"], row["psnr_ci95"]) and point.setting is not None
+        assert point.value == (row["psnr_mean"], row["psnr_ci95"]) and point.operating_point is not None
         line = next(line for line in text if (line["series"], line["snr_db"]) == (one.title, f"{point.x:g}"))
         assert (float(line["psnr"]), float(line["ci95"])) == point.value
 
@@ -61,13 +61,13 @@ def test_claims_about_digital_links_have_badges_of_their_own_verdicts() -> None:
     assert figures == ["control"] * 2 + ["flex"] * 2 and all(one.verdict != "not yet measured" for one in found)
     text = claims_table.table(found)
     for one in found:
-        assert f"background: {claims_table.COLOURS[one.verdict]}" in text and one.show() in text
+        assert f"background: {claims_table.COLOURS[one.verdict]}" in text and one.to_text() in text
 
 
 def _page() -> None:
-    from explorer.pages.figures import page
+    from explorer.pages.figures import render
 
-    page()
+    render()
 
 
 def test_the_page_runs_with_everything_beside_the_networks() -> None:
@@ -85,7 +85,7 @@ def test_the_page_runs_with_everything_beside_the_networks() -> None:
 
 def test_figure_6_is_of_either_network() -> None:
     """The receiver's own map, or the true class's as in the published code: a choice that only this figure has."""
-    app = AppTest.from_string("import explorer.pages.figures as shown\nshown.page()", default_timeout=120)
+    app = AppTest.from_string("import explorer.pages.figures as shown\nshown.render()", default_timeout=120)
     app.query_params["figure"] = "fig6"
     app.run()
     assert not app.exception

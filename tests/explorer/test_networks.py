@@ -19,38 +19,38 @@ from tests.support.shared import ROOT
 from tests.support.zoo_runs import JUDGE, write_judge_run, write_link_run
 from training.fit.publish import publish
 from zoo import hub
-from zoo.store.registry import REGISTRY, Shelf
+from zoo.store.registry import REGISTRY, CheckpointStore
 
 WEIGHTS = "GET .*rec_r16_lite/model.safetensors"
 
 
 @pytest.fixture
 def server(hub_made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackHub]:
-    """A loopback Hub that holds the shelf as ``tester/zoo``, and an explorer whose own zoo is empty."""
+    """A loopback Hub that holds the store as ``tester/zoo``, and an explorer whose own zoo is empty."""
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / REGISTRY).write_text('{"format": 1, "checkpoints": {}}')
     with running(LoopbackHub()) as loopback:
         point_client(monkeypatch, loopback.url, tmp_path)
         monkeypatch.setenv("WZROI_ZOO", str(tmp_path / "empty"))
         monkeypatch.setenv("WZROI_REPO", "")
-        hub.push(REPO, shelf=Shelf.at(hub_made / "shelf"), results=None, token=WRITE, unevaluated=True)
-        monkeypatch.setattr(hub_jobs, "OFFER", hub_jobs.Offer())
-        monkeypatch.setattr(networks, "OFFER", hub_jobs.OFFER)
-        engine.forget_holdings()
+        hub.push(REPO, store=CheckpointStore.at(hub_made / "store"), results=None, token=WRITE, unevaluated=True)
+        monkeypatch.setattr(hub_jobs, "HUB_CATALOGUE", hub_jobs.HubCatalogue())
+        monkeypatch.setattr(networks, "HUB_CATALOGUE", hub_jobs.HUB_CATALOGUE)
+        engine.forget_zoo_index()
         yield loopback
-        engine.forget_holdings()
+        engine.forget_zoo_index()
         engine.ENGINE.forget()
 
 
 def eventually(true: Callable[[], object], seconds: float = 20) -> None:
     end = time.monotonic() + seconds
     while not true():
-        assert time.monotonic() < end, hub_jobs.OFFER.message or "nothing came"
+        assert time.monotonic() < end, hub_jobs.HUB_CATALOGUE.message or "nothing came"
         time.sleep(0.02)
 
 
 def idle() -> bool:
-    return hub_jobs.OFFER.job is None
+    return hub_jobs.HUB_CATALOGUE.job is None
 
 
 def shown() -> AppTest:
@@ -63,7 +63,7 @@ def words(page: AppTest) -> str:
 
 def test_an_empty_explorer_is_filled_from_a_repository(server: LoopbackHub) -> None:
     page = shown()
-    assert "At hand: 0 link networks" in words(page)
+    assert "Available: 0 link networks" in words(page)
     page.sidebar.text_input[0].set_value(REPO).run()
     eventually(idle)
     page.run()
@@ -74,50 +74,50 @@ def test_an_empty_explorer_is_filled_from_a_repository(server: LoopbackHub) -> N
     eventually(idle)
     page.run()
     assert (zoo.list_models(), zoo.list_judges()) == ([NAMES[1]], [JUDGE])
-    assert "At hand: 1 link network, 1 of them pulled from tester/zoo." in words(page)
-    assert engine.ENGINE.frame(engine.Ask("gallery:cifar-0", (NAMES[1],))).cards[0].psnr > 0
+    assert "Available: 1 link network, 1 of them pulled from tester/zoo." in words(page)
+    assert engine.ENGINE.frame(engine.Request("gallery:cifar-0", (NAMES[1],))).results[0].psnr > 0
     assert page.sidebar.selectbox[0].options[0] == NAMES[0]
     assert not page.exception
 
 
 def test_progress_counts_bytes_and_a_cancelled_pull_goes_on_later(server: LoopbackHub) -> None:
-    offer = hub_jobs.OFFER
-    offer.use(REPO)
+    catalogue = hub_jobs.HUB_CATALOGUE
+    catalogue.use(REPO)
     eventually(idle)
-    total = sum(offer.entries[name].size for name in (NAMES[1], JUDGE))  # type: ignore[index]
+    total = sum(catalogue.entries[name].size for name in (NAMES[1], JUDGE))  # type: ignore[index]
     server.faults = [Fault(WEIGHTS, delay=0.4)]
-    offer.pull(NAMES[1])
-    eventually(lambda: offer.job is not None and offer.job.progress.done > 0)
-    assert offer.job is not None
-    assert (offer.job.name, offer.job.progress.total) == (NAMES[1], total)
-    assert 0 < offer.job.progress.share < 1
-    offer.cancel()
-    assert offer.job is None and "cancelled" in offer.message
+    catalogue.pull(NAMES[1])
+    eventually(lambda: catalogue.job is not None and catalogue.job.progress.done > 0)
+    assert catalogue.job is not None
+    assert (catalogue.job.name, catalogue.job.progress.total) == (NAMES[1], total)
+    assert 0 < catalogue.job.progress.share < 1
+    catalogue.cancel()
+    assert catalogue.job is None and "cancelled" in catalogue.message
     assert NAMES[1] not in zoo.list_models()
-    offer.pull(NAMES[1])
-    job = offer.job
+    catalogue.pull(NAMES[1])
+    job = catalogue.job
     eventually(idle)
-    assert offer.message == "" and NAMES[1] in zoo.list_models()
+    assert catalogue.message == "" and NAMES[1] in zoo.list_models()
     assert job is not None and zoo.verify(NAMES[1]).passed
 
 
 def test_without_network_it_says_so_and_goes_on(server: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    offer = hub_jobs.OFFER
-    offer.use(REPO)
+    catalogue = hub_jobs.HUB_CATALOGUE
+    catalogue.use(REPO)
     eventually(idle)
-    offer.pull(NAMES[0])
+    catalogue.pull(NAMES[0])
     eventually(idle)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setattr(networks, "OFFER", hub_jobs.Offer())
+    monkeypatch.setattr(networks, "HUB_CATALOGUE", hub_jobs.HubCatalogue())
     page = shown()
-    eventually(lambda: networks.OFFER.job is None)
+    eventually(lambda: networks.HUB_CATALOGUE.job is None)
     page.run()
     assert "No connection to the Hub for tester/zoo" in words(page) and "1 link network" in words(page)
     assert not page.exception and page.main.title
 
 
 @pytest.mark.parametrize(("repo", "sentence"), [
-    ("zoo", "not a repository"), ("../a/b", "not a repository"), ("tester/none", "no repository tester/none"),
+    ("zoo", "not a repository"), ("../a/b", "not a repository"), ("tester/none", "tester/none does not exist"),
 ])  # fmt: skip
 def test_a_wrong_repository_is_a_sentence(server: LoopbackHub, repo: str, sentence: str) -> None:
     page = shown()
@@ -128,28 +128,28 @@ def test_a_wrong_repository_is_a_sentence(server: LoopbackHub, repo: str, senten
 
 
 def test_a_damaged_pull_is_a_sentence(server: LoopbackHub) -> None:
-    offer = hub_jobs.OFFER
-    offer.use(REPO)
+    catalogue = hub_jobs.HUB_CATALOGUE
+    catalogue.use(REPO)
     eventually(idle)
     server.faults = [Fault(WEIGHTS, change=lambda body: body[:-1] + bytes([body[-1] ^ 1]))]
-    offer.pull(NAMES[0])
+    catalogue.pull(NAMES[0])
     eventually(idle)
-    assert "altered" in offer.message and "pull it again" in offer.message
+    assert "altered" in catalogue.message and "pull it again" in catalogue.message
     assert zoo.list_models() == []
 
 
 def test_another_repository_brings_other_networks_under_the_same_name(server: LoopbackHub, tmp_path: Path) -> None:
     for run in (write_judge_run(tmp_path / "runs"), write_link_run(tmp_path / "runs", NAMES[0], seed=3)):
         publish(run, tmp_path / "other")
-    hub.push("tester/other", shelf=Shelf.at(tmp_path / "other"), results=None, token=WRITE, unevaluated=True)
+    hub.push("tester/other", store=CheckpointStore.at(tmp_path / "other"), results=None, token=WRITE, unevaluated=True)
     figures = []
     for repo in (REPO, "tester/other", REPO):
-        hub_jobs.OFFER.use(repo)
+        hub_jobs.HUB_CATALOGUE.use(repo)
         eventually(idle)
         if NAMES[0] not in zoo.list_models():
-            hub_jobs.OFFER.pull(NAMES[0])
+            hub_jobs.HUB_CATALOGUE.pull(NAMES[0])
             eventually(idle)
-        figures.append(engine.ENGINE.frame(engine.Ask("gallery:cifar-0", (NAMES[0],))).cards[0].psnr)
+        figures.append(engine.ENGINE.frame(engine.Request("gallery:cifar-0", (NAMES[0],))).results[0].psnr)
     assert figures[0] == figures[2] != figures[1]
 
 

@@ -35,16 +35,16 @@ from zoo.serving import painted_roi
 MODEL = "deepjscc_wz_roi.rec_r16_lite"
 CAT = "gallery:cifar-0"
 GRID = "0" * 32 + "3210" * 8
-ASK = engine.Ask(CAT, (MODEL,), 3.0, roi=painted_roi.PREFIX + GRID, seed=4)
+ASK = engine.Request(CAT, (MODEL,), 3.0, roi=painted_roi.PREFIX + GRID, seed=4)
 
 
 @pytest.fixture(autouse=True)
 def in_use(explorer_zoo: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The fixture zoo behind the explorer."""
     monkeypatch.setenv("WZROI_ZOO", str(explorer_zoo))
-    engine.forget_holdings()
+    engine.forget_zoo_index()
     yield
-    engine.forget_holdings()
+    engine.forget_zoo_index()
 
 
 @pytest.fixture
@@ -72,9 +72,9 @@ def test_a_map_of_the_grids_size_is_the_grid_again(digits: str) -> None:
 
 @pytest.mark.parametrize("digits", ["", "0" * 63, "0" * 65, "4" * 64, "٣" * 64, "-" * 64])
 def test_a_bad_grid_is_a_sentence(digits: str) -> None:
-    with pytest.raises(engine.AskError, match="64 digits"):
+    with pytest.raises(engine.RequestError, match="64 digits"):
         ASK._replace(roi=painted_roi.PREFIX + digits).checked()
-    with pytest.raises(engine.AskError):
+    with pytest.raises(engine.RequestError):
         ASK._replace(roi="paint").checked()
 
 
@@ -84,7 +84,7 @@ def test_a_bad_grid_is_a_sentence(digits: str) -> None:
 def test_every_origin_is_what_run_link_gives(done: roi_comparison.Comparison) -> None:
     assert [one.name for one in done.found] == ["painted", *ORIGINS]
     network, judge = zoo.load(MODEL, "cpu"), zoo.load_judge("resnet_lite.cifar10", "cpu")
-    pair = pair_sources.find_scene(CAT).pair
+    pair = pair_sources.find_entry(CAT).pair
     for one in done.found:
         if one.name in ("shuffled", "normal"):
             continue
@@ -92,25 +92,25 @@ def test_every_origin_is_what_run_link_gives(done: roi_comparison.Comparison) ->
         channel = sample_channel("awgn", 3.0, 1, 192, generator=torch.Generator().manual_seed(4))
         report = run_link(network, pair, channel, own, judge)
         assert torch.allclose(one.roi, own[0])
-        assert torch.allclose(one.card.picture, report.reconstruction, atol=1e-5)
-        assert one.card.psnr == pytest.approx(float(report.psnr), abs=1e-3)
-        assert one.card.probabilities == pytest.approx(report.logits.softmax(1)[0].tolist(), abs=1e-4)
+        assert torch.allclose(one.result.picture, report.reconstruction, atol=1e-5)
+        assert one.result.psnr == pytest.approx(float(report.psnr), abs=1e-3)
+        assert one.result.probabilities == pytest.approx(report.logits.softmax(1)[0].tolist(), abs=1e-4)
 
 
 def test_the_change_says_where_the_error_goes_down() -> None:
-    scene = pair_sources.find_scene(CAT)
-    source = scene.pair.source
-    blank = engine.Card(MODEL, "", 192, source + 0.2, 10.0, 0.5, None, None)
+    entry = pair_sources.find_entry(CAT)
+    source = entry.pair.source
+    blank = engine.VariantResult(MODEL, "", 192, source + 0.2, 10.0, 0.5, None, None)
     better = blank._replace(picture=source.clone(), psnr=12.0)
     better.picture[..., 16:, :] += 0.4
     upper = torch.zeros(1, 1, 32, 32)
     upper[..., :16, :] = 1
-    change = roi_comparison.change_of(scene, better, blank, upper)
+    change = roi_comparison.change_of(entry, better, blank, upper)
     assert change == pytest.approx((2.0, -1.0, 3.0), abs=1e-3)
-    assert roi_comparison.change_of(scene, better, blank, 0 * upper).inside is None
+    assert roi_comparison.change_of(entry, better, blank, 0 * upper).inside is None
     known = blank._replace(picture=torch.cat([source[..., :16, :] + 1e-3, source[..., 16:, :] + 0.2], dim=2))
-    assert roi_comparison.change_of(scene, better, known, upper).inside is None, "no error there, so nothing to compare"
-    shown = roi_comparison.change_map(scene, better, blank)
+    assert roi_comparison.change_of(entry, better, known, upper).inside is None, "no error there, so nothing to compare"
+    shown = roi_comparison.change_map(entry, better, blank)
     blue, orange = shown[0, 0].astype(int), shown[31, 0].astype(int)
     assert blue[2] > blue[0] + 50 and orange[0] > orange[2] + 50
 
@@ -134,7 +134,7 @@ def test_without_a_true_class_there_is_no_oracle_of_it() -> None:
     ({"models": (MODEL, "deepjscc_wz_roi.rec_r32_lite")}, "one network"), ({"snr_db": 99.0}, "snr_db"),
 ])
 def test_what_cannot_be_compared_is_a_sentence(changes: dict[str, object], reason: str) -> None:
-    with pytest.raises(engine.AskError, match=reason):
+    with pytest.raises(engine.RequestError, match=reason):
         roi_comparison.compare(ASK._replace(**changes))
 
 
@@ -146,7 +146,7 @@ def test_the_route_sends_every_tile(done: roi_comparison.Comparison) -> None:
     assert sheet.shape == (32 * (2 + 4 * 7), 32, 4)
     one, card = done.found[2], body["cards"][2]
     tile = sheet[32 * card["picture"] : 32 * card["picture"] + 32, :, :3]
-    assert np.array_equal(tile, images.to_pixels(one.card.picture[0]))
+    assert np.array_equal(tile, images.to_pixels(one.result.picture[0]))
     zeros = next(card for card in body["cards"] if card["origin"] == "zeros")
     assert zeros["gain"] == 0 and zeros["inside"] is None
     flat = sheet[32 * zeros["change"] : 32 * zeros["change"] + 32, :, :3]
@@ -175,7 +175,7 @@ def test_the_numbers_are_taken_away_whole(done: roi_comparison.Comparison) -> No
     assert told["setting"]["roi"] == ASK.roi and told["versions"]["torch"] == torch.__version__
     rows = list(csv.DictReader(io.StringIO(export.as_csv(done))))
     assert [row["origin"] for row in rows] == [one.name for one in done.found]
-    assert [float(row["psnr_db"]) for row in rows] == [one.card.psnr for one in done.found]
+    assert [float(row["psnr_db"]) for row in rows] == [one.result.psnr for one in done.found]
     assert [row["oracle"] for row in rows].count("True") == 2
     assert {(row["seed"], row["snr_db"]) for row in rows} == {("4", "3.0")}
 
@@ -187,37 +187,37 @@ def test_the_lines_print_the_numbers(done: roi_comparison.Comparison) -> None:
     printed = ran.stdout.splitlines()
     assert len(printed) == len(done.found)
     for one, line in zip(done.found, printed, strict=True):
-        assert line.startswith(f"{one.name}: PSNR {one.card.psnr:.2f} dB, SSIM {one.card.ssim:.3f}, "
-                               f"ROI-PSNR {one.card.roi_psnr:.2f} dB, ")
+        assert line.startswith(f"{one.name}: PSNR {one.result.psnr:.2f} dB, SSIM {one.result.ssim:.3f}, "
+                               f"ROI-PSNR {one.result.roi_psnr:.2f} dB, ")
 
 
 def test_a_flexible_network_is_compared_at_the_asked_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     """The zoo's own: its crop is known, so in the maps that lie there no error is left to compare."""
     monkeypatch.delenv("WZROI_ZOO")
-    engine.forget_holdings()
+    engine.forget_zoo_index()
     flexible = "wz_roi_flex.rec_lite"
     assert flexible in [one.id for one in page.guided(engine.catalogue())]
     done = roi_comparison.compare(ASK._replace(models=(flexible,), rate=Fraction(24)), engine.Engine("cpu"))
     found = {one.name: one for one in done.found}
-    assert {one.card.symbols for one in done.found} == {128}
+    assert {one.result.symbols for one in done.found} == {128}
     assert found["painted"].change.inside is None and found["source"].change.inside is not None
     network, judge = zoo.load(flexible, "cpu"), zoo.load_judge(done.judge, "cpu")
     channel = sample_channel("awgn", 3.0, 1, 128, generator=torch.Generator().manual_seed(4))
-    report = run_link(network, done.scene.pair, channel, roi_map(judge, done.scene.pair, "source"), judge)
-    assert torch.allclose(found["source"].card.picture, report.reconstruction, atol=1e-5)
-    assert "symbols_at(model, *scene.size, 24)" in export.python_lines(done, "cpu")
+    report = run_link(network, done.entry.pair, channel, roi_map(judge, done.entry.pair, "source"), judge)
+    assert torch.allclose(found["source"].result.picture, report.reconstruction, atol=1e-5)
+    assert "symbols_at(model, *entry.size, 24)" in export.python_lines(done, "cpu")
 
 
 def test_an_upload_has_no_lines() -> None:
     pair, source = pair_sources.upload_pair(pictures(1), None, 32)
     key = pair_sources.UPLOADS.put(pair, "a picture", source)
     done = roi_comparison.compare(ASK._replace(pair=key))
-    with pytest.raises(engine.AskError, match="both sides"):
+    with pytest.raises(engine.RequestError, match="everyone has"):
         export.python_lines(done, "cpu")
 
 
 def opened(**query: str) -> AppTest:
-    app = AppTest.from_string("import explorer.pages.roi as shown\nshown.page()", default_timeout=120)
+    app = AppTest.from_string("import explorer.pages.roi as shown\nshown.render()", default_timeout=120)
     for key, value in query.items():
         app.query_params[key] = value
     return app.run()
@@ -246,8 +246,8 @@ def test_the_component_reports_only_what_can_be() -> None:
     networks = page.guided(engine.catalogue())
     assert [one.id for one in networks] == ["deepjscc_wz_roi.rec_lite", "deepjscc_wz_roi.task_lite"]
     choice = page.Choice(networks[0].id, GRID)
-    choice.adopt({"network": "deepjscc.rec_lite", "grid": "x"}, networks)
+    choice.apply_report({"network": "deepjscc.rec_lite", "grid": "x"}, networks)
     assert (choice.network, choice.grid) == (networks[0].id, GRID)
-    choice.adopt({"network": networks[1].id, "grid": "1" * 64}, networks)
+    choice.apply_report({"network": networks[1].id, "grid": "1" * 64}, networks)
     assert (choice.network, choice.grid) == (networks[1].id, "1" * 64)
     assert json.dumps(page.roi_data(choice, networks))

@@ -39,9 +39,9 @@ CAT = "gallery:cifar-0"
 def in_use(explorer_zoo: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The fixture zoo behind the explorer."""
     monkeypatch.setenv("WZROI_ZOO", str(explorer_zoo))
-    engine.forget_holdings()
+    engine.forget_zoo_index()
     yield
-    engine.forget_holdings()
+    engine.forget_zoo_index()
 
 
 def plan(**changes: object) -> sweeps.Plan:
@@ -92,7 +92,7 @@ def test_power_figures_are_of_the_symbols() -> None:
 def test_a_sweep_is_what_run_link_gives_and_its_paste_control() -> None:
     sweep = ended(sweeps.Sweep(plan(draws=1)).start())
     assert (sweep.done, sweep.message, sweep.cancelled) == (4, "", False)
-    pair, judge = pair_sources.find_scene(CAT).pair, zoo.load_judge("resnet_lite.cifar10", "cpu")
+    pair, judge = pair_sources.find_entry(CAT).pair, zoo.load_judge("resnet_lite.cifar10", "cpu")
     for model, snr in ((FOUR[0], 10.0), (FOUR[3], 0.0)):
         network = zoo.load(model, "cpu")
         channel = sample_channel("awgn", snr, 1, 192, generator=torch.Generator().manual_seed(3))
@@ -110,8 +110,8 @@ def test_a_sweep_is_what_run_link_gives_and_its_paste_control() -> None:
 
 def test_draws_are_averaged() -> None:
     step = plan().steps[0]
-    many = sweeps.points_of(plan(draws=40), pair_sources.find_scene(CAT), step)[0]
-    sent = draws.draw(pair_sources.find_scene(CAT), step.model, "awgn", step.snr_db, 3, 40)
+    many = sweeps.points_of(plan(draws=40), pair_sources.find_entry(CAT), step)[0]
+    sent = draws.draw(pair_sources.find_entry(CAT), step.model, "awgn", step.snr_db, 3, 40)
     assert many.psnr == pytest.approx(float(sent.psnr.double().mean()), abs=1e-4)
     assert many.psnr_std == pytest.approx(float(sent.psnr.double().std(unbiased=False)), abs=1e-4)
     assert many.psnr_std > 0 and many.psnr_of_mean_mse < many.psnr
@@ -204,7 +204,7 @@ def test_live_curves_lie_over_committed_ones_and_bounds(tmp_path: Path) -> None:
 
 
 def opened(path: str, **values: str) -> AppTest:
-    app = AppTest.from_string(f"import {path} as shown\nshown.page()", default_timeout=120)
+    app = AppTest.from_string(f"import {path} as shown\nshown.render()", default_timeout=120)
     for key, value in values.items():
         app.query_params[key] = value
     return app.run()
@@ -240,13 +240,13 @@ def test_a_large_picture_waits_for_the_button(monkeypatch: pytest.MonkeyPatch) -
 def test_the_channel_page_shows_a_mismatch() -> None:
     app = opened("explorer.pages.channel", channel="rayleigh", snr="7")
     app.toggle(key="mismatch").set_value(True).run()
-    app.selectbox[2].set_value("takes it for -5 dB").run()
+    app.selectbox[2].set_value("assumes -5 dB").run()
     assert not app.exception and not app.error
     assert any("PSNR" in caption.value and "seed 0" in caption.value for caption in app.caption)
-    scene, view = pair_sources.find_scene(CAT), state.default_view(engine.catalogue())
-    setting = channel_page.Setting(FOUR[0], "rayleigh", 20.0, 16, view.seed, "side", None)
-    right, wrong = (one.draws(scene).received for one in (setting, setting._replace(believed=-5.0)))
-    sent = setting.draws(scene).sent
+    entry, view = pair_sources.find_entry(CAT), state.default_view(engine.catalogue())
+    setting = channel_page.ChannelSettings(FOUR[0], "rayleigh", 20.0, 16, view.seed, "side", None)
+    right, wrong = (one.draws(entry).received for one in (setting, setting._replace(believed=-5.0)))
+    sent = setting.draws(entry).sent
     assert (wrong - sent).abs().square().mean() > (right - sent).abs().square().mean()
 
 
@@ -264,12 +264,12 @@ def test_tiles_make_the_picture_again(size: tuple[int, int]) -> None:
 
 def test_each_tile_is_an_image_of_its_own() -> None:
     pair = make_pair(pictures(1, 64, 96), None, "stereo", pictures(1, 64, 96, seed=1))
-    whole, tiled = (stereo.send(pair, FOUR[3], "awgn", 100.0, 0, way) for way in (False, True))
+    whole, tiled = (stereo.transmit_pair(pair, FOUR[3], "awgn", 100.0, 0, way) for way in (False, True))
     assert whole.symbols.shape == tiled.symbols.shape == (1, 192 * 6)
     powers = tiled.symbols.reshape(6, 192).abs().square().mean(dim=1)
     assert powers == pytest.approx(torch.ones(6), abs=1e-4)
     corner = Pair(pair.source[..., 32:, 64:], pair.side[..., 32:, 64:])
-    alone = stereo.send(corner, FOUR[3], "awgn", 100.0, 0)
+    alone = stereo.transmit_pair(corner, FOUR[3], "awgn", 100.0, 0)
     assert torch.allclose(tiled.reconstruction[..., 32:, 64:], alone.reconstruction, atol=1e-3)
     assert not torch.allclose(whole.reconstruction, tiled.reconstruction, atol=1e-3)
     assert float(tiled.psnr) == pytest.approx(float(psnr(tiled.reconstruction, pair.source)))
@@ -289,13 +289,13 @@ def test_the_disparity_of_a_moved_picture_is_the_movement(width: int) -> None:
 
 
 def test_the_near_motorcycle_is_moved_further_than_the_wall() -> None:
-    scene = pair_sources.gallery_scene("motorcycle", full_size=True)
-    found = stereo.disparity(scene.pair)
+    entry = pair_sources.gallery_entry("motorcycle", full_size=True)
+    found = stereo.disparity(entry.pair)
     assert float(found[200:350, 200:450].nanmedian()) > 1.3 * float(found[50:150, 550:700].nanmedian())
 
 
 def test_the_stereo_page_tells_the_cost_and_sends_whole_and_tiled() -> None:
-    app = AppTest.from_string("import explorer.pages.stereo as shown\nshown.page()", default_timeout=120).run()
+    app = AppTest.from_string("import explorer.pages.stereo as shown\nshown.render()", default_timeout=120).run()
     app.selectbox(key="stereo_size").set_value(160).run()
     assert any("MiB" in caption.value for caption in app.caption)
     for way in ("whole", "tiles"):

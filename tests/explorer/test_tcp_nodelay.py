@@ -56,7 +56,7 @@ def test_the_applications_start_sets_it(monkeypatch: pytest.MonkeyPatch) -> None
 
     called: list[int] = []
     monkeypatch.setattr(app, "send_at_once", lambda: called.append(1))
-    monkeypatch.setattr(app, "attend", lambda: None)
+    monkeypatch.setattr(app, "run_background_tasks", lambda: None)
 
     async def start() -> None:
         async with app.lifespan(app.app):

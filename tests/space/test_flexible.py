@@ -17,15 +17,15 @@ import gradio as gr
 from training.fit.publish import publish
 from wzroi import roi_map, run_link, sample_channel
 from zoo.rates import SERVED
-from zoo.serving.gallery import gallery_scene
+from zoo.serving.gallery import gallery_entry
 from zoo.space import api, engine, page
-from zoo.space.engine import Ask
+from zoo.space.engine import Request
 
 FLEX, PAPER = "wz_roi_flex.rec_lite", "deepjscc.rec_r16_lite"
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("space")
     for run in (write_judge_run(folder), write_flex_run(folder), write_link_run(folder, PAPER)):
         publish(run, folder / "zoo")
@@ -33,8 +33,8 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def in_use(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("WZROI_ZOO", str(shelf))
+def in_use(store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("WZROI_ZOO", str(store))
     monkeypatch.delenv("WZROI_REPO", raising=False)
     for name in ("_NETWORKS", "_PREPARED"):
         monkeypatch.setattr(engine, name, type(engine._NETWORKS)(40))
@@ -42,14 +42,14 @@ def in_use(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_it_is_sent_at_the_rate_that_is_asked() -> None:
-    scene, network, judge = gallery_scene("cifar-0"), engine.network(FLEX), engine.judge_of(FLEX)
+    entry, network, judge = gallery_entry("cifar-0"), engine.network(FLEX), engine.judge_of(FLEX)
     assert judge is not None
     for rate, symbols in ((Fraction(96), 32), (Fraction(96, 5), 160), (Fraction(8), 384)):
-        sent = engine.send(scene, FLEX, Ask(7.0, seed=3, rate=rate))
+        sent = engine.transmit_pair(entry, FLEX, Request(7.0, seed=3, rate=rate))
         channel = sample_channel("awgn", 7.0, 1, symbols, generator=torch.Generator().manual_seed(3))
-        report = run_link(network, scene.pair, channel, roi_map(judge, scene.pair), judge)
+        report = run_link(network, entry.pair, channel, roi_map(judge, entry.pair), judge)
         assert sent.symbols == symbols and torch.equal(sent.report.reconstruction, report.reconstruction)
-    rows = engine.sweep(scene, [FLEX], [0.0, 10.0], 2, Ask(rate=Fraction(24)))[FLEX]
+    rows = engine.sweep(entry, [FLEX], [0.0, 10.0], 2, Request(rate=Fraction(24)))[FLEX]
     assert [row["snr_db"] for row in rows] == [0.0, 10.0] and all(row["psnr_mean"] > 0 for row in rows)
 
 
@@ -73,7 +73,10 @@ def test_the_endpoint_takes_a_ratio() -> None:
     assert api.transmit(*asked)[1]["symbols"] == 192
     figures = api.transmit(*asked, "1/24")[1]
     assert figures["symbols"] == 128 and figures["bandwidth_ratio"] == pytest.approx(1 / 24)
-    refused = {(PAPER, "1/24"): "1/16 and no other", (FLEX, "1/2"): "1/192 to 1/8", (FLEX, "x"): "ratio reads"}
+    refused = {
+        (PAPER, "1/24"): "only has the bandwidth ratio 1/16", (FLEX, "1/2"): "1/192 to 1/8",
+        (FLEX, "x"): "ratio is written",
+    }  # fmt: skip
     for (model, rho), sentence in refused.items():
         with pytest.raises(gr.Error, match=sentence):
             api.transmit("cifar-0", None, None, 64, model, 5.0, "awgn", "side", 0, rho)

@@ -1,4 +1,4 @@
-"""The README's table of waiting times is that of the committed measurement."""
+"""The documentation's table of waiting times is that of the committed measurement."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import json
 
 import pytest
 
-from tests.support.shared import ROOT
-
 pytest.importorskip("gradio_client", reason="gradio_client is not installed: pip install '.[test]'")
-from benchmarks.load_space import BEGIN, END, RESULTS, with_table
+from benchmarks.load_space import BEGIN, END, PAGE, RESULTS, with_table
 
 FOUND = {
     "users": 2, "browsers": 1, "seconds": 3.0, "errors": 1, "machine": {"processors": 2},
@@ -28,8 +26,8 @@ def test_a_measurement_takes_the_old_ones_place() -> None:
 
 
 @pytest.mark.skipif(not RESULTS.is_file(), reason="not measured yet: python -m benchmarks.load_space --write")
-def test_the_readme_tells_what_was_measured() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_documentation_tells_what_was_measured() -> None:
+    text = PAGE.read_text(encoding="utf-8")
     found = json.loads(RESULTS.read_text(encoding="utf-8"))
-    assert with_table(readme, found) == readme, "run `python -m benchmarks.load_space --write`"
+    assert with_table(text, found) == text, "run `python -m benchmarks.load_space --write`"
     assert (found["errors"], found["users"], found["browsers"]) == (0, 20, 20)

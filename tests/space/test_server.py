@@ -24,9 +24,9 @@ from tests.support.space_server import LITE, PAPER, running_space, small_zoo
 from tests.support.zoo_runs import JUDGE
 from wzroi import images, make_pair, roi_map, run_link, sample_channel
 from zoo.image_io import read_picture
-from zoo.serving.gallery import gallery, gallery_scene
+from zoo.serving.gallery import gallery, gallery_entry
 from zoo.space.deploy import assemble
-from zoo.store.registry import REGISTRY, Shelf
+from zoo.store.registry import REGISTRY, CheckpointStore
 from zoo.store.verified import load_from
 
 if TYPE_CHECKING:
@@ -43,9 +43,9 @@ class Served:
     def __init__(self, address: str, process: int, folder: Path, log: Path) -> None:
         self.address, self.process, self.folder, self.log = address, process, folder, log
 
-    def shelf(self) -> Shelf:
+    def store(self) -> CheckpointStore:
         """The zoo inside the folder."""
-        return Shelf(self.folder / "zoo" / "checkpoints", self.folder / "zoo" / REGISTRY)
+        return CheckpointStore(self.folder / "zoo" / "checkpoints", self.folder / "zoo" / REGISTRY)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_the_endpoints_are_the_four_named_ones(client: Client) -> None:
 def test_the_folder_serves_its_own_zoo_and_gallery(client: Client, served: Served) -> None:
     rows = client.predict(api_name="/variants")
     assert sorted(row["model"] for row in rows) == sorted([*LITE, PAPER])
-    entries = served.shelf().entries()
+    entries = served.store().entries()
     assert {row["model"]: row["sha256"] for row in rows} == {name: entries[name].sha256 for name in [*LITE, PAPER]}
     assert [row["pair"] for row in client.predict(api_name="/pairs")] == list(gallery())
 
@@ -100,8 +100,8 @@ def test_transmit_gives_the_pixels_and_numbers_of_run_link(
     client: Client, served: Served, model: str, channel: str, roi: str
 ) -> None:
     path, told = client.predict(**ASK | {"channel": channel, "roi": roi}, model=model, snr_db=3, api_name="/transmit")
-    network, judge = load_from(served.shelf(), model, "cpu"), load_from(served.shelf(), JUDGE, "cpu")
-    pair = gallery_scene("cifar-7").pair
+    network, judge = load_from(served.store(), model, "cpu"), load_from(served.store(), JUDGE, "cpu")
+    pair = gallery_entry("cifar-7").pair
     generator = torch.Generator().manual_seed(4)
     state = sample_channel(channel, 3.0, 1, network.num_symbols(32, 32), generator=generator)  # type: ignore[union-attr]
     report = run_link(network, pair, state, roi_map(judge, pair, roi), judge)  # type: ignore[arg-type]
@@ -119,7 +119,7 @@ def test_uploads_are_sent_alone_and_as_a_stereo_pair(client: Client, served: Ser
 
     left, right = noise_png(tmp_path, 96, 64, "l.png"), noise_png(tmp_path, 64, 96, "r.png")
     Image.open(right).transpose(Image.Transpose.ROTATE_90).save(right)
-    network, judge = load_from(served.shelf(), ROI, "cpu"), load_from(served.shelf(), JUDGE, "cpu")
+    network, judge = load_from(served.store(), ROI, "cpu"), load_from(served.store(), JUDGE, "cpu")
     for other, source in ((None, "crop"), (right, "stereo")):
         given = {"picture": handle_file(left), "right": None if other is None else handle_file(other), "size": 64}
         _, told = client.predict(**ASK | given, model=ROI, snr_db=5, api_name="/transmit")
@@ -143,7 +143,7 @@ def test_sweep_rows_agree_with_transmit(client: Client) -> None:
         assert row["snr_db"] == snr_db
 
 
-@pytest.mark.parametrize(("change", "mend"), [
+@pytest.mark.parametrize(("change", "fix"), [
     ({"model": "deepjscc.rec_r17"}, "no checkpoint"), ({"model": JUDGE}, "link network"),
     ({"snr_db": 99}, "from -5 to 20"), ({"snr_db": None}, "must be a number"),
     ({"channel": "wire"}, "awgn"), ({"roi": "mine"}, "source\\+label"),
@@ -151,7 +151,7 @@ def test_sweep_rows_agree_with_transmit(client: Client) -> None:
     ({"pair": "../../LICENSE"}, "cifar-0"), ({"size": 5000}, "32, 64, 96, 128"),
 ])  # fmt: skip
 def test_bad_values_are_answered_with_a_sentence(
-    client: Client, change: dict[str, Any], mend: str, tmp_path: Path
+    client: Client, change: dict[str, Any], fix: str, tmp_path: Path
 ) -> None:
     from gradio_client import handle_file
     from gradio_client.exceptions import AppError
@@ -159,7 +159,7 @@ def test_bad_values_are_answered_with_a_sentence(
     asked = ASK | {"model": LITE[0], "snr_db": 5} | change
     if "size" in change:
         asked["picture"] = handle_file(noise_png(tmp_path, 40, 40))
-    with pytest.raises(AppError, match=mend):
+    with pytest.raises(AppError, match=fix):
         client.predict(**asked, api_name="/transmit")
 
 
@@ -168,22 +168,22 @@ def test_a_file_that_is_no_picture_is_answered_with_a_sentence(client: Client, t
     from gradio_client.exceptions import AppError
 
     (tmp_path / "note.png").write_text("no picture")
-    for blob, mend in ((b"no picture", "not a picture"), (noise_png(tmp_path, 64, 64).read_bytes()[:900], "damaged")):
+    for blob, fix in ((b"no picture", "not a picture"), (noise_png(tmp_path, 64, 64).read_bytes()[:900], "damaged")):
         (tmp_path / "note.png").write_bytes(blob)
         asked = ASK | {"picture": handle_file(tmp_path / "note.png"), "model": LITE[0], "snr_db": 5}
-        with pytest.raises(AppError, match=mend):
+        with pytest.raises(AppError, match=fix):
             client.predict(**asked, api_name="/transmit")
 
 
-@pytest.mark.parametrize(("change", "mend"), [
+@pytest.mark.parametrize(("change", "fix"), [
     ({"models": "deepjscc"}, "must be a list"), ({"snrs": {"a": 1}}, "must be a list"),
     ({"models": [[1]]}, "not the name"), ({"snrs": ["x"]}, "must be a number"),
     ({"snrs": [0] * 60}, "1 to 51 SNRs"), ({"draws": 10_000}, "from 1 to 32"),
 ])  # fmt: skip
-def test_bad_sweeps_are_answered_with_a_sentence(client: Client, change: dict[str, Any], mend: str) -> None:
+def test_bad_sweeps_are_answered_with_a_sentence(client: Client, change: dict[str, Any], fix: str) -> None:
     from gradio_client.exceptions import AppError
 
-    with pytest.raises(AppError, match=mend):
+    with pytest.raises(AppError, match=fix):
         client.predict(**ASK | {"models": [LITE[0]], "snrs": [5], "draws": 2} | change, api_name="/sweep")
 
 
@@ -348,7 +348,7 @@ def test_the_overlay_answers_without_the_server(visit: Callable[[int], Page]) ->
     page.wait_for_function("getComputedStyle(document.querySelector('.wz img.roi')).opacity === '0.55'")
     over = page.locator(".wz img.roi.over").first
     assert over.evaluate("e => getComputedStyle(e).visibility") == "hidden"
-    page.get_by_label("Over the reconstructions").check()
+    page.get_by_label("Also over the reconstructions").check()
     page.wait_for_function("getComputedStyle(document.querySelector('.wz img.roi.over')).visibility === 'visible'")
     assert not [url for url in asked if "queue" in url or "/run" in url]
 

@@ -18,7 +18,7 @@ import pytest
 import torch
 import yaml
 from PIL import Image
-from starlette.requests import Request
+from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from typer.testing import CliRunner
 
@@ -37,24 +37,24 @@ from zoo.errors import ZooError
 from zoo.hub import HubError
 from zoo.image_io import PictureError
 from zoo.serving.cache import Recent
-from zoo.serving.gallery import gallery, gallery_scene, on_source
-from zoo.serving.request import AskError
+from zoo.serving.gallery import gallery, gallery_entry, on_source
+from zoo.serving.request import RequestError
 from zoo.space import cards, deploy, engine
 from zoo.space.deploy import assemble
-from zoo.space.engine import Ask
-from zoo.space.uploads import upload_scene
+from zoo.space.engine import Request
+from zoo.space.uploads import upload_entry
 from zoo.store.registry import parse_registry
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return small_zoo(tmp_path_factory.mktemp("zoo"))
 
 
 @pytest.fixture(autouse=True)
-def in_use(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def in_use(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The small zoo in use, and no network kept from another zoo."""
-    monkeypatch.setenv("WZROI_ZOO", str(shelf))
+    monkeypatch.setenv("WZROI_ZOO", str(store))
     monkeypatch.delenv("WZROI_REPO", raising=False)
     monkeypatch.setattr(engine, "_NETWORKS", Recent(64))
     monkeypatch.setattr(engine, "_PREPARED", Recent(32))
@@ -74,41 +74,43 @@ def png(width: int, height: int, seed: int = 0) -> bytes:
 @pytest.mark.parametrize("model", [LITE[0], LITE[3]])
 @pytest.mark.parametrize("channel", list(CHANNELS))
 def test_send_gives_the_numbers_of_run_link(model: str, channel: str) -> None:
-    scene, ask = gallery_scene("cifar-3"), Ask(7.5, channel, "side", 11)
+    entry, asked = gallery_entry("cifar-3"), Request(7.5, channel, "side", 11)
     network, judge = zoo.load(model, "cpu"), zoo.load_judge(JUDGE, "cpu")
     generator = torch.Generator().manual_seed(11)
     state = sample_channel(channel, 7.5, 1, network.num_symbols(32, 32), generator=generator)
-    wanted = run_link(network, scene.pair, state, roi_map(judge, scene.pair), judge)
-    given = engine.send(scene, model, ask).report
+    wanted = run_link(network, entry.pair, state, roi_map(judge, entry.pair), judge)
+    given = engine.transmit_pair(entry, model, asked).report
     for key in ("reconstruction", "received", "psnr", "ssim", "roi_psnr", "logits"):
         torch.testing.assert_close(getattr(given, key), getattr(wanted, key), rtol=0, atol=0)
 
 
 def test_a_second_snr_is_not_the_first_ones_answer() -> None:
     """What is kept between calls must not hold anything of the channel."""
-    scene = gallery_scene("cifar-0")
-    first, second = (engine.send(scene, LITE[3], Ask(snr_db=snr)).report.reconstruction for snr in (-5.0, 20.0))
-    again = engine.send(scene, LITE[3], Ask(snr_db=-5.0)).report.reconstruction
+    entry = gallery_entry("cifar-0")
+    first, second = (
+        engine.transmit_pair(entry, LITE[3], Request(snr_db=snr)).report.reconstruction for snr in (-5.0, 20.0)
+    )
+    again = engine.transmit_pair(entry, LITE[3], Request(snr_db=-5.0)).report.reconstruction
     assert torch.equal(first, again)
     assert not torch.equal(first, second)
 
 
 def test_what_is_kept_is_apart_for_each_pair_origin_and_upload() -> None:
-    scenes = [gallery_scene("cifar-0"), gallery_scene("cifar-1"), upload_scene(png(40, 40), None, 32),
-              upload_scene(png(40, 40, seed=1), None, 32), upload_scene(png(40, 40), None, 64)]  # fmt: skip
-    assert len({scene.key for scene in scenes}) == 5
-    pictures = [engine.send(scene, LITE[3], Ask(roi=origin)).report.reconstruction.sum().item()
-                for scene in scenes[:4] for origin in ("side", "zeros")]  # fmt: skip
+    entries = [gallery_entry("cifar-0"), gallery_entry("cifar-1"), upload_entry(png(40, 40), None, 32),
+              upload_entry(png(40, 40, seed=1), None, 32), upload_entry(png(40, 40), None, 64)]  # fmt: skip
+    assert len({entry.key for entry in entries}) == 5
+    pictures = [engine.transmit_pair(entry, LITE[3], Request(roi=origin)).report.reconstruction.sum().item()
+                for entry in entries[:4] for origin in ("side", "zeros")]  # fmt: skip
     assert len(set(pictures)) == len(pictures)
 
 
-def test_every_roi_origin(shelf: Path) -> None:
-    scene, judge = gallery_scene("cifar-4"), zoo.load_judge(JUDGE, "cpu")
-    maps = {origin: engine.roi_of(scene, judge, Ask(roi=origin, seed=5)) for origin in ORIGINS}
+def test_every_roi_origin(store: Path) -> None:
+    entry, judge = gallery_entry("cifar-4"), zoo.load_judge(JUDGE, "cpu")
+    maps = {origin: engine.roi_of(entry, judge, Request(roi=origin, seed=5)) for origin in ORIGINS}
     for origin in ("side", "source", "source+label", "zeros"):
-        torch.testing.assert_close(maps[origin], roi_map(judge, scene.pair, origin))
-    torch.testing.assert_close(maps["normal"], roi_map(judge, scene.pair, "normal", generator=_seeded(5)))
-    torch.testing.assert_close(maps["shuffled"], roi_map(judge, gallery_scene("cifar-5").pair, "side"))
+        torch.testing.assert_close(maps[origin], roi_map(judge, entry.pair, origin))
+    torch.testing.assert_close(maps["normal"], roi_map(judge, entry.pair, "normal", generator=_seeded(5)))
+    torch.testing.assert_close(maps["shuffled"], roi_map(judge, gallery_entry("cifar-5").pair, "side"))
 
 
 def _seeded(seed: int) -> torch.Generator:
@@ -116,34 +118,34 @@ def _seeded(seed: int) -> torch.Generator:
 
 
 def test_an_upload_has_no_oracle() -> None:
-    with pytest.raises(AskError, match="choose another ROI origin"):
-        engine.send(upload_scene(png(32, 32), None, 32), LITE[3], Ask(roi="source+label"))
+    with pytest.raises(RequestError, match="choose another ROI origin"):
+        engine.transmit_pair(upload_entry(png(32, 32), None, 32), LITE[3], Request(roi="source+label"))
 
 
 def test_the_roi_is_laid_where_paste_lays_pixels() -> None:
-    scene, roi = gallery_scene("cifar-2"), torch.rand(1, 1, 32, 32)
-    moved = on_source(scene, roi, "side")
+    entry, roi = gallery_entry("cifar-2"), torch.rand(1, 1, 32, 32)
+    moved = on_source(entry, roi, "side")
     row, column, rows, columns = CropPair().box(32, 32)
     assert torch.equal(moved[..., row : row + rows, column : column + columns], roi[..., :rows, :columns])
     assert moved.sum() == pytest.approx(roi[..., :rows, :columns].sum().item(), rel=1e-5)
-    assert torch.equal(on_source(scene, roi, "source"), roi)
+    assert torch.equal(on_source(entry, roi, "source"), roi)
 
 
 def test_the_control_pastes_what_is_known() -> None:
-    scene = gallery_scene("cifar-6")
-    sent = engine.send(scene, LITE[0], Ask())
-    pasted = engine.paste(scene, sent).report
+    entry = gallery_entry("cifar-6")
+    sent = engine.transmit_pair(entry, LITE[0], Request())
+    pasted = engine.paste(entry, sent).report
     row, column, rows, columns = CropPair().box(32, 32)
     known = slice(row, row + rows), slice(column, column + columns)
-    assert torch.equal(pasted.reconstruction[..., *known], scene.pair.source[..., *known])
+    assert torch.equal(pasted.reconstruction[..., *known], entry.pair.source[..., *known])
     assert pasted.psnr > sent.report.psnr
 
 
 def test_a_sweep_gives_the_numbers_of_run_link() -> None:
-    scene, model, snrs, draws = gallery_scene("cifar-1"), LITE[2], [0.0, 10.0], 4
-    rows = engine.sweep(scene, [model], snrs, draws, Ask(seed=3))[model]
+    entry, model, snrs, draws = gallery_entry("cifar-1"), LITE[2], [0.0, 10.0], 4
+    rows = engine.sweep(entry, [model], snrs, draws, Request(seed=3))[model]
     network, judge = zoo.load(model, "cpu"), zoo.load_judge(JUDGE, "cpu")
-    many = make_pair(scene.pair.source.repeat(draws, 1, 1, 1))
+    many = make_pair(entry.pair.source.repeat(draws, 1, 1, 1))
     state = sample_channel("awgn", 0.0, draws, network.num_symbols(32, 32), generator=_seeded(3))
     for row, snr in zip(rows, snrs, strict=True):
         report = run_link(network, many, state.at_snr(snr), None, judge)
@@ -155,31 +157,32 @@ def test_a_sweep_gives_the_numbers_of_run_link() -> None:
 
 
 def test_one_draw_has_no_interval_and_stays_json() -> None:
-    row = engine.sweep(gallery_scene("cifar-1"), [LITE[0]], [5.0], 1, Ask())[LITE[0]][0]
+    row = engine.sweep(gallery_entry("cifar-1"), [LITE[0]], [5.0], 1, Request())[LITE[0]][0]
     assert row["psnr_ci95"] is None
     json.dumps(row, allow_nan=False)
 
 
-@pytest.mark.parametrize(("change", "mend"), [
+@pytest.mark.parametrize(("change", "fix"), [
     ({"models": []}, "1 to 8 models"), ({"models": [LITE[0], LITE[0]]}, "each once"),
     ({"models": [JUDGE]}, "link network"), ({"models": ["deepjscc.rec_r17"]}, "no checkpoint"),
     ({"snrs": []}, "1 to 51 SNRs"), ({"snrs": [0.0, 99.0]}, "from -5 to 20"),
     ({"snrs": [float("nan")]}, "from -5 to 20"), ({"draws": 0}, "from 1 to 32"), ({"draws": 2.5}, "from 1 to 32"),
-    ({"models": LITE, "snrs": [0.0] * 40, "draws": 32}, "too much"),
+    ({"models": LITE, "snrs": [0.0] * 40, "draws": 32}, "too large"),
 ])  # fmt: skip
-def test_a_sweep_that_cannot_be_made_says_why(change: dict[str, object], mend: str) -> None:
+def test_a_sweep_that_cannot_be_made_says_why(change: dict[str, object], fix: str) -> None:
     asked = {"models": [LITE[0]], "snrs": [5.0], "draws": 2} | change
-    with pytest.raises(AskError, match=mend):
-        engine.sweep(gallery_scene("cifar-0"), asked["models"], asked["snrs"], asked["draws"], Ask())  # type: ignore
+    with pytest.raises(RequestError, match=fix):
+        engine.sweep(gallery_entry("cifar-0"), asked["models"], asked["snrs"], asked["draws"], Request())  # type: ignore
 
 
-@pytest.mark.parametrize("ask", [
-    Ask(snr_db=float("nan")), Ask(snr_db=21), Ask(snr_db=True), Ask(snr_db="5"), Ask(channel="wire"), Ask(roi="x"),  # type: ignore
-    Ask(seed=-1), Ask(seed=1.5), Ask(seed=2**31), Ask(seed=None),  # type: ignore[arg-type]
+@pytest.mark.parametrize("asked", [
+    Request(snr_db=float("nan")), Request(snr_db=21), Request(snr_db=True), Request(snr_db="5"),  # type: ignore
+    Request(channel="wire"), Request(roi="x"),
+    Request(seed=-1), Request(seed=1.5), Request(seed=2**31), Request(seed=None),  # type: ignore[arg-type]
 ])  # fmt: skip
-def test_values_out_of_range_are_refused(ask: Ask) -> None:
-    with pytest.raises(AskError, match=r"must be|there are"):
-        ask.checked()
+def test_values_out_of_range_are_refused(asked: Request) -> None:
+    with pytest.raises(RequestError, match=r"must be|choose one of"):
+        asked.checked()
 
 
 def test_variants_are_named_once_with_all_their_rates() -> None:
@@ -190,22 +193,22 @@ def test_variants_are_named_once_with_all_their_rates() -> None:
 
 
 def test_uploads_are_brought_to_their_working_size() -> None:
-    scene = upload_scene(png(300, 150), None, 64)
-    assert (scene.size, scene.source, scene.label) == ((32, 64), "crop", None)
-    stereo = upload_scene(png(90, 60), png(90, 60, seed=1), 64)
+    entry = upload_entry(png(300, 150), None, 64)
+    assert (entry.size, entry.source, entry.label) == ((32, 64), "crop", None)
+    stereo = upload_entry(png(90, 60), png(90, 60, seed=1), 64)
     assert stereo.source == "stereo"
     assert not torch.equal(stereo.pair.source, stereo.pair.side)
-    assert upload_scene(png(300, 150), None, 64) is scene
+    assert upload_entry(png(300, 150), None, 64) is entry
 
 
-@pytest.mark.parametrize(("left", "right", "size", "mend"), [
+@pytest.mark.parametrize(("left", "right", "size", "fix"), [
     (b"", None, 64, "empty"), (b"no picture", None, 64, "not a picture"), (png(40, 40)[:200], None, 64, "damaged"),
-    (png(4, 4), None, 64, "at least 8"), (png(40, 40), png(40, 41), 64, "two of one size"),
-    (png(400, 200), png(200, 100), 64, "two of one size"), (png(40, 40), None, 4096, "must be one of"),
+    (png(4, 4), None, 64, "at least 8"), (png(40, 40), png(40, 41), 64, "two pictures of the same size"),
+    (png(400, 200), png(200, 100), 64, "two pictures of the same size"), (png(40, 40), None, 4096, "must be one of"),
 ])  # fmt: skip
-def test_bad_uploads_say_what_to_do(left: bytes, right: bytes | None, size: int, mend: str) -> None:
-    with pytest.raises((PictureError, AskError), match=mend):
-        upload_scene(left, right, size)
+def test_bad_uploads_say_what_to_do(left: bytes, right: bytes | None, size: int, fix: str) -> None:
+    with pytest.raises((PictureError, RequestError), match=fix):
+        upload_entry(left, right, size)
 
 
 def test_the_cache_forgets_the_oldest() -> None:
@@ -216,35 +219,35 @@ def test_the_cache_forgets_the_oldest() -> None:
 
 
 def test_cards_hold_every_picture_and_escape_titles() -> None:
-    scene = gallery_scene("motorcycle")
-    sents = [engine.send(scene, model, Ask()) for model in LITE[:4]]
-    strip = cards.strip(scene, sents, engine.paste(scene, sents[0]), "side")
+    entry = gallery_entry("motorcycle")
+    sents = [engine.transmit_pair(entry, model, Request()) for model in LITE[:4]]
+    strip = cards.strip(entry, sents, engine.paste(entry, sents[0]), "side")
     assert strip.count("<figure>") == 7
     assert f"{sents[2].report.psnr.item():.2f} dB" in strip
-    assert "<script" not in cards.figure("<script>", scene.pair.source[0], "")
+    assert "<script" not in cards.figure("<script>", entry.pair.source[0], "")
 
 
 def test_every_gallery_pair_can_be_sent() -> None:
     for key in gallery():
-        assert engine.send(gallery_scene(key), LITE[0], Ask()).report.psnr.isfinite()
-    with pytest.raises(AskError, match="there are cifar-0"):
-        gallery_scene("../../LICENSE")
+        assert engine.transmit_pair(gallery_entry(key), LITE[0], Request()).report.psnr.isfinite()
+    with pytest.raises(RequestError, match="choose one of cifar-0"):
+        gallery_entry("../../LICENSE")
 
 
 # The folders
 
 
 @pytest.fixture(scope="module")
-def gradio_folder(shelf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def gradio_folder(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WZROI_ZOO", str(shelf))
+        patch.setenv("WZROI_ZOO", str(store))
         return assemble(tmp_path_factory.mktemp("space") / "demo", "gradio", "me/demo").folder
 
 
 @pytest.fixture(scope="module")
-def docker_folder(shelf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def docker_folder(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WZROI_ZOO", str(shelf))
+        patch.setenv("WZROI_ZOO", str(store))
         return assemble(tmp_path_factory.mktemp("docker") / "demo", "docker", "me/demo").folder
 
 
@@ -311,9 +314,9 @@ def test_assembling_again_replaces_and_foreign_folders_are_left_alone(tmp_path: 
 
 
 def test_an_altered_checkpoint_does_not_travel(
-    shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copytree(shelf, tmp_path / "zoo")
+    shutil.copytree(store, tmp_path / "zoo")
     weights = tmp_path / "zoo" / LITE[0] / "model.safetensors"
     blob = bytearray(weights.read_bytes())
     blob[-1] ^= 1
@@ -349,7 +352,7 @@ class SpaceHub(LoopbackHub):
         else:
             await super().__call__(scope | {"path": path, "raw_path": path.encode()}, receive, send)
 
-    async def commit(self, request: Request) -> Response:
+    async def commit(self, request: HttpRequest) -> Response:
         lines = [json.loads(line) for line in (await request.body()).splitlines() if line.strip()]
         answer = await super().commit(request)
         for line in lines:
@@ -387,13 +390,13 @@ def test_the_command_writes_a_folder_or_one_sentence(tmp_path: Path) -> None:
     code, text = run("--repo", "me/demo", "--dry-run", str(tmp_path / "demo"))
     assert (code, f"{len(LITE) + 1} checkpoints" in text) == (0, True)
     assert (tmp_path / "demo" / "app.py").is_file()
-    for words, mend in [
+    for words, fix in [
         (("--repo", "demo"), "USER/NAME"), (("--repo", "me/demo", "--kind", "static"), "gradio or docker"),
         (("--repo", "me/demo", "--models", "vgg*"), "no checkpoint matches"),
     ]:  # fmt: skip
         code, text = run(*words, "--dry-run", str(tmp_path / "other"))
         assert code == 2
-        assert mend in text
+        assert fix in text
     assert not (tmp_path / "other").exists()
 
 

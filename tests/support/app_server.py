@@ -27,10 +27,10 @@ NAMES += ["deepjscc.task_r16_lite", "deepjscc_wz_roi.task_r16_lite"]
 
 def fixture_zoo(folder: Path) -> Path:
     """A zoo of small untrained networks: the four architectures at two rates, two ``task`` networks and a judge."""
-    runs, shelf = folder / "runs", folder / "zoo"
+    runs, store = folder / "runs", folder / "zoo"
     for run in [write_judge_run(runs), *(write_link_run(runs, name) for name in NAMES)]:
-        publish(run, shelf)
-    return shelf
+        publish(run, store)
+    return store
 
 
 def zoo_for(folder: Path) -> Path | None:

@@ -13,7 +13,7 @@ from tests.support.hub_server import WRITE, LoopbackHub, point_client, running
 from tests.support.zoo_runs import JUDGE, write_judge_run, write_link_run
 from training.fit.publish import publish
 from zoo import hub
-from zoo.store.registry import REGISTRY, Shelf
+from zoo.store.registry import REGISTRY, CheckpointStore
 
 REPO = "tester/zoo"
 NAMES = ["deepjscc.rec_r16_lite", "deepjscc_wz_roi.rec_r16_lite"]
@@ -37,12 +37,12 @@ def write_results(folder: Path, name: str, sha256: str) -> None:
 
 @pytest.fixture(scope="session")
 def hub_made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with ``runs``, ``shelf`` and ``results`` of two networks and their judge, N = 8."""
+    """A folder with ``runs``, ``store`` and ``results`` of two networks and their judge, N = 8."""
     base = tmp_path_factory.mktemp("hub")
     for folder in (write_judge_run(base / "runs"), *(write_link_run(base / "runs", name) for name in NAMES)):
-        entry = publish(folder, base / "shelf")
+        entry = publish(folder, base / "store")
         write_results(base / "results", entry.name, entry.sha256)
-        publish(folder, base / "shelf", base / "results")
+        publish(folder, base / "store", base / "results")
     return base
 
 
@@ -59,7 +59,7 @@ def base(hub_made: Path, tmp_path: Path, server: LoopbackHub, monkeypatch: pytes
     folder = tmp_path / "base"
     shutil.copytree(hub_made, folder)
     point_client(monkeypatch, server.url, tmp_path)
-    for key, value in {"HF_TOKEN": WRITE, "WZROI_REPO": REPO, "WZROI_ZOO": str(folder / "shelf")}.items():
+    for key, value in {"HF_TOKEN": WRITE, "WZROI_REPO": REPO, "WZROI_ZOO": str(folder / "store")}.items():
         monkeypatch.setenv(key, value)
     monkeypatch.setattr(hub, "RESULTS", folder / "results")
     return folder
@@ -88,8 +88,8 @@ def empty_zoo(tmp_path: Path) -> Path:
 
 
 def push_zoo(base: Path, **options: object) -> hub.PushReport:
-    """Push the base's shelf with its results."""
-    return hub.push(REPO, shelf=Shelf.at(base / "shelf"), results=base / "results", **options)  # type: ignore[arg-type]
+    """Push the base's store with its results."""
+    return hub.push(REPO, store=CheckpointStore.at(base / "store"), results=base / "results", **options)  # type: ignore[arg-type]
 
 
 def no_parts(cache: Path) -> None:
@@ -98,7 +98,7 @@ def no_parts(cache: Path) -> None:
 
 
 def retrain(base: Path, name: str = ROI) -> None:
-    """Other weights under the same name, published into the base's shelf with results of their own."""
+    """Other weights under the same name, published into the base's store with results of their own."""
     folder = write_link_run(base / "runs", name, seed=1)
-    write_results(base / "results", name, publish(folder, base / "shelf").sha256)
-    publish(folder, base / "shelf", base / "results")
+    write_results(base / "results", name, publish(folder, base / "store").sha256)
+    publish(folder, base / "store", base / "results")

@@ -23,11 +23,11 @@ PAPER = "deepjscc_wz_roi.task_r16"
 
 def small_zoo(folder: Path) -> Path:
     """A zoo of tiny untrained networks: lite ones at two rates, one of the paper tier's name, a judge."""
-    runs, shelf = folder / "runs", folder / "zoo"
+    runs, store = folder / "runs", folder / "zoo"
     made = [write_judge_run(runs), *(write_link_run(runs, name, seed=7) for name in [*LITE, PAPER])]
     for run in made:
-        publish(run, shelf)
-    return shelf
+        publish(run, store)
+    return store
 
 
 def clean_environment(**more: str) -> dict[str, str]:

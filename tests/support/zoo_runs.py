@@ -25,8 +25,15 @@ SCHEDULE = Schedule("adam", batch=32, epochs=0, lr=2e-3, final_lr=2e-5)
 def _write(folder: Path, network: torch.nn.Module, record: dict[str, object]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     save_file({k: v.contiguous() for k, v in network.state_dict().items()}, folder / WEIGHTS)
-    stamp = {"name": folder.name, "seed": 0, **record, "commit": "untrained", "torch": torch.__version__, "python": "3"}
-    (folder / RECORD).write_text(json.dumps(stamp, indent=1))
+    provenance = {
+        "name": folder.name,
+        "seed": 0,
+        **record,
+        "commit": "untrained",
+        "torch": torch.__version__,
+        "python": "3",
+    }
+    (folder / RECORD).write_text(json.dumps(provenance, indent=1))
     return folder
 
 

@@ -11,7 +11,7 @@ import torch
 from tests.support.shared import pictures
 from training.baselines.analog import SCHEMES, baselines, measure_scheme
 from training.baselines.linear import linear_scheme
-from training.evaluation.row_cache import Ledger
+from training.evaluation.row_cache import RowCache
 from training.gaussian import Gaussian, Spectrum, allocate, capacity_bits, crop_values, reverse_water_filling
 from wzroi.channel import sample_channel
 from wzroi.data import Images
@@ -137,13 +137,13 @@ def test_spectrum_falls_and_rebuilds() -> None:
 
 
 def test_rows_are_kept_until_all_are_measured(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "rows", {"images": 3})
-    assert ledger.row("a", lambda: {"x": 1.5}) == {"x": 1.5}
+    row_cache = RowCache(tmp_path / "rows", {"images": 3})
+    assert row_cache.row("a", lambda: {"x": 1.5}) == {"x": 1.5}
     with (tmp_path / "rows").open("a") as file:
         file.write('{"key": "b", "ro')  # killed here
-    again = Ledger(tmp_path / "rows", {"images": 3})
+    again = RowCache(tmp_path / "rows", {"images": 3})
     assert again.row("a", lambda: pytest.fail("measured twice")) == {"x": 1.5} and list(again.rows) == ["a"]
-    assert Ledger(tmp_path / "rows", {"images": 4}).rows == {}
+    assert RowCache(tmp_path / "rows", {"images": 4}).rows == {}
     again.close()
     assert not (tmp_path / "rows").exists()
 

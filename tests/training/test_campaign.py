@@ -40,7 +40,7 @@ from training.fit.runs import RECORD, WEIGHTS, finished, rec_twin, run_lock
 from training.fit.stop_signal import STOPPED
 from wzroi.config import ConfigError
 from wzroi.names import ModelName
-from zoo.store.registry import Shelf
+from zoo.store.registry import CheckpointStore
 from zoo.store.verified import load_from
 
 PRETENDER = """
@@ -95,7 +95,7 @@ def test_the_matrix_of_the_paper() -> None:
     assert [".rec_" in name for name in names] == [True] * 8 + [False] * 8
     everything = [str(name) for name in matrix("paper", list(PARTS))]
     assert everything[:16] == names
-    assert len(set(everything)) == len(everything) == 16 + 4 + 24 + 32
+    assert len(set(everything)) == len(everything) == 16 + 4 + 24 + 8 + 32
     assert {"deepjscc_wz_roi.task_r16_oracle", "deepjscc_wz.task_r48", "deepjscc.rec_r32_s2"} <= set(everything)
     assert all(str(ModelName.parse(name)) == name for name in everything)
     assert all(name.endswith("_lite") for name in map(str, matrix("lite")))
@@ -242,12 +242,12 @@ def test_a_jobs_command_is_what_one_would_type() -> None:
 @pytest.mark.parametrize(
     ("attempt", "message"),
     [
-        (lambda: matrix("huge"), "unknown tier 'huge'; there are paper, lite"),
-        (lambda: matrix("lite", ["rest"]), "unknown part 'rest' of the matrix; there are core"),
+        (lambda: matrix("huge"), "unknown tier 'huge'; choose one of paper, lite"),
+        (lambda: matrix("lite", ["rest"]), "unknown part 'rest' of the matrix; choose one of core"),
         (lambda: parse_shard("0/4"), "e.g. 2/4, not '0/4'"),
         (lambda: parse_shard("5/4"), "i from 1 to n"),
         (lambda: parse_shard("half"), "shard reads i/n"),
-        (lambda: chosen("lite", ["core"], ["nothing*"], "1/1"), "no network fits"),
+        (lambda: chosen("lite", ["core"], ["nothing*"], "1/1"), "no network matches"),
         (lambda: Campaign([], Path("runs"), 0, lambda *_: None), "at least one job at a time"),  # type: ignore
     ],
 )
@@ -324,7 +324,7 @@ def test_the_whole_campaign_in_miniature(rehearsed: Path, tmp_path: Path) -> Non
     first.send_signal(signal.SIGTERM)
     _, said = first.communicate(timeout=300)
     assert first.returncode == STOPPED, said.decode()
-    assert "the same command goes on from here" in said.decode()
+    assert "run the same command to continue" in said.decode()
     assert not finished(runs / TASK_NAME)
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=1800)
     assert done.returncode == 0, done.stderr
@@ -350,4 +350,4 @@ def test_the_papers_campaign_in_miniature(tmp_path: Path) -> None:
     for name in names:
         entry = publish(runs / name, tmp_path / "zoo")
         assert entry.parameters > 5_000_000 and not entry.metrics
-        assert load_from(Shelf.at(tmp_path / "zoo"), name, "cpu") is not None
+        assert load_from(CheckpointStore.at(tmp_path / "zoo"), name, "cpu") is not None

@@ -13,13 +13,13 @@ import torch
 from PIL import Image
 
 from tests.support.shared import pictures
-from training.baselines.analog import Looker
+from training.baselines.analog import JudgeRef
 from training.baselines.codecs import CODECS, coded, decoded, from_mosaic, inside_out, outside, to_mosaic
 from training.baselines.digital import digital, mosaic_rows, whole_files
-from training.baselines.digital_link import Sender, mean_picture, sent_rows
+from training.baselines.digital_link import DigitalLink, mean_picture, sent_rows
 from training.baselines.ldpc import SCHEMES, LinkMissing, Scheme, error_row, ldpc_link, link_rows
-from training.baselines.rate_distortion import VALUES, Ladder, Level, quality_of, undominated
-from training.evaluation.benchmark import Bench, gradcam_by_backward, multiply_adds, parameters
+from training.baselines.rate_distortion import VALUES, Level, RateDistortionCurve, pareto_front, quality_of
+from training.evaluation.benchmark import Benchmark, gradcam_by_backward, multiply_adds, parameters
 from training.gaussian import capacity_bits
 from training.recipes import FLEX_TIERS
 from wzroi.config import ModelConfig
@@ -54,11 +54,11 @@ def test_strips_hold_what_lies_outside_the_crop_and_nothing_of_it() -> None:
         outside(pixels, CropPair(row=0, column=0))
 
 
-def test_bits_that_spare_the_crop_buy_more_outside_of_it(ladder: Ladder) -> None:
+def test_bits_that_spare_the_crop_buy_more_outside_of_it(curve: RateDistortionCurve) -> None:
     """At equal bits the pictures whose crop is never sent are better than those that are sent whole and pasted."""
-    unsent = Ladder("webp", images(), levels=(0, 20, 50, 80), unsent=True)
-    bits = max(ladder.levels[0].bits, unsent.levels[0].bits) + 100
-    spared, pasted = unsent.at(bits, True), ladder.at(bits, True)
+    unsent = RateDistortionCurve("webp", images(), levels=(0, 20, 50, 80), unsent=True)
+    bits = max(curve.levels[0].bits, unsent.levels[0].bits) + 100
+    spared, pasted = unsent.at(bits, True), curve.at(bits, True)
     assert spared is not None and pasted is not None and spared.psnr.mean() > pasted.psnr.mean() + 0.3
     for level in unsent.levels:
         assert torch.equal(level.rebuilt[..., 12:, 12:], images().pixels[..., 12:, 12:])
@@ -70,19 +70,19 @@ def images(count: int = 16) -> Images:
 
 
 @pytest.fixture(scope="module")
-def ladder() -> Ladder:
-    return Ladder("webp", images(), levels=(0, 20, 50, 80))
+def curve() -> RateDistortionCurve:
+    return RateDistortionCurve("webp", images(), levels=(0, 20, 50, 80))
 
 
 @pytest.mark.parametrize("codec", list(CODECS))
 def test_more_bits_less_error(codec: str) -> None:
-    ladder = Ladder(codec, images(), levels=(0, 40, 80))
-    assert len(ladder.levels) >= 2
-    quality = [ladder.quality(index, False, False) for index in range(len(ladder.levels))]
+    curve = RateDistortionCurve(codec, images(), levels=(0, 40, 80))
+    assert len(curve.levels) >= 2
+    quality = [curve.quality(index, False, False) for index in range(len(curve.levels))]
     assert all(a.error.mean() > b.error.mean() for a, b in pairwise(quality))
-    assert all(a.bits < b.bits for a, b in pairwise(ladder.levels))
+    assert all(a.bits < b.bits for a, b in pairwise(curve.levels))
     (blob,) = coded(codec, to_mosaic(tiles()), 40)
-    level = next(level for level in ladder.levels if level.bits == 8 * len(blob) / 16)
+    level = next(level for level in curve.levels if level.bits == 8 * len(blob) / 16)
     assert torch.equal(level.rebuilt, decoded(blob, 16)) and Image.open(io.BytesIO(blob)).size == (128, 128)
 
 
@@ -108,41 +108,41 @@ def test_halved_chroma_makes_the_smallest_files() -> None:
 
 def test_dominated_levels_are_left_out() -> None:
     one, two, three = (Level(bits, torch.empty(0)) for bits in (100.0, 200.0, 300.0))
-    assert undominated([(three, 0.1), (two, 0.6), (one, 0.5)]) == [one, three]
+    assert pareto_front([(three, 0.1), (two, 0.6), (one, 0.5)]) == [one, three]
 
 
 def test_quality_is_that_of_the_pictures(judge: torch.nn.Module) -> None:
-    chosen, looker = images(), Looker("small", "0" * 64, judge)
+    chosen, judge_ref = images(), JudgeRef("small", "0" * 64, judge)
     rebuilt = (chosen.pixels.int() + 10).clamp(0, 255).to(torch.uint8)
-    plain = quality_of(rebuilt, chosen, looked=True, looker=looker)
+    plain = quality_of(rebuilt, chosen, evaluated=True, judge_ref=judge_ref)
     pasted = quality_of(rebuilt, chosen, pasted=True)
     assert torch.allclose(plain.psnr, psnr(as_float(rebuilt), as_float(chosen.pixels)))
     right = judge(as_float(rebuilt)).argmax(1) == chosen.labels
-    assert plain.right.bool().equal(right) and 0 < plain.ssim.mean() < 1
+    assert plain.correct.bool().equal(right) and 0 < plain.ssim.mean() < 1
     expected = CropPair().paste(as_float(rebuilt), CropPair().side_of(as_float(chosen.pixels)))
-    assert torch.allclose(pasted.psnr, psnr(expected, as_float(chosen.pixels))) and pasted.right.isnan().all()
+    assert torch.allclose(pasted.psnr, psnr(expected, as_float(chosen.pixels))) and pasted.correct.isnan().all()
     assert plain.row()["accuracy"] == pytest.approx(right.float().mean().item()) and pasted.row()["accuracy"] is None
 
 
-def test_budget_is_kept_by_time_sharing(ladder: Ladder) -> None:
-    low, high = ladder.levels[:2]
-    assert ladder.at(low.bits - 1) is None
-    one, other = (ladder.quality(index, False, False) for index in (0, 1))
-    assert torch.equal(ladder.at(low.bits).psnr, one.psnr)
-    shared = ladder.at(0.25 * low.bits + 0.75 * high.bits)
+def test_budget_is_kept_by_time_sharing(curve: RateDistortionCurve) -> None:
+    low, high = curve.levels[:2]
+    assert curve.at(low.bits - 1) is None
+    one, other = (curve.quality(index, False, False) for index in (0, 1))
+    assert torch.equal(curve.at(low.bits).psnr, one.psnr)
+    shared = curve.at(0.25 * low.bits + 0.75 * high.bits)
     assert torch.allclose(shared.psnr, 0.25 * one.psnr + 0.75 * other.psnr)
     assert torch.allclose(shared.error, 0.25 * one.error + 0.75 * other.error)
-    assert torch.equal(ladder.at(1e6).psnr, ladder.quality(len(ladder.levels) - 1, False, False).psnr)
+    assert torch.equal(curve.at(1e6).psnr, curve.quality(len(curve.levels) - 1, False, False).psnr)
 
 
-def test_rows_state_the_capacity_they_used(ladder: Ladder) -> None:
-    rows = list(mosaic_rows(ladder))
+def test_rows_state_the_capacity_they_used(curve: RateDistortionCurve) -> None:
+    rows = list(mosaic_rows(curve))
     assert rows and all(row["bits"] == round(capacity_bits(VALUES // row["rate"], row["snr_db"]), 3) for row in rows)
     for name in ("webp_mosaic", "webp_mosaic_paste"):
         by_snr = [row["psnr_mean"] for row in rows if row["rate"] == 8 and row["scheme"] == name]
         assert len(by_snr) > 3 and by_snr == sorted(by_snr)
-    looked = {(row["rate"], row["snr_db"]) for row in rows if row["ssim_mean"] is not None}
-    assert looked <= {(rate, snr_db) for rate in (16, 32) for snr_db in (0.0, 5.0, 9.0)}
+    evaluated = {(row["rate"], row["snr_db"]) for row in rows if row["ssim_mean"] is not None}
+    assert evaluated <= {(rate, snr_db) for rate in (16, 32) for snr_db in (0.0, 5.0, 9.0)}
 
 
 def test_whole_files_fit_where_rows_say_so() -> None:
@@ -162,26 +162,29 @@ def error_rows(rate: int, lost: dict[str, dict[float, int]]) -> list[dict]:
     ]
 
 
-def test_link_falls_off_a_cliff_and_its_scheme_follows_the_snr(ladder: Ladder) -> None:
+def test_link_falls_off_a_cliff_and_its_scheme_follows_the_snr(curve: RateDistortionCurve) -> None:
     """Kept at its 5 dB scheme the link is lost below it; chosen at each SNR it steps down instead."""
-    sender = Sender([ladder], mean_picture(ladder.images.pixels))
+    digital_link = DigitalLink([curve], mean_picture(curve.images.pixels))
     lost = {"sturdy": {0.0: 0, 5.0: 0, 9.0: 0}, "fast": {0.0: 100, 5.0: 1, 9.0: 0}}
-    rows = {(row["scheme"], row["snr_db"]): row for row in sent_rows(sender, error_rows(16, lost), 16)}
+    rows = {(row["scheme"], row["snr_db"]): row for row in sent_rows(digital_link, error_rows(16, lost), 16)}
     assert rows["link", 0.0]["link"] == "sturdy" and rows["link", 5.0]["link"] == "fast"
-    fallen = sender.lost(False).psnr.mean().item()
+    fallen = digital_link.lost(False).psnr.mean().item()
     assert rows["link_fixed", 0.0]["psnr_mean"] == pytest.approx(fallen, abs=1e-3)
     assert rows["link_fixed", 9.0]["psnr_mean"] - fallen > 3 and rows["link", 0.0]["psnr_mean"] - fallen > 1
-    whole = ladder.at(1500).psnr.mean().item()
+    whole = curve.at(1500).psnr.mean().item()
     assert rows["link", 5.0]["psnr_mean"] == pytest.approx(0.99 * whole + 0.01 * fallen, abs=1e-3)
     assert {name for name, _ in rows} == {"link", "link_paste", "link_fixed", "link_fixed_paste"}
     assert all(rows[f"{name}_paste", snr_db]["psnr_mean"] > row["psnr_mean"] for (name, snr_db), row in rows.items()
                if not name.endswith("_paste"))
 
 
-def test_what_no_codec_reaches_is_left_out(ladder: Ladder) -> None:
-    sender = Sender([ladder], mean_picture(ladder.images.pixels))
-    assert sender.best(10) is None and sender.row("link", error_rows(16, {"sturdy": {5.0: 0}, "fast": {}})[0] | {
-        "payload_bits": 10}, False) is None
+def test_what_no_codec_reaches_is_left_out(curve: RateDistortionCurve) -> None:
+    digital_link = DigitalLink([curve], mean_picture(curve.images.pixels))
+    assert (
+        digital_link.best(10) is None
+        and digital_link.row("link", error_rows(16, {"sturdy": {5.0: 0}, "fast": {}})[0] | {"payload_bits": 10}, False)
+        is None
+    )
 
 
 def test_block_errors_are_counted_until_there_are_enough(tmp_path: Path) -> None:
@@ -189,10 +192,10 @@ def test_block_errors_are_counted_until_there_are_enough(tmp_path: Path) -> None
     sent: list[float] = []
 
     def link(scheme: Scheme, symbols: int):
-        def send(blocks: int, snr_db: float, generator: torch.Generator) -> int:
+        def count_errors(blocks: int, snr_db: float, generator: torch.Generator) -> int:
             sent.append(snr_db)
             return blocks if snr_db < 3 * scheme.order else 0
-        return send
+        return count_errors
 
     found = link_rows(500, 0, tmp_path / "rows", rates=(16,), link=link)
     mine = [row for row in found["rows"] if row["scheme"] == Scheme(2, 308).text]
@@ -208,9 +211,9 @@ def test_block_errors_are_counted_until_there_are_enough(tmp_path: Path) -> None
 def test_real_link_delivers_above_its_threshold_and_not_below(require: Callable[[str, bool, str], None]) -> None:
     """QPSK at rate 602/1024 needs 2.2 dB by Shannon's formula; 96 uses fall short of that by about two dB."""
     require("sionna", find_spec("sionna") is not None, "needs sionna: pip install 'wzroi[link]'")
-    send = ldpc_link(Scheme(2, 602), 96)
-    assert error_row(send, 6.0, 250, 0) == {"blocks": 250, "errors": 0}
-    assert error_row(send, 0.0, 250, 0)["errors"] > 240
+    count_errors = ldpc_link(Scheme(2, 602), 96)
+    assert error_row(count_errors, 6.0, 250, 0) == {"blocks": 250, "errors": 0}
+    assert error_row(count_errors, 0.0, 250, 0)["errors"] > 240
 
 
 def test_without_sionna_the_link_says_how_to_get_it() -> None:
@@ -254,7 +257,7 @@ def test_published_way_gives_the_same_map(judge: torch.nn.Module) -> None:
 
 
 def test_bench_times_every_stage() -> None:
-    bench = Bench("lite", torch.device("cpu"), repeats=1)
+    bench = Benchmark("lite", torch.device("cpu"), repeats=1)
     row = bench.stages("deepjscc_wz_roi")
     assert all(row[f"{stage}_ms"] > 0 for stage in ("encode", "channel", "roi", "side", "decode", "judge"))
     assert bench.stages("deepjscc")["roi_ms"] == 0 and row["images_per_s"] > 0

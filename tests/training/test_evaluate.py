@@ -158,10 +158,10 @@ def test_tally_without_judge_gives_none_not_nan() -> None:
 
 def test_run_is_evaluated_as_the_zoo_stores_it(tmp_path: Path) -> None:
     write_link_run(tmp_path, "deepjscc.rec_r16_lite")
-    network_, sha256 = network_of_run(tmp_path, "deepjscc.rec_r16_lite")
+    network_, sha256, training = network_of_run(tmp_path, "deepjscc.rec_r16_lite")
     weights = [p for p in network_.parameters()]
     assert all(torch.equal(p, p.half().float()) for p in weights)
-    assert sha256 == digest(half_weights(network_))
+    assert sha256 == digest(half_weights(network_)) and training["name"] == "deepjscc.rec_r16_lite"
 
 
 def test_missing_run_names_the_command(tmp_path: Path) -> None:

@@ -13,11 +13,11 @@ from filelock import FileLock
 from tests.support.shared import pictures, random_judge
 from tests.support.zoo_runs import JUDGE, small_flex, write_flex_run, write_judge_run
 from training.evaluation.evaluate import evaluate_all
-from training.evaluation.flex_sweep import FEW_SNRS, FlexSweep, merged, parts_of, plan_at, take_parts
+from training.evaluation.flex_sweep import FEW_SNRS, FlexSweep, merged, plan_at, shards_of, take_shards
 from training.evaluation.measurement import Measurement
 from training.evaluation.networks import Network
 from training.evaluation.plan import Plan
-from training.evaluation.shard_cache import Parts
+from training.evaluation.shard_cache import ShardCache
 from training.evaluation.test_set import TestSet, channel_draw
 from wzroi import ModelName, Pair, make_pair, roi_map, run_link
 from wzroi.data import Images
@@ -43,9 +43,9 @@ def one() -> Measurement:
 
 @pytest.fixture(scope="module")
 def found(one: Measurement, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, dict[str, torch.Tensor]]:
-    parts = parts_of(tmp_path_factory.mktemp("parts") / f"{NAME}.json", one)
-    assert take_parts(one, RATES, parts, lambda: False)
-    return merged(one, RATES, parts)
+    shards = shards_of(tmp_path_factory.mktemp("parts") / f"{NAME}.json", one)
+    assert take_shards(one, RATES, shards, lambda: False)
+    return merged(one, RATES, shards)
 
 
 def rows(found: dict, rate: int, control: str = "") -> dict[float, dict]:
@@ -121,7 +121,7 @@ class Killed(RuntimeError):
 def test_a_stopped_measurement_goes_on_and_gives_the_same(
     one: Measurement, found: tuple[dict, dict], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parts = parts_of(tmp_path / f"{NAME}.json", one)
+    shards = shards_of(tmp_path / f"{NAME}.json", one)
     taken: list[tuple[int, int]] = []
     real = FlexSweep.part
 
@@ -134,31 +134,31 @@ def test_a_stopped_measurement_goes_on_and_gives_the_same(
 
     monkeypatch.setattr(FlexSweep, "part", counted)
     with pytest.raises(Killed):
-        take_parts(one, RATES, parts, lambda: False)
-    assert [parts.there(f"r32_{part}") for part in range(3)] == [True, True, False]
+        take_shards(one, RATES, shards, lambda: False)
+    assert [shards.there(f"r32_{part}") for part in range(3)] == [True, True, False]
     with pytest.raises(Killed):
-        take_parts(one, RATES, parts, lambda: False)
-    assert take_parts(one, RATES, parts, lambda: False) and taken == [(8, 1), (8, 2)]
-    again = merged(one, RATES, parts)
+        take_shards(one, RATES, shards, lambda: False)
+    assert take_shards(one, RATES, shards, lambda: False) and taken == [(8, 1), (8, 2)]
+    again = merged(one, RATES, shards)
     assert json.dumps(again[0]) == json.dumps(found[0])
     assert all(torch.equal(again[1][key], value) or value.isnan().any() for key, value in found[1].items())
 
 
 def test_two_commands_share_the_parts(one: Measurement, tmp_path: Path) -> None:
     """What another command holds is left to it; without it not everything is there."""
-    parts = parts_of(tmp_path / f"{NAME}.json", one)
-    parts.folder.mkdir(parents=True)
-    with FileLock(parts.folder / "r8_1.lock"):
-        assert not take_parts(one, (8,), parts, lambda: False)
-    assert [parts.there(f"r8_{part}") for part in range(3)] == [True, False, True]
-    assert take_parts(one, (8,), parts, lambda: False)
-    assert not take_parts(one, (8,), parts, lambda: True)  # merged meanwhile
+    shards = shards_of(tmp_path / f"{NAME}.json", one)
+    shards.folder.mkdir(parents=True)
+    with FileLock(shards.folder / "r8_1.lock"):
+        assert not take_shards(one, (8,), shards, lambda: False)
+    assert [shards.there(f"r8_{part}") for part in range(3)] == [True, False, True]
+    assert take_shards(one, (8,), shards, lambda: False)
+    assert not take_shards(one, (8,), shards, lambda: True)  # merged meanwhile
 
 
 def test_parts_of_other_weights_or_plans_are_not_taken_over(tmp_path: Path) -> None:
-    first = Parts(tmp_path / "p", {"weights": "a"})
+    first = ShardCache(tmp_path / "p", {"weights": "a"})
     assert first.take("x", lambda: {"v": torch.ones(2)}) and first.there("x")
-    other = Parts(tmp_path / "p", {"weights": "b"})
+    other = ShardCache(tmp_path / "p", {"weights": "b"})
     assert not other.there("x") and other.take("x", lambda: {"v": torch.zeros(2)})
     assert other.read("x")["v"].tolist() == [0, 0] and not first.there("x")
     (tmp_path / "p" / "x.safetensors").write_bytes(b"cut")
@@ -192,7 +192,7 @@ def test_the_command_writes_one_file_for_all_rates(
     def never(*_: object) -> bool:
         raise AssertionError("measured again")
 
-    monkeypatch.setattr("training.evaluation.evaluate.take_parts", never)
+    monkeypatch.setattr("training.evaluation.evaluate.take_shards", never)
     assert evaluate_all([NAME], runs, cifar10, out=out, plan=plan, rates=(16, 12)) == []
     with pytest.raises(AssertionError, match="measured again"):
         evaluate_all([NAME], runs, cifar10, out=out, plan=plan, rates=(16,))

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from tests.support.shared import pictures
-from training.evaluation.ablation import PARTS, Setting, joined, parts_row, send, switched_off, tiles_of
+from training.evaluation.ablation import PARTS, Condition, joined, parts_row, reconstruct, switched_off, tiles_of
 from training.fit.flex_task import FlexTask, reduced_regression, start_transform
 from training.fit.loop import fit
 from training.fit.side_augmentation import SHARES, blind_sides, disparity, importance_maps, moved_crops
@@ -64,13 +64,13 @@ def test_the_transform_starts_as_the_klt(many: Tensor) -> None:
     start_transform(transform, gaussian)
     windows = as_float(many).flatten(1)[:, None]
     with torch.no_grad():
-        found = transform.analyse(windows, held=False)[:, 0]
+        found = transform.analyse(windows, known_crop=False)[:, 0]
         assert torch.allclose(found[:, :50].square().mean(0), torch.ones(50), atol=0.05)
-        back = transform.synthesise(transform.analyse(windows, held=True), held=True)[:, 0]
-        known = (windows - transform.mean) * transform.held_mask
+        back = transform.synthesise(transform.analyse(windows, known_crop=True), known_crop=True)[:, 0]
+        known = (windows - transform.mean) * transform.crop_mask
         whole = back + transform.complete(known)[:, 0] + known[:, 0] + transform.mean
     error = (whole - windows[:, 0]).square().mean()
-    left = gaussian.unknown.values[transform.held_roots.numel() :].sum() / gaussian.size
+    left = gaussian.unknown.values[transform.known_crop_roots.numel() :].sum() / gaussian.size
     into, out = reduced_regression(gaussian, 192)
     full = gaussian.given.regression
     lost = full - (into @ out).T
@@ -123,7 +123,7 @@ def test_a_killed_run_ends_the_same(many: Tensor, tmp_path: Path) -> None:
         folder = tmp_path / str(len(stops))
         for stop in stops:
             fresh = made(many[:160], tmp_path)
-            fit(fresh, SCHEDULE, folder, seed=3, stamp={"a": 1}, accelerator=Accelerator(cpu=True), max_steps=stop)
+            fit(fresh, SCHEDULE, folder, seed=3, identity={"a": 1}, accelerator=Accelerator(cpu=True), max_steps=stop)
         ended.append(load_file(folder / "state.safetensors"))
     assert ended[0].keys() == ended[1].keys()
     assert all(torch.equal(value, ended[1][key]) for key, value in ended[0].items())
@@ -134,15 +134,15 @@ def test_a_part_that_is_switched_off_comes_back(task: FlexTask) -> None:
     pair = make_pair(pictures(2))._replace(placement=None)  # blind, so that every part takes part
     channel = sample_channel("awgn", 15.0, 2, network.num_symbols(32, 32, 1 / 16), generator=seeded())
     with torch.no_grad():  # an untrained network's last layers are zero: nothing would change without them
-        for refiner in (network.first, network.second):
+        for refiner in (network.refiner1, network.refiner2):
             torch.nn.init.normal_(refiner.leave.weight, std=0.02)
-        assert network.second.pull is not None
-        network.second.pull.bias.fill_(0.5)
-    before = send(network, pair, channel)
+        assert network.refiner2.residual_gain is not None
+        network.refiner2.residual_gain.bias.fill_(0.5)
+    before = reconstruct(network, pair, channel)
     for part in PARTS:
         with switched_off(network, part):
-            assert torch.equal(before, send(network, pair, channel)) == (part == "none"), part
-        assert torch.equal(before, send(network, pair, channel)), part
+            assert torch.equal(before, reconstruct(network, pair, channel)) == (part == "none"), part
+        assert torch.equal(before, reconstruct(network, pair, channel)), part
 
 
 def test_the_whole_network_costs_nothing(task: FlexTask, many: Tensor) -> None:
@@ -152,9 +152,9 @@ def test_the_whole_network_costs_nothing(task: FlexTask, many: Tensor) -> None:
     images = Images(many[:40], torch.zeros(40, dtype=torch.long), torch.arange(40))
     test = TestSet(images, random_judge())
     network: FlexJSCC = task.network.eval()
-    row = parts_row(network, test, "none", Setting(16, 5.0, True), 40)
+    row = parts_row(network, test, "none", Condition(16, 5.0, True), 40)
     assert row["cost"] == [0.0, 0.0]
-    assert parts_row(network, test, "copy", Setting(16, 5.0, True), 40)["cost"][0] != 0.0
+    assert parts_row(network, test, "copy", Condition(16, 5.0, True), 40)["cost"][0] != 0.0
 
 
 def test_tiles_join_to_the_picture() -> None:

@@ -114,7 +114,7 @@ def test_a_run_with_muon_cut_anywhere_ends_with_the_same_bits(cut: int, tmp_path
 
 
 def test_time_is_added_up_over_all_starts(tmp_path: Path) -> None:
-    options = {"seed": 0, "stamp": {}, "accelerator": Accelerator(cpu=True)}
+    options = {"seed": 0, "identity": {}, "accelerator": Accelerator(cpu=True)}
     spent = []
     for last in (2, 5):
         fit(link_task(), MUON, tmp_path, max_steps=last, **options)  # type: ignore[arg-type]
@@ -125,7 +125,7 @@ def test_time_is_added_up_over_all_starts(tmp_path: Path) -> None:
 
 def test_muon_lowers_the_loss(tmp_path: Path) -> None:
     schedule = dataclasses.replace(MUON, epochs=12)
-    assert fit(link_task(), schedule, tmp_path, seed=0, stamp={}, accelerator=Accelerator(cpu=True), log_every=8)
+    assert fit(link_task(), schedule, tmp_path, seed=0, identity={}, accelerator=Accelerator(cpu=True), log_every=8)
     losses = [json.loads(line)["loss"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert losses[-1] < 0.7 * losses[0]
 

@@ -110,9 +110,9 @@ def test_the_fast_recipe_differs_from_the_papers_in_its_schedules_alone() -> Non
     for schedule in (fast.rec, fast.task):
         assert schedule.batch > paper.rec.batch and schedule.final_lr < schedule.lr / 100
         assert 0 < schedule.warmup < total_steps(schedule, 45_000) // 10
-    with pytest.raises(ConfigError, match="the lite tier has no recipe 'fast'; there are: standard, short"):
+    with pytest.raises(ConfigError, match="the lite tier has no recipe 'fast'; choose one of: standard, short"):
         tier_of(REC, "fast")
-    with pytest.raises(ConfigError, match="the paper tier has no recipe 'quick'; there are: standard, fast, short"):
+    with pytest.raises(ConfigError, match="the paper tier has no recipe 'quick'; choose one of: standard, fast, short"):
         tier_of(ModelName.parse("deepjscc.rec_r16"), "quick")
 
 
@@ -302,7 +302,7 @@ def test_twenty_steps_lower_the_loss_of_the_judge_and_of_a_link(runs: Path, monk
     task = JudgeTask(JUDGES[JUDGE], images, rehearsal_split("validation", 256))
     schedule = dataclasses.replace(JUDGES[JUDGE].schedule, batch=64, epochs=8, lr=0.05)
     accelerator = Accelerator(cpu=True)
-    assert fit(task, schedule, runs / "j", seed=0, stamp={}, accelerator=accelerator)
+    assert fit(task, schedule, runs / "j", seed=0, identity={}, accelerator=accelerator)
     losses = [json.loads(line)["loss"] for line in (runs / "j" / loop.LOG).read_text().splitlines()]
     assert losses[-1] < 0.9 * losses[0]
 
@@ -451,7 +451,7 @@ def test_signals_ask_once_and_insist_the_second_time() -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (["judge", "vgg"], "unknown judge 'vgg'; there are resnet50.cifar10"),
+        (["judge", "vgg"], "unknown judge 'vgg'; choose one of resnet50.cifar10"),
         (["train", "deepjscc.rec_r7_lite"], "divisor of 96"),
         (["train", "nonsense"], "is not a model name"),
         (["train", "deepjscc_wz_roi.rec_r16_lite", "--rehearse", "64"], "python -m training judge"),

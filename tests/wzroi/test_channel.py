@@ -146,7 +146,8 @@ def test_at_snr_keeps_the_pattern_and_moves_the_level() -> None:
 
 def test_snr_reaches_the_network_through_the_channel_state_alone(architecture: str) -> None:
     model = small_model(architecture)
-    for method in (model.forward, model.encode, model.look, model.decode, model.encoder.forward, model.decoder.forward):
+    ends = (model.encoder.forward, model.decoder.forward)
+    for method in (model.forward, model.encode, model.encode_side, model.decode, *ends):
         assert not [name for name in inspect.signature(method).parameters if "snr" in name or "noise" in name]
     for name in dict(model.named_buffers()) | dict(model.named_parameters()):
         assert "snr" not in name
@@ -155,7 +156,7 @@ def test_snr_reaches_the_network_through_the_channel_state_alone(architecture: s
 @pytest.mark.parametrize(
     ("kind", "snr_db", "batch", "symbols", "message"),
     [
-        ("awng", 5.0, 2, 8, "unknown channel 'awng'; there are awgn"),
+        ("awng", 5.0, 2, 8, "unknown channel 'awng'; choose one of awgn"),
         ("awgn", math.nan, 2, 8, "finite"),
         ("awgn", math.inf, 2, 8, "finite"),
         ("awgn", 1000.0, 2, 8, "between -100 and 100"),

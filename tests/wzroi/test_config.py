@@ -63,9 +63,9 @@ def test_bad_names_are_refused_with_a_sentence(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("wz_roi_flex.rec_r16", "serves every rate"), ("wz_roi_flex.rec_oracle", "has no oracle"),
+        ("wz_roi_flex.rec_r16", "supports every rate"), ("wz_roi_flex.rec_oracle", "has no oracle"),
         ("wz_roi_flex.task_oracle_lite", "has no oracle"), ("wz_roi_flex.rec_s0", "is not a model name"),
-        ("deepjscc.rec", "a network for each rate"), ("deepjscc_wz_roi.task_lite", "a network for each rate"),
+        ("deepjscc.rec", "one network per rate"), ("deepjscc_wz_roi.task_lite", "one network per rate"),
     ],
 )
 def test_only_a_flexible_network_has_no_rate(text: str, sentence: str) -> None:
@@ -76,7 +76,7 @@ def test_only_a_flexible_network_has_no_rate(text: str, sentence: str) -> None:
 def test_a_flexible_name_is_typed() -> None:
     name = ModelName.parse("wz_roi_flex.task_lite")
     assert (name.flexible, name.rate, name.title) == (True, None, "WZ-ROI-Flex (task)")
-    with pytest.raises(ConfigError, match="say at which rate"):
+    with pytest.raises(ConfigError, match="specify the rate"):
         _ = name.own_rate
     assert ModelName.parse("deepjscc.rec_r16").own_rate == 16
 

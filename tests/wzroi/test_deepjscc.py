@@ -64,7 +64,7 @@ def test_output_stays_in_range_whatever_arrives(architecture: str) -> None:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(5)
-    context = model.look(make_pair(images).side, roi_for(images))
+    context = model.encode_side(make_pair(images).side, roi_for(images))
     received = 50 * torch.randn(3, model.num_symbols(32, 32), dtype=torch.complex64)
     output = model.decode(received, context)
     assert 0 <= output.min() <= output.max() <= 1
@@ -114,7 +114,8 @@ def test_forward_is_encode_send_look_decode(architecture: str, pair: Pair) -> No
     model, roi = small_model(architecture), roi_for(pair.source)
     channel = channel_for(model, pair.source)
     received = apply_channel(model.encode(pair.source), channel)
-    assert torch.equal(model(pair.source, pair.side, channel, roi), model.decode(received, model.look(pair.side, roi)))
+    context = model.encode_side(pair.side, roi)
+    assert torch.equal(model(pair.source, pair.side, channel, roi), model.decode(received, context))
 
 
 def test_source_reaches_the_output_only_through_the_symbols(architecture: str, pair: Pair) -> None:
@@ -181,17 +182,17 @@ def test_the_encoder_is_shared_and_registered_once() -> None:
     assert len({name.split(".")[0] for name in names}) == 2
     assert len({p.data_ptr() for p in model.parameters()}) == len(list(model.parameters()))
     side = pictures(2)
-    torch.testing.assert_close(model.look(side, roi_for(side)).features.latent, model.encoder(side).latent)
+    torch.testing.assert_close(model.encode_side(side, roi_for(side)).features.latent, model.encoder(side).latent)
 
 
 def test_a_guided_variant_without_its_map_is_refused(pair: Pair) -> None:
     model = small_model("deepjscc_wz_roi")
     with pytest.raises(ValueError, match=r"deepjscc_wz_roi is guided by an ROI map: pass roi=roi_map"):
-        model.look(pair.side)
+        model.encode_side(pair.side)
     with pytest.raises(ValueError, match=r"roi must be \[B, 1, H, W\].*\(4, 1, 16, 16\)"):
-        model.look(pair.side, torch.zeros(4, 1, 16, 16))
+        model.encode_side(pair.side, torch.zeros(4, 1, 16, 16))
     with pytest.raises(ValueError, match=r"roi must be"):
-        model.look(pair.side, torch.zeros(1, 1, 32, 32))
+        model.encode_side(pair.side, torch.zeros(1, 1, 32, 32))
 
 
 def test_a_channel_of_another_rate_is_refused(architecture: str, pair: Pair) -> None:

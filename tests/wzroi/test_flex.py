@@ -18,7 +18,7 @@ from wzroi.networks.alignment import Alignment, valid_pixels
 from wzroi.networks.block_transform import COEFFICIENTS, allocate, from_windows, to_windows
 from wzroi.networks.flex import FlexJSCC, effective_snr_db
 from wzroi.pairs import CropPair, Pair, Placement, make_pair
-from zoo.serving.gallery import gallery_scene
+from zoo.serving.gallery import gallery_entry
 from zoo.store.golden import colour_fields
 
 SMALL = FlexConfig(width=32, depth=1)
@@ -82,7 +82,7 @@ def test_rates_out_of_range_are_refused(model: FlexJSCC, images: Tensor) -> None
             model.num_symbols(32, 32, rho)
     wide = torch.rand(1, 3, 32, 64, generator=seeded())
     odd = sample_channel("awgn", 5.0, 1, 193, generator=seeded())
-    with pytest.raises(ValueError, match="do not suit 2 windows"):
+    with pytest.raises(ValueError, match="do not fit 2 windows"):
         model(wide, wide, odd)
 
 
@@ -128,18 +128,20 @@ def test_information_flow(
     channel = sample_channel("awgn", 5.0, 3, 192, generator=seeded())
     side, other = CropPair().side_of(images), CropPair().side_of(images.flip(0))
     received = apply_channel(model.modulate(model.encode(images, placement), channel, placement), channel)
-    first = model.decode(received, model.look(side, None, placement), channel)
-    again = model.decode(received, model.look(side, None, placement), channel)
+    first = model.decode(received, model.encode_side(side, None, placement), channel)
+    again = model.decode(received, model.encode_side(side, None, placement), channel)
     assert torch.equal(first, again)  # nothing but these moves it: the source is not an argument
-    assert not torch.allclose(first, model.decode(received, model.look(other, None, placement), channel), atol=1e-3)
+    moved = model.decode(received, model.encode_side(other, None, placement), channel)
+    assert not torch.allclose(first, moved, atol=1e-3)
     roi = torch.rand(3, 1, 32, 32, generator=seeded())
-    assert not torch.allclose(first, model.decode(received, model.look(side, roi, placement), channel), atol=1e-5)
-    zero = model.decode(received, model.look(side, roi, placement, strength=0.0), channel)
+    guided = model.decode(received, model.encode_side(side, roi, placement), channel)
+    assert not torch.allclose(first, guided, atol=1e-5)
+    zero = model.decode(received, model.encode_side(side, roi, placement, strength=0.0), channel)
     assert torch.allclose(first, zero, atol=1e-5)
-    with pytest.raises(ValueError, match="from 0 to 1"):
-        model.look(side, roi, placement, strength=1.5)
+    with pytest.raises(ValueError, match=r"must lie in \[0, 1\]"):
+        model.encode_side(side, roi, placement, strength=1.5)
     with pytest.raises(ValueError, match="roi must be"):
-        model.look(side, roi[..., :16, :16], placement)
+        model.encode_side(side, roi[..., :16, :16], placement)
 
 
 def test_what_is_known_is_copied(model: FlexJSCC, images: Tensor) -> None:
@@ -164,7 +166,7 @@ def test_feedback_spends_power_where_it_counts(model: FlexJSCC, images: Tensor) 
 def test_feedback_and_a_known_crop_agree() -> None:
     """The crop is completed as the encoder weighed it: the trained network's error beside it stays small."""
     network = zoo.load("wz_roi_flex.rec_lite", "cpu")
-    source = torch.cat([gallery_scene(f"cifar-{number}").pair.source for number in range(3)])
+    source = torch.cat([gallery_entry(f"cifar-{number}").pair.source for number in range(3)])
     pair, upper = make_pair(source), torch.zeros(3, 1, 32, 32)
     upper[..., :16, :] = 1
     channel = sample_channel("awgn", 20.0, 3, 384, generator=seeded())
@@ -218,3 +220,14 @@ def test_impossible_configurations_are_refused(values: dict[str, float]) -> None
     fields = SMALL.to_dict() | values
     with pytest.raises(ConfigError, match=next(iter(values))):
         FlexConfig.from_dict(fields)
+
+
+def test_checkpoints_keep_the_published_tensor_names(model: FlexJSCC) -> None:
+    state = model.state_dict()
+    assert {"first.norm.weight", "second.pull.weight", "transform.open_basis", "transform.held_roots"} <= set(state)
+    assert not any("refiner" in key or "crop" in key or "residual" in key for key in state)
+    other = FlexJSCC(model.config)
+    other.load_state_dict(state, strict=True)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
+    with pytest.raises(RuntimeError, match="transform"):
+        other.load_state_dict({key: value for key, value in state.items() if key != "transform.held_basis"})

@@ -93,7 +93,7 @@ def test_bad_pictures_are_refused(images: torch.Tensor, message: str) -> None:
 
 def test_other_mistakes_are_named() -> None:
     images = pictures(2)
-    with pytest.raises(ValueError, match="unknown pair source 'mirror'; there are crop, stereo"):
+    with pytest.raises(ValueError, match="unknown pair source 'mirror'; choose one of crop, crop_placed, stereo"):
         make_pair(images, source="mirror")
     with pytest.raises(ValueError, match="unknown pair source 'mirror'"):
         make_pair(images, source="mirror", side=images)

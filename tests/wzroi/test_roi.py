@@ -164,7 +164,7 @@ def test_normal_comes_from_the_generator(judge: Judge, pair: Pair) -> None:
 @pytest.mark.parametrize(
     ("origin", "images", "labelled", "message"),
     [
-        ("sides", 2, True, "unknown ROI origin 'sides'; there are side, source"),
+        ("sides", 2, True, "unknown ROI origin 'sides'; choose one of side, source"),
         ("source+label", 2, False, "needs the true class"),
         ("normal", 2, True, "pass generator="),
         ("shuffled", 1, True, "at least two images"),

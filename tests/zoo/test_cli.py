@@ -24,10 +24,10 @@ NAMES = ["deepjscc.rec_r16_lite", "deepjscc_wz_roi.task_r16_lite"]
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("cli")
-    publish(write_judge_run(base / "runs"), base / "shelf")
+    publish(write_judge_run(base / "runs"), base / "store")
     for name in NAMES:
-        publish(write_link_run(base / "runs", name), base / "shelf")
-    return base / "shelf"
+        publish(write_link_run(base / "runs", name), base / "store")
+    return base / "store"
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_describe(folder: Path) -> None:
 
 
 def test_verify(folder: Path, made: Path) -> None:
-    assert "3 of 3 checkpoints are as published" in _run("verify").stdout
+    assert "3 of 3 checkpoints are unchanged since publication" in _run("verify").stdout
     card = made / NAMES[0] / "README.md"
     kept = card.read_bytes()
     card.write_bytes(kept + b"\n")
@@ -85,7 +85,7 @@ def test_transmit_prints_what_run_link_measures(folder: Path) -> None:
     report = run_link(model, pair, channel, roi_map(judge, pair), judge)
     assert f"PSNR            {report.psnr.item():.2f} dB" in shown.stdout
     assert f"symbols k       {6 * 8 * 11 // 2}" in shown.stdout
-    assert "a crop of 32 x 32 pictures; expect less here" in shown.stdout
+    assert "a crop of 32 x 32 pictures as side information; expect less here" in shown.stdout
     assert "note" not in _run("transmit", "left.png", "--model", NAMES[0], "--out", "out.png").stdout
     assert (folder / "reconstruction.png").read_bytes() == png_bytes(to_pixels(report.reconstruction[0]))
     again = _run("transmit", "left.png", "--snr", "7", "--seed", "3", "--device", "cpu", "--out", "again.png")
@@ -103,9 +103,9 @@ def test_transmit_answers_mistakes(folder: Path) -> None:
     (folder / "text.png").write_text("no picture")
     (folder / "small.png").write_bytes(png_bytes(to_pixels(torch.zeros(3, 9, 9))))
     mistakes = {
-        ("none.png",): "there is no file",
+        ("none.png",): "does not exist",
         ("text.png",): "is not a picture",
-        ("left.png", "--side", "small.png"): "must have the same size",
+        ("left.png", "--side", "small.png"): "two pictures of the same size",
         ("left.png", "--snr", "nan"): "finite number of dB",
         ("left.png", "--channel", "fibre"): "unknown channel",
         ("left.png", "--model", "deepjscc.rec_r99"): "no checkpoint",

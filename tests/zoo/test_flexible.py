@@ -29,13 +29,13 @@ from zoo.serving.variants import variants_of
 from zoo.store.card import card, summary
 from zoo.store.checkpoint import build, digest, read_config
 from zoo.store.golden import check_golden, make_golden
-from zoo.store.registry import Shelf
+from zoo.store.registry import CheckpointStore
 
 FLEX, PAPER = "wz_roi_flex.rec_lite", "deepjscc_wz.rec_r32_lite"
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A published flexible network beside one of the paper's and a judge; not to be altered."""
     folder = tmp_path_factory.mktemp("flexible")
     for run in (write_judge_run(folder), write_flex_run(folder), write_link_run(folder, PAPER)):
@@ -44,12 +44,12 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def in_use(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WZROI_ZOO", str(shelf))
+def in_use(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WZROI_ZOO", str(store))
     monkeypatch.delenv("WZROI_REPO", raising=False)
 
 
-def test_it_is_listed_last_described_and_loaded(shelf: Path) -> None:
+def test_it_is_listed_last_described_and_loaded(store: Path) -> None:
     assert zoo.list_models() == [PAPER, FLEX]
     entry = zoo.describe(FLEX)
     assert entry.flexible and entry.network == "link" and entry.config == SMALL_FLEX
@@ -64,10 +64,10 @@ def test_it_is_listed_last_described_and_loaded(shelf: Path) -> None:
     assert [entry.files[name].sha256 for name in sorted(entry.files)]
 
 
-def test_it_is_verified_by_golden_tensors_at_a_known_placement(shelf: Path) -> None:
+def test_it_is_verified_by_golden_tensors_at_a_known_placement(store: Path) -> None:
     report = zoo.verify(FLEX)
     assert report.passed
-    blob = (shelf / FLEX / "golden.safetensors").read_bytes()
+    blob = (store / FLEX / "golden.safetensors").read_bytes()
     tensors = load(blob)
     assert tensors["placement"].tolist() == list(CropPair().placement(32, 32))
     assert tensors["noise"].shape == (2, 192, 2) and tensors["snr_db"].tolist() == [5.0, 5.0]
@@ -82,8 +82,8 @@ def test_it_is_verified_by_golden_tensors_at_a_known_placement(shelf: Path) -> N
     torch.tensor([12, 12, 20]), torch.tensor([12.0, 12, 20, 20]), torch.tensor([-1, 0, 20, 20]),
     torch.tensor([0, 0, 0, 20]), torch.tensor([13, 12, 20, 20]), torch.tensor([2**62, 0, 2**62, 1]),
 ])  # fmt: skip
-def test_a_golden_placement_outside_the_pictures_is_refused(shelf: Path, placement: torch.Tensor) -> None:
-    tensors = load((shelf / FLEX / "golden.safetensors").read_bytes()) | {"placement": placement}
+def test_a_golden_placement_outside_the_pictures_is_refused(store: Path, placement: torch.Tensor) -> None:
+    tensors = load((store / FLEX / "golden.safetensors").read_bytes()) | {"placement": placement}
     with pytest.raises(ZooError, match="does not fit its network"):
         check_golden(zoo.load(FLEX, "cpu"), save(tensors), "hostile")
 
@@ -92,7 +92,7 @@ def test_golden_files_of_another_kind_are_refused() -> None:
     network = small_flex()
     tensors = load(make_golden(network))
     del tensors["placement"]
-    with pytest.raises(ZooError, match="does not hold the golden tensors"):
+    with pytest.raises(ZooError, match="does not contain the golden tensors"):
         check_golden(network, save(tensors), "without")
 
 
@@ -128,7 +128,7 @@ def test_the_largest_network_that_a_configuration_can_name_touches_little_memory
 
 
 @pytest.mark.parametrize("edit", ["extra", "missing", "shape", "nan"])
-def test_foreign_tensors_are_refused(shelf: Path, tmp_path: Path, edit: str) -> None:
+def test_foreign_tensors_are_refused(store: Path, tmp_path: Path, edit: str) -> None:
     folder = tmp_path / FLEX
     save_pretrained(small_flex(), folder)
     tensors = load((folder / "model.safetensors").read_bytes())
@@ -158,7 +158,7 @@ def test_pretrained_round_trip(tmp_path: Path) -> None:
     assert json.loads((target / "config.json").read_text())["name"] == "wz_roi_flex.custom"
 
 
-def test_publishing_again_changes_nothing(shelf: Path, tmp_path: Path) -> None:
+def test_publishing_again_changes_nothing(store: Path, tmp_path: Path) -> None:
     run = write_flex_run(tmp_path / "runs")
     first = publish(run, tmp_path / "zoo")
     assert publish(run, tmp_path / "zoo") == first
@@ -201,7 +201,7 @@ def test_rates_are_exact() -> None:
 def test_only_a_flexible_network_takes_another_rate() -> None:
     paper = ModelConfig.named("deepjscc_wz", 32, 8)
     assert check_rate(paper, None) == check_rate(paper, 1 / 32) == 1 / 32
-    with pytest.raises(ConfigError, match=r"has the bandwidth ratio 1/32 and no other, not 0\.0625"):
+    with pytest.raises(ConfigError, match=r"only has the bandwidth ratio 1/32, not 0\.0625"):
         check_rate(paper, 1 / 16)
     assert check_rate(SMALL_FLEX, None) == 1 / 16 and check_rate(SMALL_FLEX, 0.05) == 0.05
 
@@ -239,8 +239,8 @@ def test_transmit_takes_a_rate(picture: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "rho", "sentence"),
     [
-        (PAPER, "1/16", "has the bandwidth ratio 1/32 and no other"), (FLEX, "1/4", "from 1/192 to 1/8"),
-        (FLEX, "many", "a bandwidth ratio reads 1/16"), (FLEX, "0", "lies above 0"),
+        (PAPER, "1/16", "only has the bandwidth ratio 1/32"), (FLEX, "1/4", "from 1/192 to 1/8"),
+        (FLEX, "many", "a bandwidth ratio is written 1/16"), (FLEX, "0", "must be above 0"),
     ],
 )
 def test_transmit_refuses_another_rate(picture: Path, tmp_path: Path, model: str, rho: str, sentence: str) -> None:
@@ -259,8 +259,8 @@ def test_list_describe_and_verify_know_it() -> None:
     assert code == 0 and f"{FLEX}: ok" in text
 
 
-def test_a_shelf_entry_survives_its_text(shelf: Path) -> None:
-    entry = Shelf.at(shelf).entry(FLEX)
+def test_a_registry_entry_survives_its_text(store: Path) -> None:
+    entry = CheckpointStore.at(store).entry(FLEX)
     assert type(entry).from_dict(FLEX, json.loads(json.dumps(entry.to_dict())), "here") == entry
 
 

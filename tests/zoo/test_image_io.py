@@ -112,12 +112,12 @@ REFUSED = {
     "html": (b"<html><img src=x></html>", "not a picture"),
     "svg": (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "not a picture"),
     "postscript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a picture"),
-    "cut png": (GOOD[: len(GOOD) // 2], "damaged or cut short"),
-    "cut jpeg": (_save(Image.fromarray(RAMP), "JPEG")[:-200], "damaged or cut short"),
-    "damaged png": (GOOD[:60] + bytes(64) + GOOD[124:], "damaged or cut short|not a picture"),
+    "cut png": (GOOD[: len(GOOD) // 2], "damaged or incomplete"),
+    "cut jpeg": (_save(Image.fromarray(RAMP), "JPEG")[:-200], "damaged or incomplete"),
+    "damaged png": (GOOD[:60] + bytes(64) + GOOD[124:], "damaged or incomplete|not a picture"),
     "one pixel": (_save(Image.new("RGB", (1, 1))), "at least 8 x 8"),
     "strip": (_save(Image.new("RGB", (4000, 8))), "crop it"),
-    "bomb": (_png_header(20_000, 20_000), "megapixels: save it smaller"),
+    "bomb": (_png_header(20_000, 20_000), "megapixels: save a smaller version"),
     "greater bomb": (_png_header(2**30, 2**30), "megapixels|not a picture"),
 }
 
@@ -143,7 +143,7 @@ def test_paths(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(GOOD)
     assert torch.equal(read_picture(path), read_picture(GOOD))
-    for bad, sentence in ((tmp_path / "none.png", "there is no file"), (tmp_path, "cannot be read")):
+    for bad, sentence in ((tmp_path / "none.png", "does not exist"), (tmp_path, "cannot be read")):
         with pytest.raises(PictureError, match=sentence):
             read_picture(bad)
     with path.open("wb") as handle:

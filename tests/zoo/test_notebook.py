@@ -38,8 +38,8 @@ def test_quickstart_on_untrained_networks(
 ) -> None:
     names = [f"{architecture}.task_r16_lite" for architecture in ARCHITECTURES]
     for folder in [write_judge_run(tmp_path / "runs"), *(write_link_run(tmp_path / "runs", name) for name in names)]:
-        publish(folder, tmp_path / "shelf")
-    monkeypatch.setenv("WZROI_ZOO", str(tmp_path / "shelf"))
+        publish(folder, tmp_path / "store")
+    monkeypatch.setenv("WZROI_ZOO", str(tmp_path / "store"))
     space, printed = _run(capsys)
     _check(space, printed)
     assert len(space["curves"]) == 4  # type: ignore[arg-type]

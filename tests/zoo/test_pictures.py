@@ -273,7 +273,7 @@ def test_a_bomb_costs_little(decoder: Decoder, name: str, max_side: int) -> None
     assert decoder.pid == pid, "the process goes on"
     assert peak(pid) < 300 and busy_seconds(pid) - before < 2
     assert bool(said) == (name in REFUSED or (name == "jpeg cmyk" and max_side == 1024)), said
-    assert not said or "save it" in said
+    assert not said or "save " in said
 
 
 @linux
@@ -319,7 +319,7 @@ def test_a_picture_that_takes_too_long_costs_itself_alone(decoder: Decoder) -> N
     slow = replace(VISITOR, seconds=0.02)
     tried(decoder, saved(Image.fromarray(NOISE)))
     first = decoder.pid
-    with pytest.raises(PictureError, match=r"x takes longer than 0\.02 s to decode: save it smaller"):
+    with pytest.raises(PictureError, match=r"x takes longer than 0\.02 s to decode: save a smaller version"):
         decoder.decode(bomb("png rgba"), Job("x", 64), slow)
     assert tried(decoder, saved(Image.fromarray(NOISE))) == "" and decoder.pid != first
 
@@ -328,10 +328,10 @@ def test_a_picture_that_takes_too_long_costs_itself_alone(decoder: Decoder) -> N
 def test_a_decoder_that_grows_is_stopped(decoder: Decoder) -> None:
     """The estimate left aside, the kernel's limit holds."""
     small = replace(VISITOR, memory=20 * MIB)
-    with pytest.raises(PictureError, match=r"would take .* MiB to decode, more than 20: save it smaller"):
+    with pytest.raises(PictureError, match=r"would take .* MiB to decode, more than 20: save a smaller version"):
         decoder.decode(bomb("png rgba"), Job("x", 64), small)
     blob = png16(np.full((1200, 1200, 3), 900, np.uint16))  # 5.5 MiB by the estimate, and as much again for its depth
-    with pytest.raises(PictureError, match="x takes more than 7 MiB to decode: save it smaller"):
+    with pytest.raises(PictureError, match="x takes more than 7 MiB to decode: save a smaller version"):
         decoder.decode(blob, Job("x"), replace(VISITOR, memory=7 * MIB))
     assert tried(decoder, saved(Image.fromarray(NOISE))) == ""
 
@@ -401,7 +401,7 @@ def test_where_no_process_starts_pictures_are_read_all_the_same(
     with caplog.at_level(logging.WARNING):
         assert tried(decoder, saved(Image.fromarray(NOISE))) == "" == tried(decoder, saved(Image.fromarray(NOISE)))
         assert "megapixels" in tried(decoder, saved(Image.new("1", (8000, 4001))))
-        assert "save it smaller" in tried(decoder, bomb("webp 32 MP"))
+        assert "save a smaller version" in tried(decoder, bomb("webp 32 MP"))
     assert decoder.pid is None and [len(caplog.records), "no process" in caplog.text] == [1, True]
 
 
@@ -432,7 +432,7 @@ def test_no_page_or_file_shows_nan() -> None:
     from explorer.export import frame as export
     from explorer.ui import upload_picker
     from zoo.space import api, cards
-    from zoo.space.engine import Ask, send
+    from zoo.space.engine import Request, transmit_pair
 
     class File:
         name = "tiny.png"
@@ -444,13 +444,13 @@ def test_no_page_or_file_shows_nan() -> None:
     assert "SSIM does not exist" in pair_sources.UPLOADS.get(key).notes[0]
     variants = engine.catalogue()
     model = "deepjscc.rec_r16_lite"
-    frame = engine.Engine().frame(engine.Ask(key, (model,), 5.0, "awgn", "side", 0))
-    assert variants and frame.cards[0].ssim is None
+    frame = engine.Engine().frame(engine.Request(key, (model,), 5.0, "awgn", "side", 0))
+    assert variants and frame.results[0].ssim is None
     json.loads(export.as_json(frame), parse_constant=lambda name: pytest.fail(f"{name} in JSON"))
     json.loads(json.dumps(engine.frame_json(frame)), parse_constant=lambda name: pytest.fail(f"{name} in JSON"))
-    scene = api.scene_from(None, File().getvalue(), None, 64)
+    entry = api.entry_from(None, File().getvalue(), None, 64)
     _, told = api.transmit("", File().getvalue(), None, 64, model, 5.0, "awgn", "side", 0)
     assert told["ssim"] is None and "SSIM does not exist" in told["notes"][0]
-    shown = cards.strip(scene, [send(scene, model, Ask())], None, "side")
+    shown = cards.strip(entry, [transmit_pair(entry, model, Request())], None, "side")
     assert "SSIM –" in shown and "nan" not in shown and "SSIM does not exist" in shown
     pair_sources.UPLOADS.drop(key)

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from training.cli import app
 from training.reports.markdown import anchor
-from training.reports.tables import BEGIN, END, PAGE, README, brief, page, regenerate
+from training.reports.tables import BEGIN, END, PAGE, README, brief, regenerate, results_page
 from wzroi.config import ARCHITECTURES
 from wzroi.names import ModelName
 from zoo.errors import ZooError
@@ -173,7 +173,7 @@ def test_a_verdict_turns_with_its_data(folder: Path) -> None:
 def test_without_files_everything_is_not_yet_measured(tmp_path: Path) -> None:
     assert {found.verdict for found in findings("paper", tmp_path)} == {"not yet measured"}
     assert results.measured(tmp_path / "absent") == [] and brief(tmp_path) == "Not yet measured."
-    assert page(tmp_path).endswith("\n\nNot yet measured.\n")
+    assert results_page(tmp_path).endswith("\n\nNot yet measured.\n")
 
 
 def test_one_missing_rate_is_not_a_verdict(folder: Path) -> None:
@@ -206,7 +206,7 @@ def test_figures_carry_the_files_values(folder: Path, metric: str) -> None:
 def test_baselines_and_bounds_stand_where_they_were_measured(folder: Path) -> None:
     drawn = figures.baselines_over_snr("linear", "psnr", 32, "lite", folder)
     assert [(one.title, one.kind) for one in drawn] == [("linear analog, Wyner-Ziv", "baseline")]
-    assert [(p.x, p.value.mean, p.setting) for p in drawn[0].points] == [(5.0, 25.4, (32, 5.0, "", "side"))]
+    assert [(p.x, p.value.mean, p.operating_point) for p in drawn[0].points] == [(5.0, 25.4, (32, 5.0, "", "side"))]
     assert figures.baselines_over_snr("linear", "psnr", 16, "lite", folder) == []
     bounds = figures.bounds_over_snr(16, folder)
     assert [one.points[-1].value for one in bounds] == [(21.7, None), (23.9, None), (26.3, None)]
@@ -240,7 +240,12 @@ def test_a_network_that_a_baseline_beats_is_said_to_be_beaten(folder: Path) -> N
 
 def test_ablation_rate_and_control_figures(folder: Path) -> None:
     shown = {one.title: one for one in figures.ablation("accuracy", 32, "lite", folder)}
-    assert shown["WZ-ROI, all-zero ROI"].points[0].setting == (32, 0.0, "deepjscc_wz_roi.task_r32_lite", "zeros")
+    assert shown["WZ-ROI, all-zero ROI"].points[0].operating_point == (
+        32,
+        0.0,
+        "deepjscc_wz_roi.task_r32_lite",
+        "zeros",
+    )
     assert "WZ-ROI, another picture's ROI" in shown
     assert figures.ablation("psnr", 16, "lite", folder, oracle=True)[0].title != "DeepJSCC-WZ-ROI (oracle ROI)"
     write_network(folder, "deepjscc_wz_roi.task_r16_oracle_lite", 23.0, 0.8, {"roi:zeros": 22.0})
@@ -269,7 +274,7 @@ def test_networks_stand_beside_what_beats_them_and_what_they_cost(folder: Path) 
     (folder / "bench.json").write_text(json.dumps({
         "model": "bench", "device": "cpu (x)", "threads": 1, "rate": 16, "sizes": [size | {"link_ms": 3.25}],
         "stages": [], "steps": {}}))
-    text = page(folder)
+    text = results_page(folder)
     line = next(line for line in text.splitlines() if line.startswith("| `deepjscc_wz.rec_r32_lite`"))
     # 23.5 dB against 25.4 (paste has 22.5); 70 % against 60 % with paste and 70 % on the side image alone
     assert line.endswith("| linear analog Wyner-Ziv | – | 123,456 | 7.9 | 3.2 |")
@@ -314,7 +319,7 @@ def test_what_beats_a_network_names_the_digital_baselines(folder: Path) -> None:
     plain, sided = ModelName.parse("deepjscc.rec_r16_lite"), ModelName.parse("deepjscc_wz.rec_r16_lite")
     assert beaten_by(plain, 16, folder) == ["digital link", "AVIF at capacity"]
     assert beaten_by(sided, 16, folder) == ["AVIF at capacity (crop never sent)"]  # 24.5 against 23.5; with paste 23.5
-    assert f"| `{plain}` |" in page(folder) and "| digital link, AVIF at capacity |" in page(folder)
+    assert f"| `{plain}` |" in results_page(folder) and "| digital link, AVIF at capacity |" in results_page(folder)
 
 
 def test_a_network_worse_than_the_side_image_alone_says_so(folder: Path) -> None:
@@ -351,17 +356,17 @@ def test_a_claim_on_one_networks_maps_is_asked_of_the_oracles_network(folder: Pa
     write_network(folder, oracles, 23.0, 0.5, {"roi:zeros": 22.0})
     found = judge_claim(claim, "lite", folder)
     assert found.verdict == "only with the oracle" and found.oracle[32].second.name == oracles
-    assert found.show().startswith("1/32: +0.00 ") and "; with the oracle 1/32: +1.00 ± " in found.show()
+    assert found.to_text().startswith("1/32: +0.00 ") and "; with the oracle 1/32: +1.00 ± " in found.to_text()
     write_network(folder, oracles, 23.0, 0.5, {"roi:zeros": 23.0})
     found = judge_claim(claim, "lite", folder)
-    assert found.verdict == "undecided" and "oracle" not in found.show()
+    assert found.verdict == "undecided" and "oracle" not in found.to_text()
 
 
 def test_digital_tables_show_capacity_files_and_the_cliff(folder: Path) -> None:
-    assert "Digital link" not in page(folder)
+    assert "Digital link" not in results_page(folder)
     write_digital(folder, avif=21.0, link=20.0)
-    text = page(folder)
-    assert "| ρ, SNR | bits an image | AVIF | AVIF + paste | AVIF, crop never sent |\n" in text
+    text = results_page(folder)
+    assert "| ρ, SNR | bits per image | AVIF | AVIF + paste | AVIF, crop never sent |\n" in text
     assert "| 1/32, 5 dB | 198 | 21.50 ± 0.40 | 23.50 ± 0.40 | 24.50 ± 0.40 |" in text
     assert "| WebP | 100 | 91.2 ± 1.8 | 104 | 1/8, 9 dB | 24.90 ± 0.40 |" in text
     assert "| AVIF | 100 | 310.5 ± 1.8 | 104 | – | – |" in text
@@ -376,18 +381,18 @@ def test_accuracy_of_a_codec_is_hidden_when_another_judge_gave_it(folder: Path) 
     write_digital(folder, avif=21.0, link=20.0)
     name, line = ModelName.parse("deepjscc_wz.rec_r16_lite"), "ideal: AVIF at capacity + paste"
     assert next(row for row in comparison.rows(name, folder) if row[0] == line)[4] == "30.0 ± 3.0"
-    assert re.search(r"AVIF at capacity \+ paste .*30\.0 ± 3\.0", page(folder))
+    assert re.search(r"AVIF at capacity \+ paste .*30\.0 ± 3\.0", results_page(folder))
     write_digital(folder, avif=21.0, link=20.0, judge="b" * 64)
     assert next(row for row in comparison.rows(name, folder) if row[0] == line)[1:] == (
         "23.50 ± 0.40", "23.10", "0.767 ± 0.010", "–")
-    assert not re.search(r"AVIF at capacity \+ paste .*30\.0 ± 3\.0", page(folder))
+    assert not re.search(r"AVIF at capacity \+ paste .*30\.0 ± 3\.0", results_page(folder))
 
 
 def test_a_card_shows_what_stands_beside_its_network(folder: Path) -> None:
     write_digital(folder, avif=23.0, link=20.0)
     text = comparison.section("deepjscc_wz_roi.rec_r16_lite", folder)
     said = "linear analog Wyner-Ziv"  # measured at 1/32 alone
-    assert "**In PSNR at 5 dB it is beaten by: AVIF at capacity + paste, AVIF at capacity (crop never sent).**" in text
+    assert "**At 5 dB, better in PSNR: AVIF at capacity + paste, AVIF at capacity (crop never sent).**" in text
     assert said not in text and said in comparison.section("deepjscc_wz_roi.rec_r32_lite", folder)
     assert "| control: `deepjscc.rec_r16_lite` + paste | 22.50 ± 0.40 |" in text
     assert "| control: the judge on the side image, nothing sent | – | – | – | 70.0 ± 2.0 |" in text
@@ -395,7 +400,7 @@ def test_a_card_shows_what_stands_beside_its_network(folder: Path) -> None:
     assert "| bound: Gaussian source at capacity, Wyner-Ziv | – | 26.30 | – | – |" in text
     assert traceable(text, folder) == []
     plain = comparison.section("deepjscc.rec_r16_lite", folder)
-    assert "**In PSNR at 5 dB it is beaten by: AVIF at capacity.**" in plain and "crop never sent" not in plain
+    assert "**At 5 dB, better in PSNR: AVIF at capacity.**" in plain and "crop never sent" not in plain
     assert comparison.section("resnet_lite.cifar10", folder) == "" == comparison.section("deepjscc.rec_r8_lite", folder)
 
 
@@ -437,19 +442,28 @@ def decimals(text: str) -> list[str]:
     return re.findall(r"\d+\.\d+", text)
 
 
-@pytest.mark.parametrize("written", [page, brief])
-def test_every_number_in_generated_tables_is_in_a_file(folder: Path, written: Callable[[Path], str]) -> None:
+@pytest.mark.parametrize(("written", "least"), [(results_page, 60), (brief, 30)])
+def test_every_number_in_generated_tables_is_in_a_file(
+    folder: Path, written: Callable[[Path], str], least: int
+) -> None:
     text = written(folder)
-    assert len(decimals(text)) > 60 and traceable(text, folder) == []
+    assert len(decimals(text)) > least and traceable(text, folder) == []
     assert traceable(text.replace("20.50", "20.57", 1), folder) == ["20.57"]
 
 
 def test_the_readme_has_a_line_a_network_and_what_it_is_held_against(folder: Path) -> None:
-    """PSNR and SSIM of the rec network, accuracy of the task network; the claims with their verdicts; no more."""
+    """PSNR of the rec network, accuracy of the task network; SSIM, claims and weaker baselines on the page alone."""
     write_digital(folder, avif=21.0, link=20.0)
     write_network(folder, "deepjscc_wz.task_r32_lite", 21.0, 0.65)
-    lines = brief(folder).splitlines()
-    rows = {line.split(" | ")[0].removeprefix("| "): line for line in lines if line.startswith("| ")}
+    lines, every = brief(folder).splitlines(), results_page(folder).splitlines()
+    shown, rows = (
+        {line.split(" | ")[0].removeprefix("| "): line for line in reversed(text) if line.startswith("| ")}
+        for text in (lines, every)
+    )
+    assert shown["`deepjscc_wz`"] == "| `deepjscc_wz` | 23.50 ± 0.40 | 23.50 ± 0.40 | 65.0 ± 3.0 | 70.0 ± 3.0 |"
+    assert shown["control: the side image alone, nothing sent"].endswith("| – | – | 70.0 ± 2.0 | 70.0 ± 2.0 |")
+    assert set(shown) < set(rows) and "baseline: best codec over 5G LDPC + paste" not in shown
+    assert any(line.startswith("Of ") for line in lines)
     assert rows["`deepjscc_wz`"] == (
         "| `deepjscc_wz` | 23.50 ± 0.40 | 23.50 ± 0.40 | 0.767 ± 0.010 | 0.767 ± 0.010 | 65.0 ± 3.0 | 70.0 ± 3.0 |")
     assert rows["control: DeepJSCC + paste"].startswith("| control: DeepJSCC + paste | 22.50 ± 0.40 | 22.50 ± 0.40 |")
@@ -458,13 +472,13 @@ def test_the_readme_has_a_line_a_network_and_what_it_is_held_against(folder: Pat
     assert rows["baseline: best codec over 5G LDPC + paste"].split(" | ")[1] == "22.50 ± 0.40"
     assert rows["ideal: AVIF at capacity + paste"].split(" | ")[1] == "23.50 ± 0.40"
     assert rows["bound: Gaussian source at capacity, Wyner-Ziv"].split(" | ")[1:4] == ["26.30", "26.30", "–"]
-    assert {claim.text for claim in CLAIMS} <= set(rows) and len(lines) < 50 < len(page(folder).splitlines())
-    assert set(decimals(brief(folder))) <= set(decimals(page(folder)))
+    assert {claim.text for claim in CLAIMS} <= set(rows) and len(lines) < 30 < len(every)
+    assert set(decimals(brief(folder))) <= set(decimals(results_page(folder)))
 
 
 def test_the_page_of_every_table_leads_to_each(folder: Path) -> None:
     write_digital(folder, avif=21.0, link=20.0)
-    text = page(folder)
+    text = results_page(folder)
     sections = [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")]
     leads = re.findall(r"^- \[(.+)\]\(#(.+)\)$", text, re.MULTILINE)
     assert leads == [(title, anchor(title)) for title in sections]
@@ -479,7 +493,7 @@ def test_one_command_writes_both_and_notices_when_either_is_old(folder: Path, tm
     told = CliRunner().invoke(app, [*asked, "--check"])
     assert told.exit_code == 1 and not other.exists() and readme.read_text() == f"# Title\n{BEGIN}\n{END}\n"
     assert CliRunner().invoke(app, asked).exit_code == 0
-    assert other.read_text() == page(folder) and brief(folder) in readme.read_text()
+    assert other.read_text() == results_page(folder) and brief(folder) in readme.read_text()
     assert CliRunner().invoke(app, [*asked, "--check"]).exit_code == 0
     for path in (readme, other):
         good = path.read_text()
@@ -492,8 +506,8 @@ def test_the_committed_tables_are_those_of_the_committed_results() -> None:
     text = README.read_text(encoding="utf-8")
     assert regenerate(text) == text, "run `python -m training tables`"
     front, every = text.split(BEGIN)[1].split(END)[0], (RESULTS / PAGE).read_text(encoding="utf-8")
-    assert every == page(), "run `python -m training tables`"
-    for part, least in ((front, 100), (every, 1000)):
+    assert every == results_page(), "run `python -m training tables`"
+    for part, least in ((front, 60), (every, 1000)):
         assert len(decimals(part)) > least and traceable(part, RESULTS) == []
     assert set(decimals(front)) <= set(decimals(every))
 
@@ -510,3 +524,30 @@ def test_cards_are_those_of_the_committed_results(name: str) -> None:
     assert traceable(measured, RESULTS) == []
 
 
+
+
+def test_tables_say_when_networks_were_trained_by_different_recipes(folder: Path) -> None:
+    assert "different recipes" not in brief(folder)
+    for name, recipe, epochs in (("deepjscc.rec_r16_lite", "short", 32), ("deepjscc_wz.rec_r16_lite", "standard", 3)):
+        path = folder / f"{name}.json"
+        training = {"recipe_name": recipe, "schedule": {"epochs": epochs}}
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"training": training}))
+    told = "Trained by different recipes: rec: short, 32 epochs (`deepjscc.rec_r16_lite`); rec: standard, 3 epochs"
+    assert told in brief(folder) and told in results_page(folder)
+    row = next(line for line in results_page(folder).splitlines() if line.startswith("| `deepjscc.rec_r16_lite` |"))
+    assert "| short, 32 epochs |" in row
+
+
+def test_networks_of_different_recipes_give_no_verdict(folder: Path) -> None:
+    claim = next(claim for claim in CLAIMS if claim.text.startswith("Side information raises PSNR"))
+    before = judge_claim(claim, "lite", folder)
+    assert before.verdict in ("holds", "does not hold", "holds in part", "undecided")
+    for architecture, epochs in (("deepjscc", 32), ("deepjscc_wz", 3)):
+        for rate in (16, 32):
+            path = folder / f"{architecture}.rec_r{rate}_lite.json"
+            training = {"recipe_name": "short", "schedule": {"epochs": epochs}}
+            path.write_text(json.dumps(json.loads(path.read_text()) | {"training": training}))
+    mixed = judge_claim(claim, "lite", folder)
+    assert mixed.verdict == "different recipes" and mixed.evidence == before.evidence
+    pasted = next(claim for claim in CLAIMS if claim.text.startswith("The network beats a linear scheme"))
+    assert judge_claim(pasted, "lite", folder).verdict != "different recipes"

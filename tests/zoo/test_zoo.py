@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 
 import zoo
 from tests.support.zoo_runs import JUDGE, write_judge_run, write_link_run
-from training.fit.import_checkpoint import adopt
+from training.fit.import_checkpoint import import_checkpoint
 from training.fit.publish import publish, publishable
 from training.fit.runs import RECORD, WEIGHTS, MissingRun, finished
 from wzroi import make_pair, sample_channel
@@ -28,7 +28,7 @@ from zoo.pretrained import from_pretrained, save_pretrained
 from zoo.store import verified, writing
 from zoo.store.checkpoint import FILES, digest, half_weights, tensors_of
 from zoo.store.golden import TOLERANCE, check_golden, make_golden
-from zoo.store.registry import BUNDLED, REGISTRY, Shelf, check_name, parse_registry
+from zoo.store.registry import BUNDLED, REGISTRY, CheckpointStore, check_name, parse_registry
 
 NAMES = [f"{architecture}.rec_r16_lite" for architecture in ARCHITECTURES]
 ROI = "deepjscc_wz_roi.rec_r16_lite"
@@ -36,39 +36,39 @@ ROI = "deepjscc_wz_roi.rec_r16_lite"
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Runs, and a shelf published from them: the four architectures and a judge, N = 8."""
-    runs, shelf = tmp_path_factory.mktemp("runs"), tmp_path_factory.mktemp("shelf")
+    """Runs, and a store published from them: the four architectures and a judge, N = 8."""
+    runs, store = tmp_path_factory.mktemp("runs"), tmp_path_factory.mktemp("store")
     folders = [write_judge_run(runs), *(write_link_run(runs, name) for name in NAMES)]
     for folder in folders:
-        publish(folder, shelf)
-    return runs, shelf
+        publish(folder, store)
+    return runs, store
 
 
 @pytest.fixture
-def shelf(made: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the shelf that a test may damage, in use through the environment."""
-    folder = tmp_path / "shelf"
+def store(made: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the store that a test may damage, in use through the environment."""
+    folder = tmp_path / "store"
     shutil.copytree(made[1], folder)
     monkeypatch.setenv("WZROI_ZOO", str(folder))
     monkeypatch.delenv("WZROI_REPO", raising=False)
     return folder
 
 
-def test_lists_and_describes(shelf: Path) -> None:
+def test_lists_and_describes(store: Path) -> None:
     assert zoo.list_models() == NAMES
     assert zoo.list_models("deepjscc_wz_*") == NAMES[2:]
     assert zoo.list_judges() == [JUDGE]
     entry = zoo.describe(ROI)
     assert entry.config == ModelConfig.named("deepjscc_wz_roi", 16, 8) and entry.judge == JUDGE
-    blob = (shelf / ROI / "model.safetensors").read_bytes()
+    blob = (store / ROI / "model.safetensors").read_bytes()
     assert entry.sha256 == digest(blob)
-    assert entry.size == sum((shelf / ROI / name).stat().st_size for name in FILES)
+    assert entry.size == sum((store / ROI / name).stat().st_size for name in FILES)
     assert entry.parameters == sum(p.numel() for p in WynerZivJSCC(entry.config).parameters())
     with pytest.raises(zoo.ZooError, match=r"did you mean deepjscc_wz_roi\.rec_r16_lite"):
         zoo.describe("deepjscc_wz_roi.rec_r16")
 
 
-def test_load_gives_the_run_in_half_precision(made: tuple[Path, Path], shelf: Path) -> None:
+def test_load_gives_the_run_in_half_precision(made: tuple[Path, Path], store: Path) -> None:
     model = zoo.load(ROI, device="cpu")
     trained = load_file(made[0] / ROI / WEIGHTS)
     assert not model.training and not any(p.requires_grad for p in model.parameters())
@@ -79,20 +79,20 @@ def test_load_gives_the_run_in_half_precision(made: tuple[Path, Path], shelf: Pa
 
 
 @pytest.mark.parametrize("name", [ROI, JUDGE])
-def test_an_adopted_checkpoint_is_a_finished_run(shelf: Path, tmp_path: Path, name: str) -> None:
+def test_an_adopted_checkpoint_is_a_finished_run(store: Path, tmp_path: Path, name: str) -> None:
     runs = tmp_path / "runs"
-    assert adopt(name, runs) and finished(runs / name)
-    assert not adopt(name, runs)  # a run that is there is left as it is
-    weights = verified.load_from(Shelf.at(shelf), name, "cpu").state_dict()
+    assert import_checkpoint(name, runs) and finished(runs / name)
+    assert not import_checkpoint(name, runs)  # a run that is there is left as it is
+    weights = verified.load_from(CheckpointStore.at(store), name, "cpu").state_dict()
     assert all(torch.equal(value, weights[key]) for key, value in load_file(runs / name / WEIGHTS).items())
-    before = {path.name: path.read_bytes() for path in (shelf / name).iterdir()}
-    publish(runs / name, shelf)
-    assert {path.name: path.read_bytes() for path in (shelf / name).iterdir()} == before
+    before = {path.name: path.read_bytes() for path in (store / name).iterdir()}
+    publish(runs / name, store)
+    assert {path.name: path.read_bytes() for path in (store / name).iterdir()} == before
     with pytest.raises(zoo.ZooError, match="no checkpoint"):
-        adopt("deepjscc.rec_r8_lite", runs)
+        import_checkpoint("deepjscc.rec_r8_lite", runs)
 
 
-def test_loading_leaves_the_random_state_alone(shelf: Path) -> None:
+def test_loading_leaves_the_random_state_alone(store: Path) -> None:
     torch.manual_seed(3)
     expected = torch.rand(4)
     torch.manual_seed(3)
@@ -101,12 +101,12 @@ def test_loading_leaves_the_random_state_alone(shelf: Path) -> None:
     assert torch.equal(torch.rand(4), expected)
 
 
-def test_kinds_are_not_confused(shelf: Path) -> None:
+def test_kinds_are_not_confused(store: Path) -> None:
     with pytest.raises(zoo.ZooError, match="load_judge"):
         zoo.load(JUDGE)
     with pytest.raises(zoo.ZooError, match=r"use zoo\.load\("):
         zoo.load_judge(ROI)
-    with pytest.raises(zoo.ZooError, match="no device"):
+    with pytest.raises(zoo.ZooError, match="is not available"):
         zoo.load(ROI, device="cuda:99")
 
 
@@ -117,24 +117,24 @@ def _flip(path: Path) -> None:
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_altered_or_missing_files_are_named(shelf: Path, file: str) -> None:
+def test_altered_or_missing_files_are_named(store: Path, file: str) -> None:
     assert zoo.verify(ROI).passed
-    _flip(shelf / ROI / file)
+    _flip(store / ROI / file)
     with pytest.raises(zoo.ZooError, match=f"{file} is not the published file.*restore"):
         zoo.verify(ROI)
-    (shelf / ROI / file).unlink()
+    (store / ROI / file).unlink()
     with pytest.raises(zoo.ZooError, match=f"{file} is missing: restore"):
         zoo.verify(ROI)
 
 
-def test_a_flipped_weight_is_not_loaded_though_it_was_hashed_before(shelf: Path) -> None:
+def test_a_flipped_weight_is_not_loaded_though_it_was_hashed_before(store: Path) -> None:
     zoo.load(ROI, device="cpu")
-    _flip(shelf / ROI / "model.safetensors")
+    _flip(store / ROI / "model.safetensors")
     with pytest.raises(zoo.ZooError, match=r"model\.safetensors is not the published file"):
         zoo.load(ROI, device="cpu")
 
 
-def test_files_are_hashed_once(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_are_hashed_once(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     zoo.load(ROI, device="cpu")
 
     def never(blob: bytes) -> str:
@@ -144,9 +144,9 @@ def test_files_are_hashed_once(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> 
     zoo.load(ROI, device="cpu")
 
 
-def test_golden_tensors_catch_what_hashes_cannot(shelf: Path) -> None:
+def test_golden_tensors_catch_what_hashes_cannot(store: Path) -> None:
     """The same bytes, another computation: a changed GDN floor, a swapped padding, a transposed map."""
-    blob = (shelf / ROI / "golden.safetensors").read_bytes()
+    blob = (store / ROI / "golden.safetensors").read_bytes()
     model = zoo.load(ROI, device="cpu")
     assert check_golden(model, blob, "golden").error <= 1e-5
     with torch.no_grad():
@@ -157,7 +157,7 @@ def test_golden_tensors_catch_what_hashes_cannot(shelf: Path) -> None:
         check_golden(zoo.load_judge(JUDGE, device="cpu"), blob, "golden")
 
 
-def test_golden_uses_every_input(shelf: Path) -> None:
+def test_golden_uses_every_input(store: Path) -> None:
     from safetensors.torch import save
 
     model = zoo.load(ROI, device="cpu")
@@ -167,16 +167,16 @@ def test_golden_uses_every_input(shelf: Path) -> None:
         assert check_golden(model, save(changed), "golden").error > 1e-4, key
 
 
-def test_golden_pictures_are_no_photographs(shelf: Path) -> None:
-    source = tensors_of((shelf / ROI / "golden.safetensors").read_bytes(), "golden")["source"]
+def test_golden_pictures_are_no_photographs(store: Path) -> None:
+    source = tensors_of((store / ROI / "golden.safetensors").read_bytes(), "golden")["source"]
     rough = (source[..., 1:] - source[..., :-1]).abs().max().item()
     assert rough < 0.25 and source.std().item() > 0.1
 
 
-def test_publishing_again_changes_nothing(made: tuple[Path, Path], shelf: Path) -> None:
-    before = {path: path.read_bytes() for path in sorted(shelf.rglob("*")) if path.is_file()}
-    publish(made[0] / ROI, shelf)
-    assert {path: path.read_bytes() for path in sorted(shelf.rglob("*")) if path.is_file()} == before
+def test_publishing_again_changes_nothing(made: tuple[Path, Path], store: Path) -> None:
+    before = {path: path.read_bytes() for path in sorted(store.rglob("*")) if path.is_file()}
+    publish(made[0] / ROI, store)
+    assert {path: path.read_bytes() for path in sorted(store.rglob("*")) if path.is_file()} == before
 
 
 def _results(name: str, weights_sha256: str) -> dict[str, object]:
@@ -188,30 +188,30 @@ def _results(name: str, weights_sha256: str) -> dict[str, object]:
 
 
 def test_results_enter_card_and_registry_only_with_their_own_weights(
-    made: tuple[Path, Path], shelf: Path, tmp_path: Path
+    made: tuple[Path, Path], store: Path, tmp_path: Path
 ) -> None:
     results = tmp_path / "results"
     results.mkdir()
     path = results / f"{ROI}.json"
     path.write_text(json.dumps(_results(ROI, "0" * 64)))
-    assert publish(made[0] / ROI, shelf, results).metrics == {}
+    assert publish(made[0] / ROI, store, results).metrics == {}
     path.write_text(json.dumps(_results(ROI, zoo.describe(ROI).sha256)))
-    entry = publish(made[0] / ROI, shelf, results)
+    entry = publish(made[0] / ROI, store, results)
     assert entry.metrics["psnr"] == 23.456 and entry.metrics["accuracy_ci95"] == 0.02
     assert zoo.describe(ROI).metrics == entry.metrics
-    text = (shelf / ROI / "README.md").read_text()
+    text = (store / ROI / "README.md").read_text()
     assert "| 5 | 23.46 ± 0.05 (23.10) | 0.8000 ± 0.0100 | 24.00 ± 0.10 | 0.6100 ± 0.0200 |" in text
     path.write_text(json.dumps(_results("deepjscc.rec_r16_lite", entry.sha256)))
     with pytest.raises(zoo.ZooError, match="results of deepjscc"):
-        publish(made[0] / ROI, shelf, results)
+        publish(made[0] / ROI, store, results)
 
 
-def test_cards_are_read_by_the_hub_client(made: tuple[Path, Path], shelf: Path, tmp_path: Path) -> None:
+def test_cards_are_read_by_the_hub_client(made: tuple[Path, Path], store: Path, tmp_path: Path) -> None:
     from huggingface_hub import ModelCard
 
     (tmp_path / f"{ROI}.json").write_text(json.dumps(_results(ROI, zoo.describe(ROI).sha256)))
-    publish(made[0] / ROI, shelf, tmp_path)
-    data = ModelCard.load(shelf / ROI / "README.md").data
+    publish(made[0] / ROI, store, tmp_path)
+    data = ModelCard.load(store / ROI / "README.md").data
     assert data.license == "mit" and data.library_name == "wzroi" and data.datasets == ["uoft-cs/cifar10"]
     found = {result.metric_type: result.metric_value for result in data.eval_results}
     assert found == {"psnr": 23.456, "ssim": 0.8, "roi_psnr": 24.0, "accuracy": 0.61}
@@ -223,20 +223,20 @@ def test_only_finished_runs_are_published(tmp_path: Path) -> None:
     write_link_run(tmp_path, "deepjscc.rec_r16_lite_s2")
     assert publishable(tmp_path) == ["deepjscc.rec_r16_lite"]
     (folder / RECORD).rename(folder / "later.json")
-    with pytest.raises(MissingRun, match="let the training end"):
-        publish(folder, tmp_path / "shelf")
+    with pytest.raises(MissingRun, match="finish the training first"):
+        publish(folder, tmp_path / "store")
     (folder / "later.json").rename(folder / RECORD)
     weights = load_file(folder / WEIGHTS)
     weights["encoder.block1.0.weight"][0] = 1e6
     save_file(weights, folder / WEIGHTS)
-    with pytest.raises(zoo.ZooError, match="does not fit half precision"):
-        publish(folder, tmp_path / "shelf")
-    assert not (tmp_path / "shelf" / REGISTRY).exists()
+    with pytest.raises(zoo.ZooError, match="exceeds half precision"):
+        publish(folder, tmp_path / "store")
+    assert not (tmp_path / "store" / REGISTRY).exists()
 
 
-def test_publish_is_killed_without_a_mixture(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_publish_is_killed_without_a_mixture(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kill at any write leaves every checkpoint loadable as it was, or missing with a sentence that mends it."""
-    retrained = write_link_run(shelf.parent / "runs", ROI, seed=1)
+    retrained = write_link_run(store.parent / "runs", ROI, seed=1)
     before = zoo.load(ROI, device="cpu").state_dict()
     real, calls = writing.write_file, 0
 
@@ -249,11 +249,11 @@ def test_publish_is_killed_without_a_mixture(shelf: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(writing, "write_file", dying)
     with pytest.raises(KeyboardInterrupt):
-        publish(retrained, shelf)
+        publish(retrained, store)
     after = zoo.load(ROI, device="cpu").state_dict()
     assert all(torch.equal(before[key], after[key]) for key in before)
     monkeypatch.setattr(writing, "write_file", real)
-    publish(retrained, shelf)
+    publish(retrained, store)
     assert zoo.verify(ROI).passed
 
 
@@ -267,31 +267,31 @@ class Trap:
         return (os.makedirs, (str(self.path),))
 
 
-def _relabel(shelf: Path, name: str) -> None:
+def _relabel(store: Path, name: str) -> None:
     """Make the registry agree with whatever lies in the folder: an attacker would."""
-    path = shelf / REGISTRY
+    path = store / REGISTRY
     values = json.loads(path.read_text())
     for file, record in values["checkpoints"][name]["files"].items():
-        blob = (shelf / name / file).read_bytes()
+        blob = (store / name / file).read_bytes()
         record["sha256"], record["size"] = digest(blob), len(blob)
     path.write_text(json.dumps(values))
 
 
-def _reconfigure(shelf: Path, **changes: object) -> None:
-    for path in (shelf / ROI / "config.json", shelf / REGISTRY):
+def _reconfigure(store: Path, **changes: object) -> None:
+    for path in (store / ROI / "config.json", store / REGISTRY):
         values = json.loads(path.read_text())
         owner = values["checkpoints"][ROI] if path.name == REGISTRY else values
         owner["config"] |= changes
         path.write_text(json.dumps(values))
-    _relabel(shelf, ROI)
+    _relabel(store, ROI)
 
 
-def test_pickles_are_refused_unread(shelf: Path, tmp_path: Path) -> None:
+def test_pickles_are_refused_unread(store: Path, tmp_path: Path) -> None:
     trap = tmp_path / "sprung"
-    target = shelf / ROI / "model.safetensors"
+    target = store / ROI / "model.safetensors"
     for write in (lambda: torch.save({"w": Trap(trap)}, target), lambda: target.write_bytes(pickle.dumps(Trap(trap)))):
         write()
-        _relabel(shelf, ROI)
+        _relabel(store, ROI)
         with pytest.raises(zoo.ZooError, match=r"model\.safetensors is a pickle"):
             zoo.load(ROI, device="cpu")
     assert not trap.exists()
@@ -314,23 +314,23 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_hostile_tensor_files_are_refused(shelf: Path, kind: str) -> None:
-    (shelf / ROI / "model.safetensors").write_bytes(HOSTILE[kind])
+def test_hostile_tensor_files_are_refused(store: Path, kind: str) -> None:
+    (store / ROI / "model.safetensors").write_bytes(HOSTILE[kind])
     if HOSTILE[kind]:
-        _relabel(shelf, ROI)
+        _relabel(store, ROI)
     with pytest.raises(zoo.ZooError, match=r"model\.safetensors"):
         zoo.load(ROI, device="cpu")
 
 
-def test_an_enormous_width_allocates_nothing(shelf: Path) -> None:
+def test_an_enormous_width_allocates_nothing(store: Path) -> None:
     import resource
 
-    _reconfigure(shelf, width=12)  # what is imported for a first refusal is not what is measured
+    _reconfigure(store, width=12)  # what is imported for a first refusal is not what is measured
     with pytest.raises(zoo.ZooError, match="has shape"):
         zoo.load(ROI, device="cpu")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for width, reason in ((2**40, "width must be a whole number"), (1024, r"has shape .* its config\.json needs")):
-        _reconfigure(shelf, width=width)
+    for width, reason in ((2**40, "width must be a whole number"), (1024, r"has shape .* its config\.json requires")):
+        _reconfigure(store, width=width)
         with pytest.raises(zoo.ZooError, match=reason):
             zoo.load(ROI, device="cpu")
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
@@ -348,15 +348,15 @@ def test_an_enormous_width_allocates_nothing(shelf: Path) -> None:
         ({"guidance": ["roi"]}, "guidance|config"),
     ],
 )
-def test_foreign_configs_are_refused(shelf: Path, change: dict[str, object], reason: str) -> None:
-    _reconfigure(shelf, **change)
+def test_foreign_configs_are_refused(store: Path, change: dict[str, object], reason: str) -> None:
+    _reconfigure(store, **change)
     with pytest.raises(zoo.ZooError, match=reason):
         zoo.load(ROI, device="cpu")
 
 
 @pytest.mark.parametrize("edit", ["missing", "extra", "integer", "nan", "complex"])
-def test_foreign_tensors_are_refused(shelf: Path, edit: str) -> None:
-    target = shelf / ROI / "model.safetensors"
+def test_foreign_tensors_are_refused(store: Path, edit: str) -> None:
+    target = store / ROI / "model.safetensors"
     tensors = load_file(target)
     key = "decoder.block1.0.bias"
     if edit == "missing":
@@ -367,27 +367,27 @@ def test_foreign_tensors_are_refused(shelf: Path, edit: str) -> None:
         change = {"integer": tensors[key].long(), "nan": tensors[key] * float("nan"), "complex": tensors[key].cfloat()}
         tensors[key] = change[edit]
     save_file(tensors, target)
-    _relabel(shelf, ROI)
+    _relabel(store, ROI)
     with pytest.raises(zoo.ZooError, match=r"model\.safetensors"):
         zoo.load(ROI, device="cpu")
 
 
 @pytest.mark.parametrize("name", ["../evil.rec", "a/b.rec", "/etc.passwd", "deepjscc", "", "a..b", "A.b", "a.b\n"])
-def test_names_stay_in_their_folder(name: str | None, shelf: Path) -> None:
+def test_names_stay_in_their_folder(name: str | None, store: Path) -> None:
     with pytest.raises(zoo.ZooError, match="not a checkpoint name"):
         check_name(name)
-    values = json.loads((shelf / REGISTRY).read_text())
+    values = json.loads((store / REGISTRY).read_text())
     values["checkpoints"][str(name)] = values["checkpoints"].pop(ROI)
     with pytest.raises(zoo.ZooError):
         parse_registry(json.dumps(values).encode(), REGISTRY)
 
 
-def test_links_that_leave_the_folder_are_refused(shelf: Path, tmp_path: Path) -> None:
-    target = shelf / ROI / "model.safetensors"
+def test_links_that_leave_the_folder_are_refused(store: Path, tmp_path: Path) -> None:
+    target = store / ROI / "model.safetensors"
     outside = tmp_path / "outside"
     target.rename(outside)
     target.symlink_to(outside)
-    with pytest.raises(zoo.ZooError, match="link that leaves its folder"):
+    with pytest.raises(zoo.ZooError, match="link to outside its folder"):
         zoo.load(ROI, device="cpu")
 
 
@@ -397,7 +397,7 @@ def test_a_zoo_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         zoo.list_models()
 
 
-def test_pretrained_round_trip(shelf: Path, tmp_path: Path) -> None:
+def test_pretrained_round_trip(store: Path, tmp_path: Path) -> None:
     model = zoo.load(ROI, device="cpu")
     model.save_pretrained(tmp_path / ROI)  # type: ignore[operator]
     assert {path.name for path in (tmp_path / ROI).iterdir()} == set(FILES)
@@ -405,11 +405,11 @@ def test_pretrained_round_trip(shelf: Path, tmp_path: Path) -> None:
         assert isinstance(found, WynerZivJSCC) and not found.training
         assert all(torch.equal(a, b.cpu()) for a, b in zip(model.state_dict().values(), found.state_dict().values(),
                                                            strict=True))  # fmt: skip
-    assert torch.equal(from_pretrained(shelf, ROI, device="cpu").state_dict()["encoder.block1.0.weight"],
+    assert torch.equal(from_pretrained(store, ROI, device="cpu").state_dict()["encoder.block1.0.weight"],
                        model.state_dict()["encoder.block1.0.weight"])  # fmt: skip
 
 
-def test_pretrained_refuses(shelf: Path, tmp_path: Path) -> None:
+def test_pretrained_refuses(store: Path, tmp_path: Path) -> None:
     model = zoo.load(ROI, device="cpu")
     (tmp_path / "notes.txt").write_text("keep me")
     with pytest.raises(zoo.ZooError, match=r"notes\.txt"):
@@ -420,7 +420,7 @@ def test_pretrained_refuses(shelf: Path, tmp_path: Path) -> None:
         from_pretrained(folder, ROI)
     other = save_pretrained(WynerZivJSCC(model.config), tmp_path / "other", "deepjscc_wz_roi.mine")
     shutil.copy(other / "model.safetensors", folder)
-    with pytest.raises(zoo.ZooError, match=r"not the file that config\.json was written for"):
+    with pytest.raises(zoo.ZooError, match=r"does not belong to its config\.json"):
         from_pretrained(folder)
     with pytest.raises(zoo.ZooError, match="not a checkpoint name"):
         from_pretrained(tmp_path, "../mine")
@@ -433,7 +433,7 @@ def test_weights_are_stored_in_half_precision_and_whole_numbers_as_they_are() ->
     assert {value.dtype for name, value in judge.items() if name not in counters} == {torch.float16}
 
 
-def test_import_and_load_are_light(shelf: Path) -> None:
+def test_import_and_load_are_light(store: Path) -> None:
     heavy = "'huggingface_hub', 'streamlit', 'gradio', 'plotly', 'training', 'yaml'"
     code = f"import sys, zoo, zoo.cli; zoo.load('{ROI}'); bad = {{{heavy}}} & set(sys.modules); assert not bad, bad"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(zoo.__file__).parent.parent)
@@ -470,5 +470,5 @@ def test_bundled_networks_run_and_know_their_judge(name: str) -> None:
         assert network(pair.source).shape == (1, 10)
 
 
-def test_shelf_at_knows_the_bundled_folder() -> None:
-    assert Shelf.at(BUNDLED.folder) == BUNDLED
+def test_store_at_knows_the_bundled_folder() -> None:
+    assert CheckpointStore.at(BUNDLED.folder) == BUNDLED

@@ -1,1 +1,1 @@
-"""What the networks are compared with: linear analog schemes, and codecs at capacity and over 5G LDPC."""
+"""Baselines for the networks: linear analog schemes, and codecs at capacity and over 5G LDPC."""

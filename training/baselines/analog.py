@@ -1,4 +1,4 @@
-"""What needs no network: a linear analog scheme, really transmitted, and Gaussian bounds at channel capacity.
+"""Baselines without a network: a linear analog scheme, actually transmitted, and Gaussian bounds at channel capacity.
 
 All statistics (mean and covariance of the 3072 source values) come from the training split; the schemes are measured on
 the test split through the same channel and metrics as the networks, and classified by the same judge.
@@ -19,8 +19,8 @@ from torch import Tensor
 import zoo
 from training.baselines.linear import LinearScheme, linear_scheme
 from training.evaluation.plan import SNRS
-from training.evaluation.results_file import stamp, write_json
-from training.evaluation.row_cache import Ledger
+from training.evaluation.results_file import provenance, write_json
+from training.evaluation.row_cache import RowCache
 from training.evaluation.tally import Tally
 from training.evaluation.test_set import channel_draw
 from training.gaussian import Gaussian
@@ -40,10 +40,10 @@ SCHEMES = {
     "linear_average_power": (False, False),
     "linear_wz_average_power": (True, False),
 }
-"""Scheme -> (side information, each image's power is one as the networks' is, else only the average over images)."""
+"""Scheme -> (side information, each image has power one, as for the networks; else only on average over images)."""
 
 
-class Looker(NamedTuple):
+class JudgeRef(NamedTuple):
     """The judge behind accuracies: its zoo name, the sha256 of its weights, and the network."""
 
     name: str
@@ -51,34 +51,34 @@ class Looker(NamedTuple):
     judge: Judge
 
     @classmethod
-    def named(cls, name: str) -> Looker | None:
-        """A judge of the zoo; ``none`` is none. Raises ZooError, ConfigError for an unknown one."""
+    def named(cls, name: str) -> JudgeRef | None:
+        """A judge of the zoo, ``None`` for ``none``. Raises ZooError, ConfigError for an unknown one."""
         if name == "none":
             return None
         judge = zoo.load_judge(name, device="cpu")
         return cls(name, zoo.describe(name).sha256, judge.to(memory_format=torch.channels_last))
 
     @torch.no_grad()
-    def right(self, images: Tensor, labels: Tensor) -> Tensor:
+    def correct(self, images: Tensor, labels: Tensor) -> Tensor:
         """Whether the top class of each image ``[B, 3, H, W]`` is its label, bool ``[B]``."""
         seen = images.contiguous(memory_format=torch.channels_last)
         return torch.cat([self.judge(part).argmax(1) for part in seen.split(100)]) == labels
 
 
-def judged_by(looker: Looker | None) -> dict[str, str | None]:
-    """What a results file says of its judge."""
-    return {"judge": looker.name if looker else None, "judge_sha256": looker.sha256 if looker else None}
+def judged_by(judge_ref: JudgeRef | None) -> dict[str, str | None]:
+    """The judge as recorded in a results file."""
+    return {"judge": judge_ref.name if judge_ref else None, "judge_sha256": judge_ref.sha256 if judge_ref else None}
 
 
 def measure_scheme(
     gaussian: Gaussian, name: str, rate: int, snr_db: float, images: Images, *, draws: int = 10, seed: int = 0,
-    looker: Looker | None = None,
+    judge_ref: JudgeRef | None = None,
 ) -> dict[str, Any]:
     """Transmit test images through AWGN and measure: a row of ``bounds.json``.
 
-    At the headline SNR of the paper's rates, under the networks' power constraint, every image is sent in every draw,
-    else once: draw ``d`` sends the images
-    ``d, d + draws, ...``. SSIM and accuracy are taken of each image's own draw at ``TABLE_SNRS``.
+    At the headline SNR of the paper's rates, under the networks' power constraint, every image is sent in every draw;
+    otherwise once: draw ``d`` sends the images ``d, d + draws, ...``. SSIM and accuracy are measured on each image's
+    own draw at ``TABLE_SNRS``.
     """
     side, per_image = SCHEMES[name]
     scheme = linear_scheme(gaussian, rate, snr_db, side=side, per_image=per_image)
@@ -89,24 +89,33 @@ def measure_scheme(
         channel = channel_draw("awgn", seed, draw, count, scheme.symbols, "cpu").at_snr(snr_db)
         for mine, chosen in ((True, own == draw), (False, own != draw)):
             if mine or everywhere:
-                look = mine and snr_db in TABLE_SNRS
-                _send(scheme, gaussian, images, chosen.nonzero()[:, 0], channel, tally, looker if look else None, look)
+                evaluated = mine and snr_db in TABLE_SNRS
+                _measure_part(
+                    scheme,
+                    gaussian,
+                    images,
+                    chosen.nonzero()[:, 0],
+                    channel,
+                    tally,
+                    judge_ref if evaluated else None,
+                    evaluated,
+                )
     theory = {"closed_form_psnr_of_mean_mse": round(-10 * math.log10(scheme.remaining), 6)}
     return {"scheme": name, "rate": rate, **tally.row(snr_db, draws), **theory}
 
 
-def _send(
+def _measure_part(
     scheme: LinearScheme, gaussian: Gaussian, images: Images, indices: Tensor, channel: ChannelState, tally: Tally,
-    looker: Looker | None, look: bool,
+    judge_ref: JudgeRef | None, evaluated: bool,
 ) -> None:
     """Send the images ``indices`` through their part of a draw; ``look``: measure SSIM, and ask the judge if any."""
     for chosen in indices.split(500):
         source = as_float(images.pixels[chosen])
         state = ChannelState("awgn", channel.snr_db[chosen], channel.noise[chosen])
         rebuilt = scheme.decode(apply_channel(scheme.encode(source), state), gaussian.source.side_of(source))
-        similar = ssim(rebuilt, source) if look else torch.full((len(chosen),), torch.nan)
-        right = looker.right(rebuilt, images.labels[chosen]) if looker else None
-        tally.add(chosen, psnr(rebuilt, source), similar, None, right)
+        similar = ssim(rebuilt, source) if evaluated else torch.full((len(chosen),), torch.nan)
+        correct = judge_ref.correct(rebuilt, images.labels[chosen]) if judge_ref else None
+        tally.add(chosen, psnr(rebuilt, source), similar, None, correct)
 
 
 def bound_rows(gaussian: Gaussian, rates: tuple[int, ...] = RATES) -> list[dict[str, float]]:
@@ -118,9 +127,9 @@ def bound_rows(gaussian: Gaussian, rates: tuple[int, ...] = RATES) -> list[dict[
 
 
 def _points(name: str, rates: tuple[int, ...]) -> list[tuple[int, float]]:
-    """Where a scheme is sent: over SNR at the paper's rates, at the table's SNRs at the others.
+    """The (rate, SNR) points of a scheme: all SNRs at the paper's rates, the table's SNRs at the other rates.
 
-    The textbook's schemes, whose power constraint is not the networks', at the table's SNRs of the paper's rates alone.
+    Textbook schemes, whose power constraint differs from the networks', only at the table's SNRs of the paper's rates.
     """
     points = [(rate, snr_db) for rate in rates for snr_db in sorted(SNRS)]
     if not SCHEMES[name][1]:
@@ -129,32 +138,37 @@ def _points(name: str, rates: tuple[int, ...]) -> list[tuple[int, float]]:
 
 
 def scheme_rows(
-    gaussian: Gaussian, test: Images, rates: tuple[int, ...], draws: int, looker: Looker | None, ledger: Ledger
+    gaussian: Gaussian,
+    test: Images,
+    rates: tuple[int, ...],
+    draws: int,
+    judge_ref: JudgeRef | None,
+    row_cache: RowCache,
 ) -> list[dict[str, Any]]:
-    """The linear schemes; the judge looks at the paper's rates under the networks' power constraint."""
+    """The linear schemes; judged at the paper's rates under the networks' power constraint."""
     wanted = [(name, *at) for name in SCHEMES for at in _points(name, rates)]
     rows = []
     for name, rate, snr_db in track(wanted, "linear schemes", transient=True):
-        judge = looker if rate in PAPER_RATES and SCHEMES[name][1] else None
-        measure = partial(measure_scheme, gaussian, name, rate, snr_db, test, draws=draws, looker=judge)
-        rows.append(ledger.row(f"{name} 1/{rate} {snr_db}", measure))
+        judge = judge_ref if rate in PAPER_RATES and SCHEMES[name][1] else None
+        measure = partial(measure_scheme, gaussian, name, rate, snr_db, test, draws=draws, judge_ref=judge)
+        rows.append(row_cache.row(f"{name} 1/{rate} {snr_db}", measure))
     return rows
 
 
 def baselines(
-    train: Tensor, test: Images, ledger: Path, *, rates: tuple[int, ...] = RATES, draws: int = 10,
-    looker: Looker | None = None,
+    train: Tensor, test: Images, row_cache: Path, *, rates: tuple[int, ...] = RATES, draws: int = 10,
+    judge_ref: JudgeRef | None = None,
 ) -> dict[str, Any]:
     """All bounds and linear schemes, as ``bounds.json`` holds them; rows are kept in ``ledger`` until all are there."""
     gaussian = Gaussian(train)
     about = {
-        "model": "bounds", **stamp(torch.device("cpu")), "statistics": f"train, {len(train)} images",
+        "model": "bounds", **provenance(torch.device("cpu")), "statistics": f"train, {len(train)} images",
         "images": len(test.pixels), "seeds": [0], "draws": draws, "pair_source": gaussian.source.name,
-        "channel": "awgn", **judged_by(looker),
+        "channel": "awgn", **judged_by(judge_ref),
     }
-    kept = Ledger(ledger, about)
+    kept = RowCache(row_cache, about)
     found = about | {
-        "bounds": bound_rows(gaussian, rates), "schemes": scheme_rows(gaussian, test, rates, draws, looker, kept)
+        "bounds": bound_rows(gaussian, rates), "schemes": scheme_rows(gaussian, test, rates, draws, judge_ref, kept)
     }
     kept.close()
     return found
@@ -174,12 +188,12 @@ def baselines_command(
     if threads:
         torch.set_num_threads(threads)
     try:
-        looker = Looker.named(judge)
+        judge_ref = JudgeRef.named(judge)
         train, test = (Images(*(c[:limit] for c in load_split(split, root))) for split in ("train", "test"))
     except (DataError, ZooError) as error:
         typer.secho(f"error: {error}", err=True, fg="red")
         raise typer.Exit(2) from error
-    found = baselines(train.pixels, test, out / ".bounds.rows", looker=looker)
+    found = baselines(train.pixels, test, out / ".bounds.rows", judge_ref=judge_ref)
     write_json(out / "bounds.json", found)
     at = {(r["scheme"], r["rate"]): r["psnr_of_mean_mse"] for r in found["schemes"] if r["snr_db"] == HEADLINE}
     for (name, rate), value in at.items():

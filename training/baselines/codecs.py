@@ -1,4 +1,4 @@
-"""Real codecs through Pillow, and mosaics: many pictures as one, so that no picture pays for a header of its own."""
+"""Real codecs through Pillow, and mosaics: many pictures in one, so that no picture needs its own header."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ Options = dict[str, Any]
 
 
 def _avif(level: int) -> list[Options]:
-    """Full chroma and a slow search: halved chroma and faster searches lose PSNR, a slower one gains none.
+    """Full chroma and a slow search: halved chroma and faster searches lose PSNR, a slower search gains none.
 
-    At the coarsest quantiser they make smaller files all the same, so at the lowest levels they are tried too.
+    At the coarsest quantiser they still make smaller files, so they are also tried at the lowest levels.
     """
     ways = [("4:4:4", 3), ("4:2:0", 3), ("4:2:0", 6)] if level < 10 else [("4:4:4", 3)]
     return [{"format": "AVIF", "quality": level, "speed": speed, "subsampling": chroma} for chroma, speed in ways]
@@ -51,8 +51,8 @@ def coded(codec: str, picture: Image.Image, level: int, store: Path | None = Non
     """A picture's files at a level.
 
     Args:
-        store: folder that keeps what was coded, named after picture, options and Pillow's version: a run that was
-            killed does not code it again.
+        store: folder that caches coded files by picture, options and Pillow's version, so that an interrupted run does
+            not code them again.
     """
     for options in CODECS[codec](level):
         if store is None:
@@ -76,10 +76,10 @@ def _saved(picture: Image.Image, options: Options) -> bytes:
 
 
 def to_mosaic(pixels: Tensor) -> Image.Image:
-    """uint8 ``[tiles * tiles, 3, H, W]`` side by side."""
+    """A square mosaic of uint8 ``[tiles * tiles, 3, H, W]``."""
     tiles = math.isqrt(len(pixels))
     if tiles * tiles != len(pixels):
-        raise ValueError(f"a mosaic takes a square number of pictures, not {len(pixels)}")
+        raise ValueError(f"a mosaic needs a square number of pictures, not {len(pixels)}")
     _, channels, height, width = pixels.shape
     grid = pixels.reshape(tiles, tiles, channels, height, width).permute(0, 3, 1, 4, 2)
     return Image.fromarray(grid.reshape(tiles * height, tiles * width, channels).numpy())
@@ -102,20 +102,20 @@ def outside(pixels: Tensor, crop: CropPair) -> Tensor:
     """What lies outside a crop that ends at the lower right corner, as one strip.
 
     uint8 ``[n, 3, H, W]`` to ``[n, 3, row, W + H - row]``: the rows above the crop, then the columns left of
-    it, turned.
+    it, transposed.
 
     Raises:
-        ValueError: for another crop than a square picture's lower right corner.
+        ValueError: for any crop but the lower right corner of a square picture.
     """
     height, width = pixels.shape[-2:]
     if (crop.row, crop.row + crop.size, crop.column + crop.size) != (crop.column, height, width):
-        raise ValueError(f"a strip is laid out for a crop in the lower right corner, not {crop.name} of {pixels.shape}")
+        raise ValueError(f"a strip requires a crop in the lower right corner, not {crop.name} of {pixels.shape}")
     left = pixels[:, :, crop.row :, : crop.column]
     return torch.cat([pixels[:, :, : crop.row], left.transpose(2, 3)], dim=3)
 
 
 def inside_out(strips: Tensor, held: Tensor, crop: CropPair) -> Tensor:
-    """The inverse of ``outside``: pictures ``[n, 3, H, W]`` from strips and pictures whose crop is held."""
+    """The inverse of ``outside``: pictures ``[n, 3, H, W]`` from strips and pictures with the known crop."""
     whole, width = held.clone(), held.shape[-1]
     whole[:, :, : crop.row] = strips[..., :width]
     whole[:, :, crop.row :, : crop.column] = strips[..., width:].transpose(2, 3)

@@ -1,13 +1,13 @@
-"""The digital baseline: real codecs (AVIF, WebP, JPEG 2000) with as many bits as the channel carries.
+"""The digital baseline: real codecs (AVIF, WebP, JPEG 2000) with as many bits as the channel can carry.
 
-*At capacity*, two ways. *Whole files*: each picture as a file of its own, whose header alone is larger than what a
-channel of 96 uses carries. *Mosaics*: pictures side by side in one large picture, whose header then costs nothing. That
-is generous: a mosaic's codec predicts across the seams, and no finite code reaches capacity at these lengths.
-``_paste`` copies the crop that the receiver holds over the result, as the networks' control does; ``_unsent`` never
-sends that crop: the best codec's bits all go to what lies outside of it.
+*At capacity*, in two ways. *Whole files*: each picture as its own file, whose header alone exceeds what 96 channel uses
+can carry. *Mosaics*: many pictures in one large picture, so that the header costs nothing. That is generous: the codec
+predicts across the seams, and no finite code reaches capacity at these lengths. ``_paste`` copies the receiver's crop
+over the result, as the networks' control does; ``_unsent`` never sends that crop, so that the best codec spends all its
+bits outside.
 
-*Over a real link*: the payload that a 5G code block leaves (``ldpc``) buys the best codec's picture; where a block is
-lost the receiver shows the training set's mean picture, and the crop that it holds where the scheme uses it.
+*Over a real link*: the payload of a 5G code block (``ldpc``) carries the best codec's picture; if a block is lost, the
+receiver shows the training set's mean picture, with its crop if the scheme uses it.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from PIL import Image
 from rich.progress import track
 from torch import Tensor
 
-from training.baselines.analog import JudgeName, Looker, judged_by
+from training.baselines.analog import JudgeName, JudgeRef, judged_by
 from training.baselines.codecs import CODECS, LEVELS, coded
-from training.baselines.digital_link import Sender, mean_picture, sent_rows
-from training.baselines.rate_distortion import VALUES, Ladder, Quality, Row, looked_at, row_of
+from training.baselines.digital_link import DigitalLink, mean_picture, sent_rows
+from training.baselines.rate_distortion import VALUES, Quality, RateDistortionCurve, Row, is_evaluated, row_of
 from training.evaluation.plan import SNRS
-from training.evaluation.results_file import stamp, write_json
+from training.evaluation.results_file import provenance, write_json
 from training.gaussian import capacity_bits
 from wzroi.config import RATES
 from wzroi.data import DataError, Images, as_float, load_split
@@ -42,17 +42,17 @@ TILES = 100
 """Pictures along a mosaic's side: the whole test set, 10 megapixels."""
 
 JUDGED_CODEC = "avif"
-"""The codec whose pictures the judge sees, and that is tried on what lies outside the crop: the best of the three."""
+"""The codec that is judged, and also used outside the crop: the best of the three."""
 
 
-def mosaic_rows(ladder: Ladder) -> Iterator[Row]:
-    """A codec's mosaic at channel capacity, over all rates and SNRs; points that no level reaches are left out."""
-    for ending, pasted in ladder.ways.items():
-        name = f"{ladder.codec}_mosaic{ending}"
+def mosaic_rows(curve: RateDistortionCurve) -> Iterator[Row]:
+    """A codec's mosaic at channel capacity, over all rates and SNRs; points below the smallest level are omitted."""
+    for ending, pasted in curve.ways.items():
+        name = f"{curve.codec}_mosaic{ending}"
         for rate in RATES:
             for snr_db in sorted(SNRS):
                 bits = capacity_bits(VALUES // rate, snr_db)
-                if (found := ladder.at(bits, pasted, looked_at(rate, snr_db))) is not None:
+                if (found := curve.at(bits, pasted, is_evaluated(rate, snr_db))) is not None:
                     yield row_of(name, rate, snr_db, bits, found)
 
 
@@ -64,9 +64,9 @@ def _files(picture: Image.Image, codec: str, level: int, source: Tensor) -> Iter
 
 
 def whole_files(codec: str, pixels: Tensor, levels: tuple[int, ...]) -> Row:
-    """Each picture as a file: the smallest file's bytes, and where a channel's capacity would carry it.
+    """Each picture as a file: the smallest file's bytes, and where the channel capacity would carry it.
 
-    Rows give, at each rate and SNR at which every picture fits, the best level that fits picture by picture.
+    Rows give the best fitting level per picture at each rate and SNR at which every picture fits.
     """
     measured = [
         [
@@ -92,29 +92,31 @@ def whole_files(codec: str, pixels: Tensor, levels: tuple[int, ...]) -> Row:
 
 
 def digital(
-    images: Images, fallback: Tensor, *, tiles: int = TILES, files: int = 100, looker: Looker | None = None,
+    images: Images, fallback: Tensor, *, tiles: int = TILES, files: int = 100, judge_ref: JudgeRef | None = None,
     link: list[Row] | None = None, levels: tuple[int, ...] = LEVELS, store: Path | None = None,
 ) -> Row:
-    """Everything, as ``digital.json`` holds it: mosaics of the first ``tiles ** 2`` pictures, files of a few.
+    """All results, in the format of ``digital.json``: mosaics of the first ``tiles ** 2`` pictures, files of a few.
 
     Args:
-        fallback: as ``mean_picture``. looker: judges AVIF's pictures. link: rows of ``link.json``, ``None`` without.
-        store: keeps the coded mosaics.
+        fallback: as ``mean_picture``. judge_ref: judges AVIF's pictures. link: rows of ``link.json``, ``None`` without.
+        store: caches the coded mosaics.
     """
     chosen = Images(*(column[: tiles * tiles] for column in images))
-    lookers = {JUDGED_CODEC: looker}
-    ladders = [Ladder(codec, chosen, lookers.get(codec), levels, store=store) for codec in CODECS]
-    unsent = Ladder(JUDGED_CODEC, chosen, looker, levels, unsent=True, store=store)
-    rows = [row for ladder in (*ladders, unsent) for row in mosaic_rows(ladder)]
+    judge_refs = {JUDGED_CODEC: judge_ref}
+    curves = [RateDistortionCurve(codec, chosen, judge_refs.get(codec), levels, store=store) for codec in CODECS]
+    unsent = RateDistortionCurve(JUDGED_CODEC, chosen, judge_ref, levels, unsent=True, store=store)
+    rows = [row for curve in (*curves, unsent) for row in mosaic_rows(curve)]
     whole = {codec: whole_files(codec, images.pixels[:files], levels[::4]) for codec in CODECS}
     rows += [row for found in whole.values() for row in found.pop("rows")]
     if link:
-        senders = (Sender(ladders, fallback), Sender([unsent], fallback))
-        rows += [row for rate in PAPER_RATES for sender in senders for row in sent_rows(sender, link, rate)]
+        digital_links = (DigitalLink(curves, fallback), DigitalLink([unsent], fallback))
+        rows += [
+            row for rate in PAPER_RATES for digital_link in digital_links for row in sent_rows(digital_link, link, rate)
+        ]
     return {
-        "model": "digital", **stamp(torch.device("cpu")), "images": len(chosen.pixels), "seeds": [], "draws": 0,
-        "channel": "awgn", "pair_source": None, **judged_by(looker), "rows": rows, "files": whole,
-        "levels": {ladder.codec: [round(level.bits / 8, 3) for level in ladder.levels] for ladder in ladders},
+        "model": "digital", **provenance(torch.device("cpu")), "images": len(chosen.pixels), "seeds": [], "draws": 0,
+        "channel": "awgn", "pair_source": None, **judged_by(judge_ref), "rows": rows, "files": whole,
+        "levels": {curve.codec: [round(level.bits / 8, 3) for level in curve.levels] for curve in curves},
     }
 
 
@@ -130,7 +132,7 @@ def digital_command(
     if threads:
         torch.set_num_threads(threads)
     try:
-        looker, link = Looker.named(judge), read("link", out)
+        judge_ref, link = JudgeRef.named(judge), read("link", out)
         test, fallback = load_split("test", root), mean_picture(load_split("train", root).pixels)
     except (DataError, ZooError) as error:
         typer.secho(f"error: {error}", err=True, fg="red")
@@ -138,7 +140,7 @@ def digital_command(
     if link is None:
         typer.secho(f"no link.json in {out}, so at capacity only: `python -m training link` measures it", err=True)
     rows, store = link["rows"] if link else None, out / ".parts" / "mosaics"
-    found = digital(test, fallback, tiles=tiles, files=files, looker=looker, link=rows, store=store)
+    found = digital(test, fallback, tiles=tiles, files=files, judge_ref=judge_ref, link=rows, store=store)
     write_json(out / "digital.json", found)
     for row in found["rows"]:
         if row["snr_db"] == HEADLINE_DB and row["rate"] in PAPER_RATES:

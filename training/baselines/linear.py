@@ -1,9 +1,9 @@
-"""The linear analog scheme: KLT, power allocation, one coefficient a real channel use, linear estimate.
+"""The linear analog scheme: KLT, power allocation, one coefficient per real channel use, linear estimate.
 
-With side information it sends what a linear estimate from the crop leaves: the linear Wyner-Ziv scheme. Under the
-networks' power constraint (each image has power one, DESIGN section 2) the receiver must learn how much an image was
-scaled: the first real use then carries a pilot. Without that constraint only the average over images is one, which is
-the easier constraint of the textbook scheme.
+With side information it sends the residual of a linear estimate from the crop: the linear Wyner-Ziv scheme. Under the
+networks' power constraint (each image has power one) the receiver must learn how an image was scaled, so the first real
+use carries a pilot. Without that constraint only the average over images is one, which is the easier constraint of the
+textbook scheme.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from wzroi.data import as_float
 from wzroi.pairs import CropPair
 
 PILOT_SHARES = (0.02, 0.04, 0.08, 0.12)
-"""Shares of an image's power that a pilot may take; the best on training images is kept."""
+"""Shares of an image's power that a pilot may take; the best one on training images is used."""
 
 BINS = 48
-"""Levels that the receiver tells apart in the pilot that arrives."""
+"""Quantisation levels of the received pilot."""
 
 PASSES = 3
 """Rounds of fitting the pilot's levels and the coefficients' weights to each other."""
 
 
 class Residual:
-    """The part of an image that a linear scheme sends, and how the receiver completes it.
+    """The part of an image that a linear scheme sends, and its completion at the receiver.
 
     Without side information that is ``x - mean``; with it ``u - E[u|v]``, and the receiver adds what it knows.
     """
@@ -59,11 +59,11 @@ class Residual:
 
 @dataclass(frozen=True)
 class Pilot:
-    """The first real channel use, which tells how much an image's symbols were scaled.
+    """The first real channel use, which conveys the scale of an image's symbols.
 
     Attributes:
-        amplitude: before scaling. edges: ``[BINS - 1]``, of what arrives. levels: ``[BINS]``, the receiver's estimate
-            of one over the scale in each bin.
+        amplitude: before scaling. edges: ``[BINS - 1]``, of the received pilot. levels: ``[BINS]``, the receiver's
+            estimate of one over the scale in each bin.
     """
 
     amplitude: float
@@ -80,10 +80,10 @@ class LinearScheme:
     """A linear analog code and its receiver.
 
     Attributes:
-        basis: ``[n_u, m]``, directions that are sent; m is twice the symbols, less one for a pilot.
-        gains: ``[m]``, amplitude of each. weights: ``[m]``, the receiver's estimate of each from what arrives.
-        residual: what of the image is sent: all of it, or (with side information) ``u - E[u|v]``.
-        pilot: where each image's power is one; ``None`` where only the average is.
+        basis: ``[n_u, m]``, the directions sent; m is twice the number of symbols, minus one for a pilot.
+        gains: ``[m]``, amplitude of each. weights: ``[m]``, the receiver's linear estimate of each.
+        residual: the part of the image that is sent: all of it, or (with side information) ``u - E[u|v]``.
+        pilot: if each image has power one; ``None`` if only the average has.
         remaining: mean squared error per source value by the closed form (average power, nothing clipped).
     """
 
@@ -96,7 +96,7 @@ class LinearScheme:
 
     @property
     def symbols(self) -> int:
-        """Complex channel uses an image."""
+        """Complex channel uses per image."""
         return math.ceil(len(self.gains) / 2)
 
     def encode(self, images: Tensor) -> Tensor:
@@ -159,9 +159,9 @@ def _allotted(gaussian: Gaussian, rate: int, snr_db: float, side: bool, share: f
 
 
 def _fit(scheme: LinearScheme, pixels: Tensor, snr_db: float) -> tuple[LinearScheme, float]:
-    """The receiver of a scheme with a pilot, fitted to training images that were sent; and the error it leaves.
+    """The receiver of a scheme with a pilot, fitted to transmitted training images, and its remaining error.
 
-    Levels and weights are least-squares fits, each with the other held.
+    Levels and weights are least-squares fits, each with the other fixed.
     """
     known = scheme.residual.of(as_float(pixels)) @ scheme.basis
     sent = torch.view_as_real(scheme.modulate(known)).flatten(1)
@@ -179,7 +179,7 @@ def _fit(scheme: LinearScheme, pixels: Tensor, snr_db: float) -> tuple[LinearSch
 
 
 def _levels(known: Tensor, guess: Tensor, bins: Tensor) -> Tensor:
-    """The factor of each bin, ``[BINS]``, that brings ``guess`` ``[B, m]`` nearest to ``known``."""
+    """The factor of each bin, ``[BINS]``, that brings ``guess`` ``[B, m]`` closest to ``known``."""
     products, squares = (known * guess).sum(1), guess.square().sum(1)
     empty = torch.zeros(BINS)
     return empty.index_add(0, bins, products) / empty.index_add(0, bins, squares).clamp_min(1e-12)

@@ -1,4 +1,4 @@
-"""A codec's levels on a mosaic, and what a budget of bits an image buys from them."""
+"""A codec's rate-distortion curve on a mosaic, and the quality for a budget of bits per image."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
-from training.baselines.analog import Looker
+from training.baselines.analog import JudgeRef
 from training.baselines.codecs import LEVELS, coded, decoded, inside_out, outside, to_mosaic
 from wzroi.data import Images, as_float
 from wzroi.metrics import decibels, estimate, squared_error, ssim
@@ -24,28 +24,28 @@ Row = dict[str, Any]
 
 
 class Level(NamedTuple):
-    """One level of a codec on a mosaic: ``bits`` an image, and what it rebuilds, uint8 ``[n, 3, H, W]``."""
+    """One level of a codec on a mosaic: ``bits`` per image, and the reconstruction, uint8 ``[n, 3, H, W]``."""
 
     bits: float
     rebuilt: Tensor
 
 
 class Quality(NamedTuple):
-    """Per image, ``[n]``: squared error, PSNR in dB; SSIM and whether the judge is right, NaN where nobody looked."""
+    """Per image, ``[n]``: squared error, PSNR in dB; SSIM and whether the judge is correct, NaN if not evaluated."""
 
     error: Tensor
     psnr: Tensor
     ssim: Tensor
-    right: Tensor
+    correct: Tensor
 
     def mixed(self, other: Quality, share: float) -> Quality:
-        """The expectation where ``share`` of the pictures get the other quality."""
+        """The expectation if a ``share`` of the pictures has the other quality."""
         return Quality(*((1 - share) * mine + share * its for mine, its in zip(self, other, strict=True)))
 
     def row(self) -> dict[str, Any]:
-        """The columns of a results row: means with 95 % half widths over images, ``None`` where nobody looked."""
+        """The columns of a results row: means with 95 % half widths over images, ``None`` if not evaluated."""
         columns: dict[str, Any] = {}
-        for name, values in (("psnr", self.psnr), ("ssim", self.ssim), ("accuracy", self.right)):
+        for name, values in (("psnr", self.psnr), ("ssim", self.ssim), ("accuracy", self.correct)):
             found = estimate(values)
             columns |= {name if name == "accuracy" else f"{name}_mean": found.mean, f"{name}_ci95": found.ci95}
         columns["psnr_of_mean_mse"] = decibels(self.error.double().mean()).item()
@@ -53,32 +53,32 @@ class Quality(NamedTuple):
 
 
 def quality_of(
-    rebuilt: Tensor, images: Images, *, pasted: bool = False, looked: bool = False, looker: Looker | None = None
+    rebuilt: Tensor, images: Images, *, pasted: bool = False, evaluated: bool = False, judge_ref: JudgeRef | None = None
 ) -> Quality:
     """Measure pictures, uint8 ``[n, 3, H, W]``, against the originals.
 
     Args:
-        pasted: copy the crop that the receiver holds over them first. looked: measure SSIM, and ask the judge if any.
+        pasted: first copy the receiver's crop over them. looked: measure SSIM, and ask the judge if any.
     """
     parts = [
-        _quality(rebuilt[chosen], Images(*(column[chosen] for column in images)), pasted, looked, looker)
+        _quality(rebuilt[chosen], Images(*(column[chosen] for column in images)), pasted, evaluated, judge_ref)
         for chosen in torch.arange(len(rebuilt)).split(CHUNK)
     ]
     return Quality(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
-def _quality(rebuilt: Tensor, images: Images, pasted: bool, looked: bool, looker: Looker | None) -> Quality:
+def _quality(rebuilt: Tensor, images: Images, pasted: bool, evaluated: bool, judge_ref: JudgeRef | None) -> Quality:
     source, found = as_float(images.pixels), as_float(rebuilt)
     if pasted:
         found = CropPair().paste(found, CropPair().side_of(source))
     error = squared_error(found, source)
     unknown = torch.full_like(error, torch.nan)
-    right = looker.right(found, images.labels).float() if looked and looker else unknown
-    return Quality(error, decibels(error), ssim(found, source) if looked else unknown, right)
+    correct = judge_ref.correct(found, images.labels).float() if evaluated and judge_ref else unknown
+    return Quality(error, decibels(error), ssim(found, source) if evaluated else unknown, correct)
 
 
-def undominated(levels: list[tuple[Level, float]]) -> list[Level]:
-    """Levels by rising bits, each with less error (the second value) than all before it."""
+def pareto_front(levels: list[tuple[Level, float]]) -> list[Level]:
+    """The Pareto front: levels by ascending bits, each with less error (the second value) than all before it."""
     kept: list[tuple[Level, float]] = []
     for level, error in sorted(levels, key=lambda found: (found[0].bits, found[1])):
         if not kept or (level.bits > kept[-1][0].bits and error < kept[-1][1]):
@@ -87,25 +87,25 @@ def undominated(levels: list[tuple[Level, float]]) -> list[Level]:
 
 
 WHOLE = {"": False, "_paste": True}
-"""Ending of a scheme's name -> whether the crop is copied over the result: of pictures that are sent whole."""
+"""Ending of a scheme's name -> whether the crop is copied over the result: for pictures sent as a whole."""
 
 UNSENT = {"_unsent": True}
-"""The same of pictures whose crop is never sent."""
+"""The same for pictures whose crop is never sent."""
 
 
-class Ladder:
-    """A codec on one mosaic of ``images`` (a square number), coded once a level; qualities are measured when asked.
+class RateDistortionCurve:
+    """A codec on one mosaic of ``images`` (a square number), coded once per level; qualities are measured on demand.
 
     Args:
-        unsent: code only what lies outside the crop that the receiver holds, as a mosaic of strips.
-        store: as ``coded``'s.
+        unsent: code only what is outside the receiver's crop, as a mosaic of strips.
+        store: as for ``coded``.
     """
 
     def __init__(
-        self, codec: str, images: Images, looker: Looker | None = None, levels: tuple[int, ...] = LEVELS,
+        self, codec: str, images: Images, judge_ref: JudgeRef | None = None, levels: tuple[int, ...] = LEVELS,
         unsent: bool = False, store: Path | None = None,
     ) -> None:
-        self.codec, self.images, self.looker, self.ways = codec, images, looker, UNSENT if unsent else WHOLE
+        self.codec, self.images, self.judge_ref, self.ways = codec, images, judge_ref, UNSENT if unsent else WHOLE
         self._known: dict[tuple[int, bool, bool], Quality] = {}
         source, crop, found = images.pixels, CropPair(), []
         picture = to_mosaic(outside(source, crop) if unsent else source)
@@ -116,41 +116,43 @@ class Ladder:
                     rebuilt = inside_out(rebuilt, source, crop)
                 error = torch.cat([squared_error(as_float(a), as_float(b)) for a, b in _chunks(rebuilt, source)]).mean()
                 found.append((Level(8 * len(blob) / len(source), rebuilt), error.item()))
-        self.levels = undominated(found)
+        self.levels = pareto_front(found)
 
-    def quality(self, index: int, pasted: bool, looked: bool) -> Quality:
+    def quality(self, index: int, pasted: bool, evaluated: bool) -> Quality:
         """Quality of the level ``index``, measured once."""
-        key = (index, pasted, looked)
+        key = (index, pasted, evaluated)
         if key not in self._known:
             rebuilt = self.levels[index].rebuilt
-            self._known[key] = quality_of(rebuilt, self.images, pasted=pasted, looked=looked, looker=self.looker)
+            self._known[key] = quality_of(
+                rebuilt, self.images, pasted=pasted, evaluated=evaluated, judge_ref=self.judge_ref
+            )
         return self._known[key]
 
-    def at(self, bits: float, pasted: bool = False, looked: bool = False) -> Quality | None:
-        """What ``bits`` an image buy; ``None`` below the smallest level.
+    def at(self, bits: float, pasted: bool = False, evaluated: bool = False) -> Quality | None:
+        """The quality for ``bits`` per image; ``None`` below the smallest level.
 
-        Between two levels the codec shares its time: a part of the pictures at one level, the rest at the next.
+        Between two levels the codec uses time sharing: some pictures at one level, the rest at the next.
         """
         if bits < self.levels[0].bits:
             return None
         for index, (low, high) in enumerate(pairwise(self.levels)):
             if bits <= high.bits:
                 share = (bits - low.bits) / (high.bits - low.bits)
-                one = self.quality(index, pasted, looked)
-                return one.mixed(self.quality(index + 1, pasted, looked), share)
-        return self.quality(len(self.levels) - 1, pasted, looked)
+                one = self.quality(index, pasted, evaluated)
+                return one.mixed(self.quality(index + 1, pasted, evaluated), share)
+        return self.quality(len(self.levels) - 1, pasted, evaluated)
 
 
 def _chunks(rebuilt: Tensor, source: Tensor) -> list[tuple[Tensor, Tensor]]:
     return list(zip(rebuilt.split(CHUNK), source.split(CHUNK), strict=True))
 
 
-def looked_at(rate: int, snr_db: float) -> bool:
-    """Where SSIM and accuracy are measured as well."""
+def is_evaluated(rate: int, snr_db: float) -> bool:
+    """Whether SSIM and accuracy are measured as well."""
     return rate in PAPER_RATES and snr_db in TABLE_SNRS
 
 
 def row_of(scheme: str, rate: int, snr_db: float, bits: float, found: Quality, **more: Any) -> Row:
-    """A row of ``digital.json``; ``bits`` an image."""
+    """A row of ``digital.json``; ``bits`` per image."""
     about = {"scheme": scheme, "rate": rate, "snr_db": snr_db, "bits": round(bits, 3)}
     return about | {"images": len(found.psnr), "draws": 0} | found.row() | more

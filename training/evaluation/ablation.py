@@ -1,8 +1,8 @@
-"""Studies of the flexible network beyond its results file: what its parts are worth, ROI as a trade-off, real stereo.
+"""Studies of the flexible network beyond its results file: contribution of its parts, ROI as a trade-off, real stereo.
 
-All on the test set or on pictures that no training saw; nothing is chosen by them. ``parts`` switches a part of the
-trained network off without training the rest again, so it tells what the network loses, not what another network would
-reach without that part.
+All on the test set or on pictures not used in training; nothing is selected by them. ``parts`` switches off a part of
+the trained network without retraining the rest, so it measures what the network loses, not what a network trained
+without that part would reach.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from rich.progress import track
 from torch import Tensor
 
 import zoo
-from training.evaluation.results_file import stamp, write_json
-from training.evaluation.row_cache import Ledger
+from training.evaluation.results_file import provenance, write_json
+from training.evaluation.row_cache import RowCache
 from training.evaluation.test_set import TestSet, channel_draw
 from wzroi.channel import ChannelState, apply_channel, sample_channel
 from wzroi.data import DataError, load_split
@@ -42,50 +42,50 @@ from zoo.serving.gallery import GALLERY
 CROP = CropPair()
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 FINE_SYMBOLS = (16, 24, 32, 48, 64, 80, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384)
-"""Complex symbols a picture of the fine sweep, from below the training range to its top."""
+"""Complex symbols per picture in the fine sweep, from below the training range to its top."""
 
 FINE_SNRS = (-10.0, -7.5, -5.0, -2.5, 0.0, 2.5, 5.0, 7.5, 10.0, 12.5, 15.0, 17.5, 20.0, 25.0, 30.0)
 PARTS = {
     "none": "the whole network",
-    "pull": "what the symbols say against the first refiner's picture",
+    "pull": "residual of the symbols against the first refiner's picture",
     "second": "second refiner",
     "refiners": "both refiners (copying by confidence stays)",
     "copy": "full-resolution path: copying the registered side image",
-    "alignment": "alignment: the side image stays where it lies",
-    "conditioning": "conditioning on SNR: both ends take 5 dB for granted",
+    "alignment": "alignment: the side image stays in place",
+    "conditioning": "conditioning on SNR: both ends assume 5 dB",
 }
 """Part -> what is switched off."""
 
 
-class Setting(NamedTuple):
-    """Where a part's worth is measured."""
+class Condition(NamedTuple):
+    """A condition under which the parts are measured."""
 
     rate: int
     snr_db: float
     known: bool
 
 
-SETTINGS = (Setting(16, 5.0, True), Setting(16, 5.0, False), Setting(32, 5.0, True), Setting(16, 15.0, True))
+CONDITIONS = (Condition(16, 5.0, True), Condition(16, 5.0, False), Condition(32, 5.0, True), Condition(16, 15.0, True))
 
 
 @contextlib.contextmanager
 def switched_off(model: FlexJSCC, part: str) -> Iterator[None]:
-    """The network without a part of ``PARTS``, while this lasts."""
+    """Context manager: the network without a part of ``PARTS``."""
     with contextlib.ExitStack() as stack:
 
         def replace(owner: object, name: str, value: Callable[..., Any]) -> None:
             stack.enter_context(mock.patch.object(owner, name, value))
 
         if part == "pull":
-            second = model.second.forward
-            replace(model.second, "forward", lambda d, r, c, m, k, a: second(d, r, c, m, k, torch.zeros_like(a)))
+            second = model.refiner2.forward
+            replace(model.refiner2, "forward", lambda d, r, c, m, k, a: second(d, r, c, m, k, torch.zeros_like(a)))
         if part == "second":
-            replace(model.second, "forward", lambda draft, *_: draft)
+            replace(model.refiner2, "forward", lambda draft, *_: draft)
         if part == "refiners":
-            replace(model.first, "forward", _copied)
-            replace(model.second, "forward", lambda draft, *_: draft)
+            replace(model.refiner1, "forward", _copied)
+            replace(model.refiner2, "forward", lambda draft, *_: draft)
         if part == "copy":
-            for refiner in (model.first, model.second):
+            for refiner in (model.refiner1, model.refiner2):
                 replace(refiner, "forward", _without_copy(refiner.forward))
         if part == "alignment":
             replace(model.alignment, "forward", lambda _, side, __: (side, valid_pixels(side)))
@@ -114,14 +114,14 @@ def _at_five(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @torch.no_grad()
-def send(
+def reconstruct(
     model: FlexJSCC, pair: Pair, channel: ChannelState, roi: Tensor | None = None, strength: float = 1.0,
     importance: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """Reconstruction of a pair, with what ``run_link`` has no control for: strength and feedback."""
+    """Reconstruction of a pair, with strength and feedback, which ``run_link`` does not take."""
     place = pair.placement
     symbols = model.modulate(model.encode(pair.source, place, importance), channel, place)
-    context = model.look(pair.side, roi, place, strength, importance)
+    context = model.encode_side(pair.side, roi, place, strength, importance)
     return model.decode(apply_channel(symbols, channel), context, channel)
 
 
@@ -130,7 +130,7 @@ def _chosen(channel: ChannelState, indices: Tensor) -> ChannelState:
 
 
 Measure = Callable[[Pair, ChannelState, Tensor], list[Tensor]]
-"""Per-image values of a pair sent over a channel; the third argument are the images' places in the test set."""
+"""Per-image values of a pair sent over a channel; the third argument holds the images' indices in the test set."""
 
 
 def _per_image(test: TestSet, count: int, symbols: int, snr_db: float, measure: Measure) -> list[Tensor]:
@@ -147,20 +147,20 @@ def _value(found: Estimate) -> list[float]:
     return [round(found.mean, 6), round(found.ci95, 6)]
 
 
-def parts_row(model: FlexJSCC, test: TestSet, part: str, setting: Setting, count: int) -> dict[str, Any]:
+def parts_row(model: FlexJSCC, test: TestSet, part: str, condition: Condition, count: int) -> dict[str, Any]:
     """Mean PSNR without a part, and what that costs, with 95 % intervals over images (paired)."""
-    symbols = model.num_symbols(32, 32, 1 / setting.rate)
+    symbols = model.num_symbols(32, 32, 1 / condition.rate)
 
     def measure(pair: Pair, channel: ChannelState, _: Tensor) -> list[Tensor]:
-        place = CROP.placement(32, 32) if setting.known else None
+        place = CROP.placement(32, 32) if condition.known else None
         pair = pair._replace(placement=place)
-        whole = psnr(send(model, pair, channel), pair.source)
+        whole = psnr(reconstruct(model, pair, channel), pair.source)
         with switched_off(model, part):
-            return [whole, psnr(send(model, pair, channel), pair.source)]
+            return [whole, psnr(reconstruct(model, pair, channel), pair.source)]
 
-    whole, without = _per_image(test, count, symbols, setting.snr_db, measure)
+    whole, without = _per_image(test, count, symbols, condition.snr_db, measure)
     return {
-        "part": part, **setting._asdict(), "images": count, "psnr": _value(estimate(without)),
+        "part": part, **condition._asdict(), "images": count, "psnr": _value(estimate(without)),
         "cost": _value(estimate(whole - without)),
     }
 
@@ -178,13 +178,13 @@ def roi_row(model: FlexJSCC, test: TestSet, end: str, strength: float, count: in
         weight = test.roi("source", indices, 0)
         if end == "encoder":
             alone = Pair(pair.source, torch.zeros_like(pair.side))
-            picture = send(model, alone, channel, None, 0.0, weight * strength)
+            picture = reconstruct(model, alone, channel, None, 0.0, weight * strength)
         else:
-            picture = send(model, pair, channel, test.roi("side", indices, 0), strength)
+            picture = reconstruct(model, pair, channel, test.roi("side", indices, 0), strength)
         assert pair.label is not None
         with torch.no_grad():
-            right = (test.judge(picture).argmax(1) == pair.label).float()
-        return [psnr(picture, pair.source), roi_psnr(picture, pair.source, weight), right]
+            correct = (test.judge(picture).argmax(1) == pair.label).float()
+        return [psnr(picture, pair.source), roi_psnr(picture, pair.source, weight), correct]
 
     found = _per_image(test, count, symbols, 5.0, measure)
     names = ("psnr", "roi_psnr", "accuracy")
@@ -197,7 +197,7 @@ def fine_row(model: FlexJSCC, test: TestSet, symbols: int, snr_db: float, known:
 
     def measure(pair: Pair, channel: ChannelState, _: Tensor) -> list[Tensor]:
         pair = pair if known else pair._replace(placement=None)
-        return [psnr(send(model, pair, channel), pair.source)]
+        return [psnr(reconstruct(model, pair, channel), pair.source)]
 
     (values,) = _per_image(test, count, symbols, snr_db, measure)
     return {"symbols": symbols, "snr_db": snr_db, "known": known, "images": count, "psnr": _value(estimate(values))}
@@ -246,7 +246,7 @@ def stereo_picture(
 
 
 def pasted(picture: Tensor, side: Tensor, aligned: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> Tensor:
-    """The control: the side image, brought where it belongs by matching it to the received picture, copied over it."""
+    """The control: the side image, registered by matching it to the received picture and copied over it."""
     registered, confidence = aligned(picture, side)
     return torch.where(confidence > 0.5, registered, picture)
 
@@ -283,7 +283,7 @@ def stereo_rows(flexible: str, judge: Judge, pair: Pair, rate: int, draws: int) 
 def _paste_by_matching(matcher: FlexJSCC, picture: Tensor, pair: Pair) -> Tensor:
     """DeepJSCC's picture with the side image copied where the flexible network's own matching trusts it."""
     height, width = picture.shape[-2:]
-    error = (picture - pair.source).square().mean().reshape(1)  # the control may know how good its picture is
+    error = (picture - pair.source).square().mean().reshape(1)  # the control may know the error of its picture
 
     def aligned(draft: Tensor, side: Tensor) -> tuple[Tensor, Tensor]:
         found, confidence = matcher.alignment(pad_to_windows(draft), pad_to_windows(side), error)
@@ -296,22 +296,31 @@ def _stereo_part(name: str, judge: Judge, rate: int, draws: int) -> dict[str, An
     return {"rows": stereo_rows(name, judge, motorcycle(), rate, draws)}
 
 
-def study(name: str, judge_name: str, test: TestSet, ledger: Path, *, count: int, draws: int) -> dict[str, Any]:
-    """Every study of the flexible network ``name``, as its study file holds them; rows are kept until all are there."""
+def run_ablation(
+    name: str, judge_name: str, test: TestSet, row_cache: Path, *, count: int, draws: int
+) -> dict[str, Any]:
+    """Every study of the flexible network ``name``, in the format of its file; rows are cached until all are done."""
     model, judge = zoo.load(name, device="cpu"), zoo.load_judge(judge_name, device="cpu")
     if not isinstance(model, FlexJSCC):
         raise ZooError(f"{name} is not a flexible network: name one of wz_roi_flex.*")
     about = {
-        "model": "study", "of": name, "sha256": zoo.describe(name).sha256, **stamp(torch.device("cpu")), "seeds": [0],
-        "judge": judge_name, "judge_sha256": zoo.describe(judge_name).sha256, "channel": "awgn",
-        "pair_source": CROP.name, "reach": Reach.of(32, 32)._asdict(),
+        "model": "study",
+        "of": name,
+        "sha256": zoo.describe(name).sha256,
+        **provenance(torch.device("cpu")),
+        "seeds": [0],
+        "judge": judge_name,
+        "judge_sha256": zoo.describe(judge_name).sha256,
+        "channel": "awgn",
+        "pair_source": CROP.name,
+        "reach": Reach.of(32, 32)._asdict(),
     }
-    kept = Ledger(ledger, about)
+    kept = RowCache(row_cache, about)
     jobs: list[tuple[str, str, Callable[[], Any]]] = []
-    for setting in SETTINGS:
+    for condition in CONDITIONS:
         for part in PARTS:
-            key = f"{part} {setting}"
-            jobs.append(("parts", key, partial(parts_row, model, test, part, setting, count)))
+            key = f"{part} {condition}"
+            jobs.append(("parts", key, partial(parts_row, model, test, part, condition, count)))
     for end in ("decoder", "encoder"):
         for strength in STRENGTHS:
             key = f"{end} {strength}"
@@ -334,7 +343,7 @@ def study(name: str, judge_name: str, test: TestSet, ledger: Path, *, count: int
     return about | found
 
 
-def study_command(
+def ablation_command(
     name: Annotated[str, typer.Argument(help="A flexible network of the zoo.")] = "wz_roi_flex.rec_lite",
     root: Annotated[Path | None, typer.Option(help="Folder of CIFAR-10 (default: $WZROI_DATA).")] = None,
     out: Annotated[Path, typer.Option(help="Folder of the results files.")] = RESULTS,
@@ -343,12 +352,12 @@ def study_command(
     draws: Annotated[int, typer.Option(min=2, help="Channel draws of the stereo pair.")] = 5,
     threads: Annotated[int, typer.Option(help="CPU threads; 0 leaves torch's default.")] = 0,
 ) -> None:
-    """Measure what a flexible network's parts are worth, ROI strength, fine sweeps, and a real stereo pair."""
+    """Measure the contribution of a flexible network's parts, ROI strength, fine sweeps, and a real stereo pair."""
     if threads:
         torch.set_num_threads(threads)
     try:
         test = TestSet(load_split("test", root), zoo.load_judge(judge, device="cpu"))
-        found = study(name, judge, test, out / f".study_{name}.rows", count=min(images, len(test)), draws=draws)
+        found = run_ablation(name, judge, test, out / f".study_{name}.rows", count=min(images, len(test)), draws=draws)
     except (DataError, ZooError) as error:
         typer.secho(f"error: {error}", err=True, fg="red")
         raise typer.Exit(2) from error

@@ -1,4 +1,4 @@
-"""Milliseconds and multiply-adds on the machine at hand: the link's stages, and a step of the explorer's SNR slider."""
+"""Milliseconds and multiply-adds on this machine: the link's stages, and a step of the explorer's SNR slider."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from training.evaluation.results_file import stamp, write_json
+from training.evaluation.results_file import provenance, write_json
 from training.recipes import FLEX_TIERS, JUDGES, TIERS
 from wzroi.channel import ChannelState, apply_channel, sample_channel
 from wzroi.config import ARCHITECTURES, FLEXIBLE, TITLES, FlexConfig, ModelConfig
@@ -69,7 +69,7 @@ def multiply_adds(config: LinkConfig, size: int = 32) -> int:
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
         model.encoder(image)
-        model.decode(symbols, model.look(image, roi))
+        model.decode(symbols, model.encode_side(image, roi))
     return counter.get_total_flops() // 2
 
 
@@ -102,7 +102,7 @@ def gradcam_by_backward(judge: Judge, images: Tensor) -> Tensor:
     return F.interpolate(scaled, size=images.shape[-2:], mode="bilinear", align_corners=False)
 
 
-class Bench:
+class Benchmark:
     """Untrained networks of one tier: time does not depend on the weights."""
 
     def __init__(self, tier: str, device: torch.device, repeats: int) -> None:
@@ -135,7 +135,7 @@ class Bench:
         """One architecture: milliseconds of each stage at batch 1, images/s of the whole link at batch 64."""
         model, pair = self.models.get(name) or self.network(name, RATE), self.pair(1)
         channel, roi, place = self.channel(model, 1), roi_map(self.judge, pair), pair.placement
-        latent, context = model.encode(pair.source, place), model.look(pair.side, roi, place)
+        latent, context = model.encode(pair.source, place), model.encode_side(pair.side, roi, place)
         symbols = model.modulate(latent, channel, place)
         received = apply_channel(symbols, channel)
         many, wide = self.pair(64), self.channel(model, 64)
@@ -147,7 +147,7 @@ class Bench:
             "encode_ms": self.time(lambda: model.modulate(model.encode(pair.source, place), channel, place)),
             "channel_ms": self.time(lambda: apply_channel(symbols, channel)),
             "roi_ms": self.time(lambda: roi_map(self.judge, pair)) if model.config.uses_roi else 0.0,
-            "side_ms": self.time(lambda: model.look(pair.side, roi, place)) if name != "deepjscc" else 0.0,
+            "side_ms": self.time(lambda: model.encode_side(pair.side, roi, place)) if name != "deepjscc" else 0.0,
             "decode_ms": self.time(lambda: decode(model, received, context, channel)),
             "judge_ms": self.time(lambda: self.judge(pair.source)), "images_per_s": 64e3 / whole,
         }
@@ -172,7 +172,7 @@ class Bench:
         return {"closed_form_ms": closed, "backward_ms": backward}
 
     def step(self) -> dict[str, float]:
-        """One step of the explorer's SNR slider with the four architectures, as the explorer does it and naively."""
+        """One step of the explorer's SNR slider with the four architectures, as in the explorer, and naively."""
         pair = self.pair(1)
         roi = roi_map(self.judge, pair)
         ready = [(m, prepare(m, pair, roi, self.judge), self.channel(m, 1)) for m in self.models.values()]
@@ -213,15 +213,15 @@ def file_stem(device: torch.device) -> str:
     return "bench" if device.type == "cpu" else f"bench_{device.type}"
 
 
-def bench(tiers: list[str], device: torch.device, repeats: int = 20) -> dict[str, Any]:
+def benchmark(tiers: list[str], device: torch.device, repeats: int = 20) -> dict[str, Any]:
     """Everything, as the results file holds it."""
     found: dict[str, Any] = {
-        "model": file_stem(device), **stamp(device), "threads": torch.get_num_threads(), "rate": RATE,
+        "model": file_stem(device), **provenance(device), "threads": torch.get_num_threads(), "rate": RATE,
         "repeats": repeats, "sizes": [], "stages": [], "steps": {}, "roi": {}, "metrics": metric_times(device, repeats),
     }
     del found["split"]
     for tier in tiers:
-        one = Bench(tier, device, repeats)
+        one = Benchmark(tier, device, repeats)
         found["sizes"] += [one.size(name, rate) for rate in PAPER_RATES for name in (*ARCHITECTURES, *FLEXIBLE)]
         found["stages"] += [one.stages(name) for name in (*ARCHITECTURES, *FLEXIBLE)]
         found["steps"][tier], found["roi"][tier] = one.step(), one.roi_ways()
@@ -236,7 +236,7 @@ def _rounded(values: Any) -> Any:
     return round(values, 3) if isinstance(values, float) else values
 
 
-def show(found: dict[str, Any], console: Console) -> None:
+def print_tables(found: dict[str, Any], console: Console) -> None:
     """Print the tables."""
     columns = ("encode", "channel", "roi", "side", "decode", "judge")
     table = Table(title=f"{found['device']}, {found['threads']} threads, rho 1/{found['rate']}")
@@ -251,13 +251,13 @@ def show(found: dict[str, Any], console: Console) -> None:
     for tier, step in found["steps"].items():
         roi = found["roi"][tier]
         console.print(
-            f"{tier}: one SNR step with four variants {step['step_ms']:.1f} ms (everything again, the published way: "
-            f"{step['naive_ms']:.1f} ms, {step['naive_ms'] / step['step_ms']:.1f} times as much); Grad-CAM "
+            f"{tier}: one SNR step with four variants {step['step_ms']:.1f} ms (recomputing everything, as published: "
+            f"{step['naive_ms']:.1f} ms, {step['naive_ms'] / step['step_ms']:.1f} times as long); Grad-CAM "
             f"{roi['closed_form_ms']:.1f} ms, by backward {roi['backward_ms']:.1f} ms"
         )
 
 
-def bench_command(
+def benchmark_command(
     tiers: Annotated[list[str] | None, typer.Option("--tier", help="lite, paper (default: both).")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cuda" if torch.cuda.is_available() else "cpu",
     threads: Annotated[int, typer.Option(help="CPU threads; 0 leaves torch's default.")] = 0,
@@ -266,14 +266,14 @@ def bench_command(
 ) -> None:
     """Time the link's stages and one step of the explorer's SNR slider, into bench.json (bench_cuda.json on a GPU).
 
-    Timings are worth something on an idle machine alone.
+    Timings are only meaningful on an idle machine.
     """
     if threads:
         torch.set_num_threads(threads)
     chosen = tiers or list(TIERS)
     if unknown := sorted(set(chosen) - set(TIERS)):
-        typer.secho(f"error: unknown tier {unknown[0]!r}; there are {', '.join(TIERS)}", err=True, fg="red")
+        typer.secho(f"error: unknown tier {unknown[0]!r}; choose one of {', '.join(TIERS)}", err=True, fg="red")
         raise typer.Exit(2)
-    found = bench(chosen, torch.device(device), repeats)
-    show(found, Console(width=160))
+    found = benchmark(chosen, torch.device(device), repeats)
+    print_tables(found, Console(width=160))
     write_json(out / f"{found['model']}.json", found)

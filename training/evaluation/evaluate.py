@@ -18,11 +18,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from training.evaluation.flex_sweep import merged, parts_of, take_parts
+from training.evaluation.flex_sweep import merged, shards_of, take_shards
 from training.evaluation.measurement import Measurement, up_to_date
 from training.evaluation.networks import Network, Origin
 from training.evaluation.plan import JUDGED_SNRS, SNRS, Plan
-from training.evaluation.results_file import header, stamp, write_json
+from training.evaluation.results_file import header, provenance, write_json
 from training.evaluation.sweep import Sweep
 from training.evaluation.tally import rounded
 from training.evaluation.test_set import TestSet
@@ -32,6 +32,7 @@ from wzroi.config import ConfigError
 from wzroi.data import DataError, Images, load_split
 from wzroi.metrics import estimate
 from wzroi.names import ModelName
+from wzroi.pairs import pair_source
 from zoo.errors import ZooError
 from zoo.rates import MEASURED
 from zoo.results.files import RESULTS
@@ -55,10 +56,10 @@ def evaluate(
 
 def judge_results(name: str, test: TestSet, sha256: str) -> dict[str, Any]:
     """The judge on clean test images and on side views: what a receiver knows with nothing transmitted."""
-    found = {view: estimate(right.cpu().double()) for view, right in test.right.items()}
+    found = {view: estimate(correct.cpu().double()) for view, correct in test.correct.items()}
     accuracy = {view: {"accuracy": e.mean, "accuracy_ci95": rounded(e.ci95)} for view, e in found.items()}
     return {
-        "model": name, "config": test.judge.config.to_dict(), **stamp(test.device), "weights_sha256": sha256,
+        "model": name, "config": test.judge.config.to_dict(), **provenance(test.device), "weights_sha256": sha256,
         "images": len(test), "pair_source": test.pairs.name, **accuracy,
     }
 
@@ -73,16 +74,16 @@ def evaluate_whole(one: Measurement, path: Path, progress: Progress) -> bool:
 
 def evaluate_flexible(one: Measurement, path: Path, rates: Sequence[int], progress: Progress, force: bool) -> bool:
     """Measure a flexible network's parts and write its file; ``False`` while other commands still measure some."""
-    parts = parts_of(path, one)
-    there = take_parts(one, rates, parts, lambda: not force and one.done(path, rates), progress)
+    shards = shards_of(path, one)
+    there = take_shards(one, rates, shards, lambda: not force and one.done(path, rates), progress)
     if not there:
         return False
-    with parts.merging():
+    with shards.merging():
         if not force and one.done(path, rates):
             return False  # another command was faster
-        found, images = merged(one, rates, parts)
+        found, images = merged(one, rates, shards)
         one.write(path, found, images)
-        parts.clear()
+        shards.clear()
     return True
 
 
@@ -117,14 +118,16 @@ def evaluate_all(
     with Progress(*columns, console=Console(stderr=True)) as progress:
         for judge_name in judges:
             judge, sha256 = origin.judge(judge_name)
-            test = TestSet(chosen, judge, plan.batch)
-            written += _judge_file(out / f"{judge_name}.json", judge_results(judge_name, test, sha256))
+            tests = {"crop": TestSet(chosen, judge, plan.batch)}
+            written += _judge_file(out / f"{judge_name}.json", judge_results(judge_name, tests["crop"], sha256))
             for name in networks.get(judge_name, []):
                 network = origin.network(name)
                 path = (out if channel == "awgn" else out / channel) / f"{name}.json"
                 if not force and up_to_date(path, network, plan, rates):
                     continue
-                one = Measurement(network, test, judge_name, plan, channel, controls)
+                if name.pair_source not in tests:
+                    tests[name.pair_source] = TestSet(chosen, judge, plan.batch, pair_source(name.pair_source))
+                one = Measurement(network, tests[name.pair_source], judge_name, plan, channel, controls)
                 done = (
                     evaluate_flexible(one, path, rates, progress, force) if name.flexible
                     else evaluate_whole(one, path, progress)
@@ -171,7 +174,7 @@ def evaluate_command(
     device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cuda" if torch.cuda.is_available() else "cpu",
     threads: Annotated[int, typer.Option(help="CPU threads; 0 leaves torch's default.")] = 0,
     compiled: Annotated[bool, typer.Option(help="Compile judge and decoder first.")] = False,
-    force: Annotated[bool, typer.Option(help="Evaluate again what is up to date.")] = False,
+    force: Annotated[bool, typer.Option(help="Re-evaluate what is up to date.")] = False,
 ) -> None:
     """Measure networks on the test set, with intervals and controls, and write their results files."""
     judged = SNRS if judge_all or full else JUDGED_SNRS
@@ -189,7 +192,9 @@ def evaluate_command(
         raise typer.Exit(2) from error
     for path in written:
         typer.echo(f"{path}: {_summary(json.loads(path.read_text()))}")
-    typer.echo(f"{len(written)} files written; what was up to date, or is measured by another command, was left")
+    typer.echo(
+        f"{len(written)} files written; files that are up to date or being measured by another command were skipped"
+    )
 
 
 def _summary(found: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ from torch import Tensor
 from training.evaluation.measurement import Measurement
 from training.evaluation.plan import Plan
 from training.evaluation.results_file import header
-from training.evaluation.shard_cache import Parts
+from training.evaluation.shard_cache import ShardCache
 from training.evaluation.sweep import Sweep
 from training.evaluation.tally import Tally
 from wzroi.link import Transmission
@@ -69,7 +69,7 @@ class FlexSweep(Sweep):
         self.tallies.clear()
         for own, indices in self.batches():
             if own == part:
-                self.send(part, indices)
+                self.measure_batch(part, indices)
         return {
             f"{control}|{snr_db!r}|{column}": values
             for (control, snr_db), tally in self.tallies.items() for column, values in tally.tensors().items()
@@ -88,21 +88,25 @@ class FlexSweep(Sweep):
         return [{"rate": self.rate, **row} for row in super().rows(control)]
 
 
-def parts_of(path: Path, one: Measurement) -> Parts:
+def shards_of(path: Path, one: Measurement) -> ShardCache:
     """Where the parts of a results file lie until all are there."""
     depends = {
         "weights_sha256": one.network.sha256, "plan": asdict(one.plan), "channel": one.channel, "judge": one.judge,
         "controls": one.controls, "images": len(one.test),
     }
-    return Parts(path.parent / ".parts" / path.stem, depends)
+    return ShardCache(path.parent / ".parts" / path.stem, depends)
 
 
 def _keys(rate: int, plan: Plan) -> dict[str, int]:
     return {f"r{rate}_{part}": part for part in range(plan.draws)}
 
 
-def take_parts(
-    one: Measurement, rates: Sequence[int], parts: Parts, stop: Callable[[], bool], progress: Progress | None = None
+def take_shards(
+    one: Measurement,
+    rates: Sequence[int],
+    shards: ShardCache,
+    stop: Callable[[], bool],
+    progress: Progress | None = None,
 ) -> bool:
     """Measure what no other command has or is measuring; returns whether all is there. ``stop``: it was merged."""
     bar = progress.add_task(str(one.network.name), total=len(rates) * one.plan.draws) if progress else None
@@ -111,16 +115,16 @@ def take_parts(
         for key, part in _keys(rate, one.plan).items():
             if stop():
                 return False
-            if not parts.there(key):
+            if not shards.there(key):
                 sweep = sweep or FlexSweep(one, rate)
-                parts.take(key, lambda sweep=sweep, part=part: sweep.part(part))  # type: ignore[misc]
+                shards.take(key, lambda sweep=sweep, part=part: sweep.part(part))  # type: ignore[misc]
             if progress and bar is not None:
                 progress.advance(bar)
     # what another command was measuring when this one came by may be there by now: the last one merges
-    return all(parts.there(key) for rate in rates for key in _keys(rate, one.plan))
+    return all(shards.there(key) for rate in rates for key in _keys(rate, one.plan))
 
 
-def merged(one: Measurement, rates: Sequence[int], parts: Parts) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def merged(one: Measurement, rates: Sequence[int], shards: ShardCache) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The results file and the values per image at 5 dB of all rates."""
     rows: list[dict[str, Any]] = []
     controls: dict[str, list[dict[str, Any]]] = {}
@@ -128,7 +132,7 @@ def merged(one: Measurement, rates: Sequence[int], parts: Parts) -> tuple[dict[s
     for rate in rates:
         sweep = FlexSweep(one, rate)
         for key in _keys(rate, one.plan):
-            sweep.take(parts.read(key))
+            sweep.take(shards.read(key))
         rows += sweep.rows()
         for name, found in sweep.control_rows().items():
             controls.setdefault(name, []).extend(found)

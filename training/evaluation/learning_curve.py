@@ -99,12 +99,12 @@ def curve_table(found: dict[str, Any]) -> Table:
         shown.add_column(heading)
     for row in found["rows"]:
         cells = [_cell(row["points"].get(point)) for point in FACTORS]
-        told = row["change"]
-        if told["converged"] is None:
+        delta = row["change"]
+        if delta["converged"] is None:
             shown.add_row(row["name"], *cells, "", "not known yet")
             continue
-        points = "" if told["accuracy_points"] is None else f", {told['accuracy_points']:+.2f} points"
-        shown.add_row(row["name"], *cells, f"{told['psnr_db']:+.3f} dB{points}", "yes" if told["converged"] else "no")
+        points = "" if delta["accuracy_points"] is None else f", {delta['accuracy_points']:+.2f} points"
+        shown.add_row(row["name"], *cells, f"{delta['psnr_db']:+.3f} dB{points}", "yes" if delta["converged"] else "no")
     return shown
 
 
@@ -125,7 +125,7 @@ def curve_command(
 ) -> None:
     """Collect a tier's learning curves from finished runs, and say whether its recipe has converged."""
     if tier not in RECIPES[SHORT]:
-        typer.secho(f"error: unknown tier {tier!r}; there are {', '.join(RECIPES[SHORT])}", err=True, fg="red")
+        typer.secho(f"error: unknown tier {tier!r}; choose one of {', '.join(RECIPES[SHORT])}", err=True, fg="red")
         raise typer.Exit(2)
     try:
         found = collect(tier, {"half": half, "once": once, "twice": twice})

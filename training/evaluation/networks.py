@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import load_file
@@ -19,13 +20,17 @@ from zoo.rates import LinkNetwork
 from zoo.store.checkpoint import Network as StoredNetwork
 from zoo.store.checkpoint import build, digest, half_weights, network_from, read_config
 
+TRAINING = ("recipe_name", "schedule", "seed", "commit", "wall_s", "core_s", "device", "threads")
+"""What a results file repeats of how its network was trained."""
+
 
 class Network(NamedTuple):
-    """A network to evaluate: its name, its weights as stored, and their sha256."""
+    """A network to evaluate: its name, its weights as stored, their sha256, and how it was trained."""
 
     name: ModelName
     model: LinkNetwork
     sha256: str
+    training: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def roi_origin(self) -> str | None:
@@ -35,8 +40,16 @@ class Network(NamedTuple):
         return "source+label" if self.name.oracle else "side"
 
 
-def network_of_run(runs: Path, name: str, device: torch.device | str = "cpu") -> tuple[StoredNetwork, str]:
-    """A finished run's network as the zoo stores it (half precision), and the sha256 of that file.
+class Stored(NamedTuple):
+    """A network as the zoo stores it, the sha256 of its weights, and the record of its training."""
+
+    network: StoredNetwork
+    sha256: str
+    training: Mapping[str, Any]
+
+
+def network_of_run(runs: Path, name: str, device: torch.device | str = "cpu") -> Stored:
+    """A finished run's network as the zoo stores it: in half precision.
 
     Raises:
         MissingRun: when the run is not finished. ZooError: when its files do not fit together.
@@ -50,7 +63,7 @@ def network_of_run(runs: Path, name: str, device: torch.device | str = "cpu") ->
     trained = build(config)
     trained.load_state_dict(load_file(folder / WEIGHTS), strict=True)
     blob = half_weights(trained)
-    return network_from(config, blob, str(folder), device), digest(blob)
+    return Stored(network_from(config, blob, str(folder), device), digest(blob), record)
 
 
 class Origin:
@@ -61,23 +74,25 @@ class Origin:
 
     def network(self, name: ModelName) -> Network:
         """The link network ``name``."""
-        model, sha256 = self._stored(str(name), zoo.load)
+        model, sha256, training = self._stored(str(name), zoo.load)
         if isinstance(model, Judge):
-            raise MissingRun(f"{name} is no link network: train it with `python -m training train {name}`")
+            raise MissingRun(f"{name} is not a link network: train it with `python -m training train {name}`")
         if self.compiled and isinstance(model, WynerZivJSCC):
             model.decoder.compile()
-        return Network(name, model.to(memory_format=torch.channels_last), sha256)
+        kept = {key: training[key] for key in TRAINING if key in training}
+        return Network(name, model.to(memory_format=torch.channels_last), sha256, kept)
 
     def judge(self, name: str) -> tuple[Judge, str]:
         """The judge ``name`` and the sha256 of its weights."""
-        judge, sha256 = self._stored(name, zoo.load_judge)
+        judge, sha256, _ = self._stored(name, zoo.load_judge)
         if not isinstance(judge, Judge):
-            raise MissingRun(f"{name} is no judge: train it with `python -m training judge {name}`")
+            raise MissingRun(f"{name} is not a judge: train it with `python -m training judge {name}`")
         if self.compiled:
             judge.compile()
         return judge.to(memory_format=torch.channels_last), sha256
 
-    def _stored(self, name: str, load: Callable[[str, str], StoredNetwork]) -> tuple[StoredNetwork, str]:
+    def _stored(self, name: str, load: Callable[[str, str], StoredNetwork]) -> Stored:
         if self.runs is not None:
             return network_of_run(self.runs, name, self.device)
-        return load(name, str(self.device)), zoo.describe(name).sha256
+        entry = zoo.describe(name)
+        return Stored(load(name, str(self.device)), entry.sha256, entry.training)

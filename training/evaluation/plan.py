@@ -1,4 +1,4 @@
-"""How much an evaluation sends: SNRs, channel draws, and what the judge sees."""
+"""The extent of an evaluation: SNRs, channel draws, and what is judged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ most costly part of an evaluation."""
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is sent.
+    """The extent of an evaluation.
 
     Attributes:
         snrs: the sweep in dB. headline: the SNR at which every image is sent in every draw.
@@ -52,7 +52,7 @@ class Plan:
 
     @property
     def control_snrs(self) -> tuple[float, ...]:
-        """Where networks are misled by other ROI maps."""
+        """SNRs at which other ROI maps are tried."""
         wanted = (self.headline,) if self.once else TABLE_SNRS
         return tuple(snr_db for snr_db in wanted if snr_db in self.snrs)
 

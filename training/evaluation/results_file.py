@@ -1,4 +1,4 @@
-"""What a results file says about its making, and writing it."""
+"""Provenance of a results file, and writing it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from training.fit.loop import write_atomically
 from training.fit.runs import code_commit
 
 
-def stamp(device: torch.device) -> dict[str, Any]:
-    """What every results file says about its making."""
+def provenance(device: torch.device) -> dict[str, Any]:
+    """The provenance recorded in every results file."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     versions = {"python": platform.python_version(), "torch": torch.__version__}
     return {"commit": code_commit(), "split": "test", "device": f"{device.type} ({name})", "versions": versions}
@@ -28,14 +28,15 @@ def stamp(device: torch.device) -> dict[str, Any]:
 def header(network: Network, test: TestSet, judge_name: str, plan: Plan, channel: str) -> dict[str, Any]:
     """What a network's results file says beside its rows."""
     return {
-        "model": str(network.name), "config": network.model.config.to_dict(), **stamp(test.device),
-        "weights_sha256": network.sha256, "images": len(test), "seeds": [plan.seed], "draws": plan.draws,
+        "model": str(network.name), "config": network.model.config.to_dict(), **provenance(test.device),
+        "weights_sha256": network.sha256, "training": dict(network.training),
+        "images": len(test), "seeds": [plan.seed], "draws": plan.draws,
         "roi_origin": network.roi_origin, "pair_source": test.pairs.name, "channel": channel, "judge": judge_name,
     }
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Write a results file atomically, a row on a line."""
+    """Write a results file atomically."""
     text = json.dumps(values, indent=1, allow_nan=False) + "\n"
 
     def write(part: Path) -> None:

@@ -1,4 +1,4 @@
-"""Rows kept as they are measured, so that a measurement that was interrupted goes on where it stopped."""
+"""Caching rows as they are measured, so that an interrupted measurement resumes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 Row = dict[str, Any]
 
 
-class Ledger:
-    """A file of JSON lines beside a results file: first what the rows depend on, then a row a line.
+class RowCache:
+    """A file of JSON lines beside a results file: first what the rows depend on, then one row per line.
 
     Args:
-        path: of the ledger. depends: what must be equal for its rows to be taken over; else it starts anew.
+        path: of the ledger. depends: what must be equal for its rows to be reused; otherwise it starts empty.
     """
 
     def __init__(self, path: Path, depends: dict[str, Any]) -> None:
@@ -27,7 +27,7 @@ class Ledger:
         path.write_text("".join(json.dumps(line) + "\n" for line in [depends, *kept]))
 
     def row(self, key: str, make: Callable[[], Row]) -> Row:
-        """The row of ``key``: the one kept, or made and kept now."""
+        """The row of ``key``: from the cache, or computed and cached now."""
         if key not in self.rows:
             self.rows[key] = make()
             with self.path.open("a") as file:
@@ -35,7 +35,7 @@ class Ledger:
         return self.rows[key]
 
     def close(self) -> None:
-        """Forget the rows: the results file holds them now."""
+        """Delete the cache, once the results file contains the rows."""
         self.path.unlink(missing_ok=True)
 
 

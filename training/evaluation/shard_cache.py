@@ -1,4 +1,4 @@
-"""Parts of a long measurement, each kept as it is done: a command goes on where it stopped, several share the work."""
+"""Shards of a long measurement, each stored once it is done, so that commands can resume and share the work."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from torch import Tensor
 from training.fit.loop import write_atomically
 
 
-class Parts:
-    """A folder of measured parts, a safetensors file each.
+class ShardCache:
+    """A folder of measured shards, one safetensors file each.
 
     Args:
-        folder: gone once everything is merged. depends: what must be equal for a part to be taken over.
+        folder: removed once everything is merged. depends: what must be equal for a shard to be reused.
     """
 
     def __init__(self, folder: Path, depends: dict[str, Any]) -> None:
@@ -31,7 +31,7 @@ class Parts:
         return self.folder / f"{key}.safetensors"
 
     def there(self, key: str) -> bool:
-        """Whether a part was measured, with what it depends on as it is now."""
+        """Whether a shard was measured under the current conditions."""
         try:
             with safe_open(self._path(key), "pt") as file:
                 return (file.metadata() or {}).get("depends") == self.depends
@@ -39,7 +39,7 @@ class Parts:
             return False
 
     def take(self, key: str, make: Callable[[], dict[str, Tensor]]) -> bool:
-        """Measure a part unless it is there or another process is measuring it; returns whether it is there now."""
+        """Measure a shard unless it exists or another process is measuring it; returns whether it exists now."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(Timeout), FileLock(self.folder / f"{key}.lock", timeout=0):
             if not self.there(key):
@@ -48,15 +48,15 @@ class Parts:
         return self.there(key)
 
     def read(self, key: str) -> dict[str, Tensor]:
-        """The tensors of a part that is there."""
+        """The tensors of an existing shard."""
         return load_file(self._path(key))
 
     def merging(self) -> FileLock:
-        """Held by the command that merges the parts; the others wait for it."""
+        """The lock of the command that merges the shards; the others wait for it."""
         return FileLock(self.folder.with_name(f"{self.folder.name}.lock"))
 
     def clear(self) -> None:
-        """Forget all parts: the results file holds them now."""
+        """Delete all shards, once the results file contains them."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.with_name(f"{self.folder.name}.lock").unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # another network's parts lie beside it

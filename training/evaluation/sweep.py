@@ -68,11 +68,11 @@ class Sweep:
         batches = list(self.batches())
         bar = progress.add_task(str(self.network.name), total=len(self.test)) if progress else None
         for part, indices in batches:
-            self.send(part, indices)
+            self.measure_batch(part, indices)
             if progress and bar is not None:
                 progress.advance(bar, len(indices))
 
-    def send(self, part: int, indices: Tensor) -> None:
+    def measure_batch(self, part: int, indices: Tensor) -> None:
         """Send the images ``indices``, and what misleads the network, at every SNR."""
         transmission = self._ready(self.test.pair(indices), self.network.roi_origin, indices)
         self._sweep(transmission, part, indices)
@@ -89,11 +89,13 @@ class Sweep:
     def _tally(self, control: str, snr_db: float) -> Tally:
         return self.tallies.setdefault((control, snr_db), Tally())
 
-    def _send(self, transmission: Transmission, indices: Tensor, draw: int, snr_db: float, judged: bool) -> LinkReport:
+    def _transmit(
+        self, transmission: Transmission, indices: Tensor, draw: int, snr_db: float, judged: bool
+    ) -> LinkReport:
         channel = _select(self.channels[draw], indices, snr_db)
         return finish(self.model, transmission, channel, self.test.judge if judged else None)
 
-    def _right(self, logits: Tensor | None, pair: Pair) -> Tensor | None:
+    def _correct(self, logits: Tensor | None, pair: Pair) -> Tensor | None:
         return None if logits is None or pair.label is None else logits.argmax(1) == pair.label
 
     def _sweep(self, transmission: Transmission, part: int, indices: Tensor) -> None:
@@ -101,9 +103,9 @@ class Sweep:
         for snr_db in plan.snrs:
             for draw in plan.sent(snr_db, part):
                 judged = plan.judged(snr_db, draw, part, self.task)
-                report = self._send(transmission, indices, draw, snr_db, judged)
-                right = self._right(report.logits, pair)
-                self._tally("", snr_db).add(indices, report.psnr, report.ssim, report.roi_psnr, right)
+                report = self._transmit(transmission, indices, draw, snr_db, judged)
+                correct = self._correct(report.logits, pair)
+                self._tally("", snr_db).add(indices, report.psnr, report.ssim, report.roi_psnr, correct)
                 if self.controls and draw == part and self._pastes(snr_db):
                     self._paste(report, transmission, indices, snr_db)
 
@@ -118,7 +120,7 @@ class Sweep:
         with torch.no_grad():
             logits = self.test.judge(pasted) if judged else None
         values = measure(pasted, pair, transmission.weight)
-        self._tally("paste", snr_db).add(indices, *values, self._right(logits, pair))
+        self._tally("paste", snr_db).add(indices, *values, self._correct(logits, pair))
 
     def _misled(self, transmission: Transmission, indices: Tensor) -> Iterator[tuple[str, Transmission]]:
         """Controls of a network with an ROI: the other origins of its map."""
@@ -130,9 +132,9 @@ class Sweep:
     def _control(self, name: str, misled: Transmission, part: int, indices: Tensor) -> None:
         for snr_db in self.plan.control_snrs:
             judged = self.task or snr_db == self.plan.headline
-            report = self._send(misled, indices, part, snr_db, judged)
-            right = self._right(report.logits, misled.pair)
-            self._tally(name, snr_db).add(indices, report.psnr, report.ssim, report.roi_psnr, right)
+            report = self._transmit(misled, indices, part, snr_db, judged)
+            correct = self._correct(report.logits, misled.pair)
+            self._tally(name, snr_db).add(indices, report.psnr, report.ssim, report.roi_psnr, correct)
 
     def rows(self, control: str = "") -> list[dict[str, Any]]:
         """The rows of one control, or of the network itself, in the order of SNR."""

@@ -26,23 +26,23 @@ class Tally:
 
     def take(self, values: Mapping[str, Tensor]) -> None:
         """Add what ``tensors`` gave."""
-        indices, psnr, ssim, regional, right = (values[column] for column in COLUMNS)
-        self.values.append((indices, psnr, ssim, regional, right))
+        indices, psnr, ssim, regional, correct = (values[column] for column in COLUMNS)
+        self.values.append((indices, psnr, ssim, regional, correct))
 
-    def add(self, indices: Tensor, psnr: Tensor, ssim: Tensor, roi_psnr: Tensor | None, right: Tensor | None) -> None:
-        """Values ``[B]`` of the images ``indices``; ``right`` is 0 or 1, ``None`` where the judge did not look."""
+    def add(self, indices: Tensor, psnr: Tensor, ssim: Tensor, roi_psnr: Tensor | None, correct: Tensor | None) -> None:
+        """Values ``[B]`` of the images ``indices``; ``correct`` is 0 or 1, ``None`` where the judge was not asked."""
         unknown = torch.full_like(psnr, torch.nan)
         regional = unknown if roi_psnr is None else roi_psnr
-        self.values.append((indices, psnr, ssim, regional, unknown if right is None else right.to(psnr.dtype)))
+        self.values.append((indices, psnr, ssim, regional, unknown if correct is None else correct.to(psnr.dtype)))
 
     def row(self, snr_db: float, draws: int) -> dict[str, Any]:
         """The row of the results file; means over images, 95 % half widths, ``None`` where nothing was measured."""
-        indices, psnr, ssim, regional, right = self.tensors().values()
+        indices, psnr, ssim, regional, correct = self.tensors().values()
         row: dict[str, Any] = {
             "snr_db": snr_db, "images": len(indices.unique()), "draws": draws, "transmissions": len(indices),
-            "accuracy_transmissions": int((~right.isnan()).sum()),
+            "accuracy_transmissions": int((~correct.isnan()).sum()),
         }
-        columns = {"psnr": psnr, "ssim": ssim, "roi_psnr": regional, "accuracy": right}
+        columns = {"psnr": psnr, "ssim": ssim, "roi_psnr": regional, "accuracy": correct}
         for name, values in columns.items():
             found = estimate(values, indices)
             row |= {name if name == "accuracy" else f"{name}_mean": found.mean, f"{name}_ci95": found.ci95}

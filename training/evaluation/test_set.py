@@ -10,24 +10,29 @@ from torch import Tensor
 from wzroi.channel import ChannelState, sample_channel
 from wzroi.data import Images, as_float
 from wzroi.judge import Judge
-from wzroi.pairs import CropPair, Pair, make_pair
+from wzroi.pairs import PAIR_SOURCES, Pair, PairSource, make_pair
 from wzroi.roi import gradcam, upscale
 
 
 class TestSet:
     """The test images on a device, with what the judge makes of each: computed once for all networks of a tier.
 
+    Args:
+        pairs: the pair source of the networks that are sent over it.
+
     Attributes:
         cams: ROI origin -> Grad-CAM at the judge's resolution, ``[n, 1, h, w]``.
-        right: ``clean`` and ``side`` -> whether the judge's top class is the true one, bool ``[n]``.
+        correct: ``clean`` and ``side`` -> whether the judge's top class is the true one, bool ``[n]``.
     """
 
     __test__ = False  # pytest would take the name for a test's
 
-    def __init__(self, images: Images, judge: Judge, batch: int = 100) -> None:
-        self.images, self.judge, self.pairs = images, judge, CropPair()
+    def __init__(
+        self, images: Images, judge: Judge, batch: int = 100, pairs: PairSource = PAIR_SOURCES["crop"]
+    ) -> None:
+        self.images, self.judge, self.pairs = images, judge, pairs
         cams: dict[str, list[Tensor]] = {"side": [], "source": [], "source+label": []}
-        right: dict[str, list[Tensor]] = {"clean": [], "side": []}
+        correct: dict[str, list[Tensor]] = {"clean": [], "side": []}
         for start in range(0, len(images.pixels), batch):
             pair = self.pair(torch.arange(start, min(start + batch, len(images.pixels))))
             assert pair.label is not None  # pair() carries it
@@ -35,11 +40,11 @@ class TestSet:
             cams["source"].append(gradcam(judge, pair.source))
             cams["source+label"].append(gradcam(judge, pair.source, pair.label))
             with torch.no_grad():
-                right["clean"].append(judge(pair.source).argmax(1) == pair.label)
-                right["side"].append(judge(pair.side).argmax(1) == pair.label)
+                correct["clean"].append(judge(pair.source).argmax(1) == pair.label)
+                correct["side"].append(judge(pair.side).argmax(1) == pair.label)
         self.cams = {origin: torch.cat(maps) for origin, maps in cams.items()}
         self.cams["shuffled"] = self.cams["side"].roll(1, dims=0)
-        self.right = {view: torch.cat(flags) for view, flags in right.items()}
+        self.correct = {view: torch.cat(flags) for view, flags in correct.items()}
 
     def __len__(self) -> int:
         return len(self.images.pixels)

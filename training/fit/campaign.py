@@ -1,11 +1,11 @@
-"""The whole matrix of networks as one resumable command under a time budget.
+"""Training the whole matrix of networks with one resumable command under a time budget.
 
-Every network trains in a process of its own (``python -m training judge | train``), several side by side on one
-device. The order is fixed: the judge, then the parts of the matrix in turn, in each first every ``rec`` network, then
-every ``task`` network. A network starts as soon as what it needs is finished: its judge (which the first network to
-want ROI maps turns into maps, kept beside it), its ``rec`` twin. A finished network is on disk at once. Told to stop,
-or at the budget's end, all processes save their states and end; killed, they notice that their parent is gone and do
-the same. The same command goes on from there.
+Every network trains in its own process (``python -m training judge | train``), several in parallel on one device. The
+order is fixed: the judge, then the parts of the matrix in turn, in each first every ``rec`` network, then every
+``task`` network. A network starts as soon as what it needs is finished: its judge (which the first network to want ROI
+maps turns into maps, kept beside it), its ``rec`` twin. A finished network is on disk at once. When asked to stop, or
+at the end of the budget, all processes save their states and end; if the campaign is killed, they notice that their
+parent is gone and do the same. The same command then continues.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ PARTS = {
     "core": "four architectures at 1/16 and 1/32",
     "oracle": "DeepJSCC-WZ-ROI trained with the true label's map of x",
     "rates": "figure 5's other bandwidth ratios",
+    "placed": "a control: the side image where it belongs, for WZ and WZ-ROI",
     "seeds": "two repetitions of the core, for results only",
 }
 """The parts of the matrix, in the order of their worth."""
@@ -72,9 +73,12 @@ def _recs(part: str, lite: bool) -> list[ModelName]:
     if part == "rates":
         shown = [name for name in ARCHITECTURES if name != "deepjscc_wz_sft"]
         return [ModelName(name, "rec", rate, False, lite) for rate in RATES_OF_FIGURE_5 for name in shown]
+    if part == "placed":
+        placed = ("deepjscc_wz", "deepjscc_wz_roi")
+        return [ModelName(name, "rec", rate, lite=lite, placed=True) for name in placed for rate in (16, 32)]
     if part == "seeds":
         return [name for seed in EXTRA_SEEDS for name in _core(lite, seed)]
-    raise ConfigError(f"unknown part {part!r} of the matrix; there are {', '.join(PARTS)}")
+    raise ConfigError(f"unknown part {part!r} of the matrix; choose one of {', '.join(PARTS)}")
 
 
 def matrix(tier: str, parts: Sequence[str] = ("core",)) -> list[ModelName]:
@@ -84,11 +88,11 @@ def matrix(tier: str, parts: Sequence[str] = ("core",)) -> list[ModelName]:
         ConfigError: for an unknown tier or part.
     """
     if tier not in TIERS:
-        raise ConfigError(f"unknown tier {tier!r}; there are {', '.join(TIERS)}")
+        raise ConfigError(f"unknown tier {tier!r}; choose one of {', '.join(TIERS)}")
     names: list[ModelName] = []
     for part in parts:
         recs = _recs(part, tier == "lite")
-        names += [*recs, *(ModelName(n.architecture, "task", n.rate, n.oracle, n.lite, n.seed) for n in recs)]
+        names += [*recs, *(name.at_stage("task") for name in recs)]
     return list(dict.fromkeys(names))
 
 
@@ -213,7 +217,7 @@ class Campaign:
         self.jobs, self.runs, self.slots, self.launch = jobs, runs, slots, launch
 
     def tick(self) -> bool:
-        """Take note of what has ended, start what can start; returns whether there is anything to wait for."""
+        """Register ended jobs and start what can start; returns whether anything is left to wait for."""
         for job in self.jobs:
             self._look(job)
         for job in self.jobs:
@@ -282,7 +286,7 @@ class Campaign:
 
 
 def last_line(folder: Path) -> dict[str, Any]:
-    """The last whole line of a run's log, empty where there is none: a kill may leave a part of a line."""
+    """The last whole line of a run's log, empty where there is none: an interruption may leave a partial line."""
     path = folder / LOG
     if not path.is_file():
         return {}
@@ -361,7 +365,7 @@ def run_campaign(
 
     Args:
         minutes: the budget; processes are asked to stop early enough for the call to return within it.
-        console: where the live table is drawn; ``None`` for none.
+        console: for the live table; ``None`` for none.
 
     Returns:
         Whether every job is finished.
@@ -399,7 +403,9 @@ def chosen(tier: str, parts: Sequence[str], only: Sequence[str], shard: str) -> 
     names = [name for name in names if not only or any(fnmatch.fnmatchcase(str(name), pattern) for pattern in only)]
     names = shard_of(names, *parse_shard(shard))
     if not names:
-        raise ConfigError(f"no network fits: {', '.join(parts)} of the {tier} tier, shard {shard}, only {list(only)}")
+        raise ConfigError(
+            f"no network matches: {', '.join(parts)} of the {tier} tier, shard {shard}, only {list(only)}"
+        )
     return names
 
 
@@ -407,15 +413,15 @@ def campaign_command(
     tier: Annotated[str, typer.Option(help="paper or lite")] = "paper",
     part: Annotated[list[str] | None, typer.Option(help=f"Parts of the matrix, in order: {', '.join(PARTS)}.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Only names that match, e.g. '*_r16*'; repeatable.")] = None,
-    runs: Annotated[Path, typer.Option(help="Folder of the runs; resumed when it holds some.")] = Path("runs"),
+    runs: Annotated[Path, typer.Option(help="Folder of the runs; existing runs are resumed.")] = Path("runs"),
     root: Annotated[Path | None, typer.Option(help="Folder that holds cifar-10-batches-py.")] = None,
-    minutes: Annotated[float | None, typer.Option(help="Stop, with everything saved, within so many minutes.")] = None,
-    jobs: Annotated[int, typer.Option(help="Networks side by side on this device.")] = 1,
+    minutes: Annotated[float | None, typer.Option(help="Save everything and stop within this many minutes.")] = None,
+    jobs: Annotated[int, typer.Option(help="Networks in parallel on this device.")] = 1,
     shard: Annotated[str, typer.Option(help="Share i/n of the matrix, for one of several machines.")] = "1/1",
     cpu: Annotated[bool, typer.Option("--cpu", help="Train on the CPU even where there is a GPU.")] = False,
-    threads: Annotated[int, typer.Option(help="CPU threads a network; 0 shares the cores out.")] = 0,
+    threads: Annotated[int, typer.Option(help="CPU threads per network; 0 distributes the cores.")] = 0,
     compiled: Annotated[bool | None, typer.Option(help="Compile the step (default: on CUDA only).")] = None,
-    rehearse: Annotated[int, typer.Option(help="On so many generated pictures: a rehearsal without data.")] = 0,
+    rehearse: Annotated[int, typer.Option(help="Rehearse without data on this many generated pictures.")] = 0,
     rehearse_epochs: Annotated[float, typer.Option(min=0, help="Passes of a rehearsal (default: the recipe's).")] = 0.0,
     recipe: Annotated[str, typer.Option(help=f"{', '.join(RECIPES)}: rows of training/recipes.py.")] = STANDARD,
     save_every: Annotated[float, typer.Option(help="Seconds between saved states.")] = SAVE_EVERY_S,
@@ -451,4 +457,4 @@ def _report(campaign: Campaign) -> None:
             typer.secho(f"{job.name} failed; the end of {path}:\n  " + "\n  ".join(tail), err=True, fg="red")
     left = [job.name for job in campaign.jobs if job.state != "finished"]
     if left:
-        typer.secho(f"{len(left)} networks left: the same command goes on from here", err=True)
+        typer.secho(f"{len(left)} networks left: run the same command to continue", err=True)

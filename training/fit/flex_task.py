@@ -22,7 +22,7 @@ from wzroi.networks.block_transform import RANK, STEP, WindowTransform
 from wzroi.networks.flex import FlexJSCC, importance_weight
 from wzroi.pairs import CropPair, Placement
 
-HELD_SHARE = 0.55
+KNOWN_CROP_SHARE = 0.55
 """Batches whose pair source (the paper's crop) both ends know; the others are blind."""
 
 FEEDBACK_SHARE = 0.1
@@ -41,16 +41,16 @@ SOFTENING = 1e-5
 
 def start_transform(transform: WindowTransform, gaussian: Gaussian) -> None:
     """Set a transform to the Karhunen-Loeve transforms of training pictures' statistics, in place."""
-    count = transform.open_roots.numel()
+    count = transform.no_crop_roots.numel()
     held = gaussian.held
     with torch.no_grad():
         transform.mean.copy_(gaussian.statistics.mean)
-        transform.open_basis.copy_(gaussian.whole.vectors[:, :count] / STEP)
-        transform.open_roots.copy_(gaussian.whole.values[:count].sqrt())
+        transform.no_crop_basis.copy_(gaussian.whole.vectors[:, :count] / STEP)
+        transform.no_crop_roots.copy_(gaussian.whole.values[:count].sqrt())
         residual = gaussian.unknown.vectors[:, :count]
-        transform.held_basis[~held] = (residual / STEP).float()
-        transform.held_basis[held] = (-(gaussian.given.regression.T @ residual) / STEP).float()
-        transform.held_roots.copy_(gaussian.unknown.values[:count].sqrt())
+        transform.known_crop_basis[~held] = (residual / STEP).float()
+        transform.known_crop_basis[held] = (-(gaussian.given.regression.T @ residual) / STEP).float()
+        transform.known_crop_roots.copy_(gaussian.unknown.values[:count].sqrt())
         into, out = reduced_regression(gaussian, RANK)
         transform.estimate_in.zero_()
         transform.estimate_out.zero_()
@@ -69,7 +69,7 @@ def reduced_regression(gaussian: Gaussian, rank: int) -> tuple[Tensor, Tensor]:
     return regression.T @ vectors, vectors.T
 
 
-class Setting(NamedTuple):
+class BatchSetup(NamedTuple):
     """What a batch is trained on."""
 
     channel: ChannelState
@@ -139,16 +139,16 @@ class FlexTask:
             loss = loss + self.tier.trade_off * F.cross_entropy(self.judge(output), labels)
         return loss
 
-    def _draw(self, batch: int, generator: torch.Generator, device: torch.device) -> Setting:
+    def _draw(self, batch: int, generator: torch.Generator, device: torch.device) -> BatchSetup:
         draws = torch.rand(3, generator=generator, device=generator.device).tolist()
         each = min(HIGHEST, int(LOWEST * (HIGHEST / LOWEST) ** draws[0] * 1.02))
         low, high = SNRS
         snr = low + (high - low) * torch.rand(batch, generator=generator, device=generator.device)
         channel = sample_channel("awgn", snr, batch, each, generator=generator, device=device)
-        if draws[1] < HELD_SHARE:
-            return Setting(channel, self.pair_source.placement(32, 32), None)
+        if draws[1] < KNOWN_CROP_SHARE:
+            return BatchSetup(channel, self.pair_source.placement(32, 32), None)
         fed_back = draws[2] < FEEDBACK_SHARE
-        return Setting(channel, None, importance_maps(batch, 32, generator, device) if fed_back else None)
+        return BatchSetup(channel, None, importance_maps(batch, 32, generator, device) if fed_back else None)
 
     @torch.no_grad()
     def validate(self, model: nn.Module, images: int | None = None) -> dict[str, float]:
@@ -170,7 +170,7 @@ class FlexTask:
             channel = sample_channel("awgn", 5.0, len(part), symbols, generator=generator, device=source.device)
             side = self.pair_source.side_of(source) * share
             sent = self.network.modulate(self.network.encode(source, placement), channel, placement)
-            context = self.network.look(side, None, placement)
+            context = self.network.encode_side(side, None, placement)
             outputs.append(self.network.decode(apply_channel(sent, channel), context, channel))
         return outputs
 
@@ -181,8 +181,8 @@ class FlexTask:
     def _accuracy(self, images: int | None) -> float:
         assert self.judge is not None  # the caller asked
         outputs = self._outputs(images, 16, self.pair_source.placement(32, 32), 1.0)
-        right = torch.cat([self.judge(part).argmax(1) for part in outputs])
-        return (right == self.validation.labels[:images]).float().mean().item()
+        correct = torch.cat([self.judge(part).argmax(1) for part in outputs])
+        return (correct == self.validation.labels[:images]).float().mean().item()
 
 
 def _share(channel: ChannelState, share: slice) -> ChannelState:

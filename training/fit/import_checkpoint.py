@@ -1,4 +1,4 @@
-"""Take checkpoints of the zoo as finished runs, so that training goes on from them: the way back of ``publish``."""
+"""Import checkpoints of the zoo as finished runs, to continue training from them: the inverse of ``publish``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from zoo.loading import find
 from zoo.store.verified import load_from
 
 
-def adopt(name: str, runs: Path) -> bool:
+def import_checkpoint(name: str, runs: Path) -> bool:
     """Write ``runs/<name>`` from the zoo's checkpoint; an existing finished run is left alone.
 
     A ``task`` network then starts from that ``rec`` network, or a link network trains under that judge. The weights
@@ -29,8 +29,8 @@ def adopt(name: str, runs: Path) -> bool:
         ZooError: for an unknown name, or a missing or altered file.
     """
     folder = runs / name
-    shelf, entry = find(name)
-    network = load_from(shelf, name, "cpu")
+    store, entry = find(name)
+    network = load_from(store, name, "cpu")
     with run_lock(folder):
         if finished(folder):
             return False
@@ -43,15 +43,15 @@ def adopt(name: str, runs: Path) -> bool:
     return True
 
 
-def adopt_command(
+def import_command(
     names: Annotated[list[str], typer.Argument(help="Checkpoints of the zoo, e.g. resnet_lite.cifar10.")],
     runs: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs"),
 ) -> None:
-    """Take the zoo's checkpoints as finished runs: others start from them without training them again."""
+    """Import the zoo's checkpoints as finished runs, from which other runs can start without training them again."""
     for name in names:
         try:
-            written = adopt(name, runs)
+            written = import_checkpoint(name, runs)
         except ZooError as error:
             typer.secho(f"error: {error}", err=True, fg="red")
             raise typer.Exit(2) from error
-        typer.echo(f"{runs / name}: {'written' if written else 'is there already, left as it is'}")
+        typer.echo(f"{runs / name}: {'written' if written else 'exists already and is unchanged'}")

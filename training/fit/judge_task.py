@@ -123,10 +123,10 @@ def judge_accuracy(
     """Share of right top classes on clean images and on side views."""
     judge.eval()
     pixels, labels = images.pixels[:limit], images.labels[:limit]
-    right = {"clean": 0, "side": 0}
+    correct = {"clean": 0, "side": 0}
     for start in range(0, len(pixels), batch):
         clean = as_float(pixels[start : start + batch])
         truth = labels[start : start + batch]
-        right["clean"] += int((judge(clean).argmax(1) == truth).sum())
-        right["side"] += int((judge(pair_source.side_of(clean)).argmax(1) == truth).sum())
-    return {key: count / len(pixels) for key, count in right.items()}
+        correct["clean"] += int((judge(clean).argmax(1) == truth).sum())
+        correct["side"] += int((judge(pair_source.side_of(clean)).argmax(1) == truth).sum())
+    return {key: count / len(pixels) for key, count in correct.items()}

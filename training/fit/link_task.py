@@ -18,7 +18,7 @@ from wzroi.judge import Judge
 from wzroi.metrics import psnr
 from wzroi.names import ModelName
 from wzroi.networks.deepjscc import WynerZivJSCC
-from wzroi.pairs import CropPair
+from wzroi.pairs import pair_source
 
 VALIDATION_SEED = 1
 
@@ -40,15 +40,17 @@ class LinkTask:
         self.model: nn.Module = self.network
         self.train, self.validation = train, validation
         self.examples = len(train.pixels)
-        self.pair_source = CropPair()
+        self.pair_source = pair_source(name.pair_source)
         needs_judge = self.network.config.uses_roi or name.stage == "task"
         if needs_judge and judge is None:
             raise ValueError(f"{name} needs the judge {tier.judge}: train it first with `python -m training judge`")
         self.judge = judge.eval().requires_grad_(False) if judge is not None else None
         self.roi, self.validation_roi = None, None
         if self.network.config.uses_roi and judge is not None:
-            self.roi = RoiCache.kept(judge, train, oracle=name.oracle, store=store)
-            self.validation_roi = RoiCache.kept(judge, validation, oracle=name.oracle, store=store)
+            self.roi = RoiCache.kept(judge, train, oracle=name.oracle, store=store, pairs=self.pair_source)
+            self.validation_roi = RoiCache.kept(
+                judge, validation, oracle=name.oracle, store=store, pairs=self.pair_source
+            )
 
     def loss(self, forward: nn.Module, indices: Tensor, generator: torch.Generator, share: slice) -> Tensor:
         symbols = self.network.num_symbols(32, 32)
@@ -66,13 +68,13 @@ class LinkTask:
 
     @torch.no_grad()
     def validate(self, model: nn.Module, images: int | None = None) -> dict[str, float]:
-        """Mean PSNR, MSE, and accuracy where a judge is at hand, on (the first ``images`` of) the validation set."""
+        """Mean PSNR, MSE, and accuracy if a judge is available, on (the first ``images`` of) the validation set."""
         model.eval()
         pixels = self.validation.pixels[:images]
         generator = torch.Generator().manual_seed(VALIDATION_SEED)
         values: list[Tensor] = []
         errors: list[Tensor] = []
-        right = 0
+        correct = 0
         for start in range(0, len(pixels), 500):
             chosen = slice(start, min(start + 500, len(pixels)))
             source = as_float(pixels[chosen])
@@ -85,9 +87,9 @@ class LinkTask:
             values.append(psnr(output, source))
             errors.append((output - source).square().mean(dim=(1, 2, 3)))
             if self.judge is not None:
-                right += int((self.judge(output).argmax(1) == self.validation.labels[chosen]).sum())
+                correct += int((self.judge(output).argmax(1) == self.validation.labels[chosen]).sum())
         found = {"psnr": torch.cat(values).mean().item(), "mse": torch.cat(errors).mean().item()}
-        return found | ({"accuracy": right / len(pixels)} if self.judge is not None else {})
+        return found | ({"accuracy": correct / len(pixels)} if self.judge is not None else {})
 
 
 def start_from(model: WynerZivJSCC, weights: dict[str, Tensor]) -> None:

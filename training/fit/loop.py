@@ -1,7 +1,7 @@
-"""The resumable training loop: every step's randomness follows from (seed, step), so a killed run ends the same.
+"""The resumable training loop: every step's randomness follows from (seed, step), so an interrupted run ends the same.
 
 A run's folder holds ``state.safetensors`` (weights, optimiser, averaged weights, step; replaced atomically) and
-``log.jsonl``. Started again with the same command, a run goes on from the last state; a finished run returns at once.
+``log.jsonl``. The same command resumes a run from the last state; a finished run returns at once.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ LOG_EVERY = 500
 """Steps between lines of the log (an epoch where that is shorter)."""
 
 VALIDATION_GLANCE = 1000
-"""Validation images behind a line of the log; a finished run is measured on all of them."""
+"""Validation images per log line; a finished run is measured on all of them."""
 
 STOP_CHECK = 16
 """With several processes, steps between their agreements on whether to stop."""
@@ -102,7 +102,7 @@ def step_generator(seed: int, step: int, device: torch.device | str = "cpu") -> 
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Write beside ``path``, sync, then replace it: a kill leaves the old file or the new one, never a part."""
+    """Write beside ``path``, sync, then replace it: an interruption leaves the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.part")
     write(partial)
@@ -120,19 +120,19 @@ def _laid_out(value: Tensor, parameter: Tensor) -> Tensor:
 
 
 class Run:
-    """A training run and how far it has come: model, optimisers, averaged weights, step, time spent.
+    """A training run and its progress: model, optimisers, averaged weights, step, time spent.
 
     Args:
-        mark: what must be equal for a saved state to be resumed (recipe, seed, name), as text.
+        identity: what must be equal for a saved state to be resumed (recipe, seed, name), as text.
 
     Attributes:
         wall_s, core_s: seconds, and seconds of processor cores, that led to the saved state, over all starts.
     """
 
     def __init__(
-        self, task: Task, schedule: Schedule, folder: Path, seed: int, mark: str, accelerator: Accelerator
+        self, task: Task, schedule: Schedule, folder: Path, seed: int, identity: str, accelerator: Accelerator
     ) -> None:
-        self.task, self.schedule, self.folder, self.seed, self.mark = task, schedule, folder, seed, mark
+        self.task, self.schedule, self.folder, self.seed, self.identity = task, schedule, folder, seed, identity
         self.accelerator, self.device = accelerator, accelerator.device
         self.steps = total_steps(schedule, task.examples)
         self.share = _share(schedule.batch, task.examples, accelerator)
@@ -188,7 +188,7 @@ class Run:
         if not self.accelerator.is_main_process:
             return
         self._take_time()
-        meta = {"step": str(self.step), "stamp": self.mark, "wall_s": f"{self.wall_s}", "core_s": f"{self.core_s}"}
+        meta = {"step": str(self.step), "stamp": self.identity, "wall_s": f"{self.wall_s}", "core_s": f"{self.core_s}"}
         tensors = self._pack()
         write_atomically(self.folder / STATE, lambda path: save_file(tensors, path, metadata=meta))
 
@@ -220,8 +220,10 @@ class Run:
         path = self.folder / STATE
         with safe_open(path, "pt") as state:
             meta = state.metadata()
-            if meta["stamp"] != self.mark:
-                raise ResumeError(f"{path} is of another recipe or seed: remove it, or name other --runs")
+            if meta["stamp"] != self.identity:
+                raise ResumeError(
+                    f"{path} belongs to another recipe or seed: remove it, or choose another folder with --runs"
+                )
             tensors = {key: state.get_tensor(key) for key in state.keys()}  # noqa: SIM118 (safe_open is no mapping)
         self.model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
         for key in self.average:
@@ -253,7 +255,9 @@ def _share(batch: int, examples: int, accelerator: Accelerator) -> slice:
     """This process's part of each global batch."""
     rank, world = accelerator.process_index, accelerator.num_processes
     if batch % world:
-        raise BatchError(f"a batch of {batch} does not divide among {world} processes: choose a divisor of {batch}")
+        raise BatchError(
+            f"a batch of {batch} cannot be divided among {world} processes: use a number of processes that divides it"
+        )
     if batch > examples:
         raise BatchError(f"a batch of {batch} needs at least as many training images, not {examples}")
     return slice(rank * batch // world, (rank + 1) * batch // world)
@@ -302,7 +306,7 @@ def fit(
     folder: Path,
     *,
     seed: int,
-    stamp: dict[str, Any],
+    identity: dict[str, Any],
     accelerator: Accelerator,
     compiled: bool = False,
     max_steps: int | None = None,
@@ -313,9 +317,9 @@ def fit(
     """Train ``task.model`` in place until the schedule ends; resume from ``folder``.
 
     Args:
-        stamp: what must be equal for a saved state to be resumed (recipe, seed, name).
+        identity: what must be equal for a saved state to be resumed (recipe, seed, name).
         max_steps: stop after so many steps of the whole schedule (for tests); the schedule itself is unchanged.
-        save_every_s: seconds between saved states: what a kill can lose.
+        save_every_s: seconds between saved states, the most that an interruption can lose.
         log_every: steps between lines of the log; an epoch ends with one in any case.
         stop: asked after each step; true saves and returns early.
 
@@ -326,7 +330,7 @@ def fit(
         ResumeError: when the folder holds the state of another recipe or seed.
         BatchError: when the batch does not divide among the processes, or is larger than the training set.
     """
-    run = Run(task, schedule, folder, seed, json.dumps(stamp, sort_keys=True), accelerator)
+    run = Run(task, schedule, folder, seed, json.dumps(identity, sort_keys=True), accelerator)
     run.prepare(compiled)
     last = run.steps if max_steps is None else min(run.steps, max_steps)
     every = max(1, min(task.examples // schedule.batch, log_every))

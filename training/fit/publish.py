@@ -18,24 +18,24 @@ from wzroi.names import ModelName
 from zoo.errors import ZooError
 from zoo.store.card import read_results
 from zoo.store.checkpoint import Network, NetworkKind, build, digest, fill, read_config
-from zoo.store.registry import BUNDLED, Entry, Shelf, check_name, registry_text
+from zoo.store.registry import BUNDLED, CheckpointStore, Entry, check_name, registry_text
 from zoo.store.writing import assemble, write_file, write_folder
 
 RECORDED = ("seed", "commit", "torch", "python", "snr_db", "trade_off", "schedule", "recipe",
             "recipe_name", "rehearsal", "validation", "received", "wall_s", "core_s",
             "device", "threads")
-"""What of a run's record goes into the registry."""
+"""Fields of a run's record that go into the registry."""
 
 
 def publish(run_folder: Path, checkpoints: Path = BUNDLED.folder, results: Path | None = None) -> Entry:
-    """Make (or renew) the checkpoint of a finished run.
+    """Create (or renew) the checkpoint of a finished run.
 
     The same weights give the same files: golden tensors are kept while the weights stay, so that publishing again only
     brings the card and the registry up to date with the results.
 
     Args:
         run_folder: ``runs/<name>`` with ``final.safetensors`` and ``run.json``.
-        checkpoints: the shelf's folder. results: folder of ``<name>.json`` files from ``evaluate``; results of other
+        checkpoints: the store's folder. results: folder of ``<name>.json`` files from ``evaluate``; results of other
             weights than these are left out.
 
     Raises:
@@ -43,35 +43,35 @@ def publish(run_folder: Path, checkpoints: Path = BUNDLED.folder, results: Path 
     """
     record, weights = _read_run(run_folder)
     network, kind = _network_of(record, weights, run_folder)
-    name, shelf = record["name"], Shelf.at(checkpoints)
-    shelf.folder.mkdir(parents=True, exist_ok=True)
+    name, store = record["name"], CheckpointStore.at(checkpoints)
+    store.folder.mkdir(parents=True, exist_ok=True)
     training = {key: record[key] for key in RECORDED if key in record}
     training["run_sha256"] = record.get("run_sha256") or digest((run_folder / WEIGHTS).read_bytes())  # or adopted
-    with FileLock(_lock_path(shelf)):
+    with FileLock(_lock_path(store)):
         entry, files = assemble(
             network, name, judge=record.get("judge") if kind == "link" else None, origin=_origin(record, kind),
-            training=training, results=read_results(results, name), folder=results, old=shelf.path(name),
+            training=training, results=read_results(results, name), folder=results, old=store.path(name),
         )
-        write_folder(shelf.path(name), files)
-        write_file(shelf.registry, registry_text(shelf.entries() | {name: entry}).encode())
+        write_folder(store.path(name), files)
+        write_file(store.registry, registry_text(store.entries() | {name: entry}).encode())
     return entry
 
 
-def _lock_path(shelf: Shelf) -> Path:
-    """One lock a shelf, outside of it: a shelf holds nothing but checkpoints and their registry."""
-    return Path(tempfile.gettempdir()) / f"wzroi-publish-{digest(str(shelf.folder.resolve()).encode())[:16]}.lock"
+def _lock_path(store: CheckpointStore) -> Path:
+    """One lock per store, outside of it, because a store contains only checkpoints and their registry."""
+    return Path(tempfile.gettempdir()) / f"wzroi-publish-{digest(str(store.folder.resolve()).encode())[:16]}.lock"
 
 
 def _read_run(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if not finished(folder):
-        raise MissingRun(f"no finished run in {folder}: it needs {WEIGHTS} and {RECORD}; let the training end first")
+        raise MissingRun(f"no finished run in {folder}: it needs {WEIGHTS} and {RECORD}; finish the training first")
     try:
         record = json.loads((folder / RECORD).read_text())
         weights = load_file(folder / WEIGHTS)
     except (ValueError, SafetensorError) as error:
         raise ZooError(f"{folder} is damaged ({error}): train it again") from error
     if record.get("name") != folder.name:
-        raise ZooError(f"{folder / RECORD} belongs to {record.get('name')!r}: a run's folder bears its name")
+        raise ZooError(f"{folder / RECORD} belongs to {record.get('name')!r}: a run's folder must have its name")
     check_name(record["name"])
     return record, weights
 
@@ -90,14 +90,14 @@ def _origin(record: dict[str, Any], kind: NetworkKind) -> str:
 
 
 def publishable(runs: Path) -> list[str]:
-    """Names of the finished runs of a folder that belong into the zoo: repetitions with other seeds do not."""
+    """Names of the finished runs of a folder that belong into the zoo: those that exist as results only do not."""
     names = sorted(path.name for path in runs.iterdir() if finished(path)) if runs.is_dir() else []
-    return [name for name in names if not _is_repetition(name)]
+    return [name for name in names if not _is_control(name)]
 
 
-def _is_repetition(name: str) -> bool:
+def _is_control(name: str) -> bool:
     try:
-        return ModelName.parse(name).seed != 0
+        return ModelName.parse(name).control
     except ValueError:
         return False
 

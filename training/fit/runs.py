@@ -1,4 +1,4 @@
-"""Runs on disk: where a network's training lives, how it is started, resumed and finished."""
+"""Runs on disk: where a network's training is stored, and how it is started, resumed and finished."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ LOCK = "lock"
 
 
 class MissingRun(FileNotFoundError):
-    """A run that another one starts from is not there; the message says how to make it."""
+    """A run that another one starts from is missing; the message says how to create it."""
 
 
 class BusyRun(RuntimeError):
@@ -93,7 +93,9 @@ def _alone(folder: Path, accelerator: Accelerator) -> Iterator[None]:
         with run_lock(folder):
             yield
     except Timeout:
-        raise BusyRun(f"another process is training {folder.name} in {folder.parent}: let it end, or stop it") from None
+        raise BusyRun(
+            f"another process is training {folder.name} in {folder.parent}: wait for it, or stop it"
+        ) from None
 
 
 def _data(root: Path | None, rehearse: int, accelerator: Accelerator) -> dict[Split, Images]:
@@ -156,11 +158,11 @@ def train_judge(
         if recipe.received_share:
             received, shown = _reconstructions(runs, data["train"], accelerator.device)
         task = JudgeTask(recipe, data["train"], data["validation"], received)
-        stamp = {"name": name, "seed": seed, "recipe": asdict(recipe)} | shown | _rehearsal_mark(rehearse)
-        if not fit(task, recipe.schedule, folder, seed=seed, stamp=stamp, accelerator=accelerator, **options):
+        identity = {"name": name, "seed": seed, "recipe": asdict(recipe)} | shown | _rehearsal_mark(rehearse)
+        if not fit(task, recipe.schedule, folder, seed=seed, identity=identity, accelerator=accelerator, **options):
             return False
         measured = judge_accuracy(task.model, data["validation"], task.pair_source)
-        _finish(folder, task.model, stamp | {"validation": measured}, accelerator)
+        _finish(folder, task.model, identity | {"validation": measured}, accelerator)
     return True
 
 
@@ -232,13 +234,18 @@ def train_link(
         task = LinkTask(name, tier, data["train"], data["validation"], network, runs / tier.judge / "roi")
         if twin is not None:
             start_from(task.network, load_file(twin))
-        stamp = {"name": str(name), "seed": seed, "schedule": asdict(schedule), "config": task.network.config.to_dict()}
+        identity = {
+            "name": str(name),
+            "seed": seed,
+            "schedule": asdict(schedule),
+            "config": task.network.config.to_dict(),
+        }
         trade_off = tier.trade_off if name.stage == "task" else 0.0
-        stamp |= {"snr_db": tier.snr_db, "trade_off": trade_off, "judge": tier.judge} | _rehearsal_mark(rehearse)
-        if not fit(task, schedule, folder, seed=seed, stamp=stamp, accelerator=accelerator, **options):
+        identity |= {"snr_db": tier.snr_db, "trade_off": trade_off, "judge": tier.judge} | _rehearsal_mark(rehearse)
+        if not fit(task, schedule, folder, seed=seed, identity=identity, accelerator=accelerator, **options):
             return False
         measured = task.validate(task.model)
-        _finish(folder, task.model, stamp | {"recipe_name": recipe, "validation": measured}, accelerator)
+        _finish(folder, task.model, identity | {"recipe_name": recipe, "validation": measured}, accelerator)
     return True
 
 
@@ -275,13 +282,13 @@ def train_flex(
         start = load_file(twin) if twin is not None else None
         store = runs / tier.judge / "roi"
         task = FlexTask(tier, data["train"], data["validation"], network, task=is_task, store=store, start=start)
-        stamp = {"name": str(name), "seed": seed, "schedule": asdict(schedule), "config": tier.config.to_dict()}
+        identity = {"name": str(name), "seed": seed, "schedule": asdict(schedule), "config": tier.config.to_dict()}
         trade_off = tier.trade_off if is_task else 0.0
-        stamp |= {"snr_db": list(SNRS), "trade_off": trade_off, "judge": tier.judge} | _rehearsal_mark(rehearse)
-        if not fit(task, schedule, folder, seed=seed, stamp=stamp, accelerator=accelerator, **options):
+        identity |= {"snr_db": list(SNRS), "trade_off": trade_off, "judge": tier.judge} | _rehearsal_mark(rehearse)
+        if not fit(task, schedule, folder, seed=seed, identity=identity, accelerator=accelerator, **options):
             return False
         measured = task.validate(task.model)
-        _finish(folder, task.model, stamp | {"validation": measured}, accelerator)
+        _finish(folder, task.model, identity | {"validation": measured}, accelerator)
     return True
 
 
@@ -290,13 +297,13 @@ def _rehearsal_mark(rehearse: int) -> dict[str, int]:
 
 
 def needs_judge(name: ModelName) -> bool:
-    """Whether a network's training asks the tier's judge: for its loss, or for its ROI maps."""
+    """Whether a network's training needs the tier's judge: for its loss or its ROI maps."""
     return name.stage == "task" or name.architecture == "deepjscc_wz_roi"
 
 
 def rec_twin(name: ModelName) -> ModelName:
     """The ``rec`` network that a ``task`` network starts from."""
-    return ModelName(name.architecture, "rec", name.rate, name.oracle, name.lite, name.seed)
+    return name.at_stage("rec")
 
 
 def _twin_weights(name: ModelName, runs: Path) -> Path | None:

@@ -1,4 +1,4 @@
-"""Being told to stop: a signal, or the end of the process that started this one."""
+"""Stop requests: signals, or the end of the parent process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 STOPPED = 75
-"""Exit status of a command that was told to stop and saved its state (EX_TEMPFAIL: try again later)."""
+"""Exit status of a command that was asked to stop and saved its state (EX_TEMPFAIL: try again later)."""
 
 BUSY = 76
 """Exit status of a command whose run another process is training."""

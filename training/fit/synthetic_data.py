@@ -1,7 +1,7 @@
 """Generated pictures in place of CIFAR-10, to rehearse every command of training without any data.
 
-A class is the direction and the fineness of its stripes, so that there is something to learn. A network trained on
-them is worth nothing: the stamp of a rehearsal's runs says so, and they are never resumed or published as real ones.
+A class is the direction and fineness of its stripes, so that there is something to learn. A network trained on them is
+useless: a rehearsal's runs are marked as such, and never resumed or published as real ones.
 """
 
 from __future__ import annotations

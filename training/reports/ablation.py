@@ -11,7 +11,7 @@ from zoo.results.files import read
 
 SIDES = {
     "side": "the right picture", "none": "none", "other": "the right picture upside down (useless)",
-    "pasted after matching": "the right picture, copied over the output where a matching trusts it",
+    "pasted after matching": "the right picture, copied over the output where matching is confident",
 }
 
 
@@ -25,7 +25,7 @@ def _setting(row: dict[str, Any]) -> str:
 
 
 def parts_table(study: dict[str, Any]) -> Table:
-    """What the trained network loses without each of its parts, a column a setting."""
+    """What the trained network loses without each of its parts, one column per setting."""
     rows = study["parts"]
     settings = list(dict.fromkeys(_setting(row) for row in rows))
     costs = {(row["part"], _setting(row)): row["cost"] for row in rows}
@@ -37,8 +37,8 @@ def parts_table(study: dict[str, Any]) -> Table:
         f"The first {rows[0]['images']} test images, ± over images; the rest of the network is not trained again, so "
         "this is what it loses, not what another network would reach."
     )
-    headings = ["switched off: PSNR lost, dB", *settings]
-    return Table(f"What the parts of `{study['of']}` are worth", headings, lines, note)
+    headings = ["PSNR lost without it, dB", *settings]
+    return Table(f"What each part of `{study['of']}` contributes", headings, lines, note)
 
 
 def roi_table(study: dict[str, Any]) -> Table:
@@ -80,7 +80,7 @@ def _family(name: str) -> str:
     return name.replace("_r16", "").replace("_r32", "")
 
 
-def study_tables(folder: Path) -> list[Table]:
+def ablation_tables(folder: Path) -> list[Table]:
     """Every study of the folder; nothing where there is none."""
     studies = [read(path.stem, folder) for path in sorted(folder.glob("study_*.json"))]
     return [table(study) for study in studies if study for table in (parts_table, roi_table, stereo_table)]

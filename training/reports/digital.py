@@ -16,9 +16,9 @@ Found = dict[tuple[str, int, float], Row]
 
 CODECS = {"avif": "AVIF", "webp": "WebP", "jpeg2000": "JPEG 2000"}
 MOSAICS = {
-    f"{codec}_mosaic{ending}": title + told
+    f"{codec}_mosaic{ending}": title + suffix
     for codec, title in CODECS.items()
-    for ending, told in {"": "", "_paste": " + paste", "_unsent": ", crop never sent"}.items()
+    for ending, suffix in {"": "", "_paste": " + paste", "_unsent": ", crop never sent"}.items()
 }
 """Scheme -> heading; those that were not measured have no column."""
 
@@ -33,11 +33,11 @@ def digital_tables(folder: Path) -> list[Table]:
 
 
 def _psnr(row: Row | None) -> str:
-    return "–" if row is None else data.Value(row["psnr_mean"], row["psnr_ci95"]).show("psnr")
+    return "–" if row is None else data.Value(row["psnr_mean"], row["psnr_ci95"]).to_text("psnr")
 
 
 def _capacity(rows: Found) -> list[Table]:
-    """Mosaics with as many bits an image as the channel's capacity."""
+    """Mosaics with as many bits per image as the channel's capacity."""
     shown = {key: title for key, title in MOSAICS.items() if any(scheme == key for scheme, *_ in rows)}
     lines = []
     for rate, snr_db in ((rate, snr_db) for rate in PAPER_RATES for snr_db in TABLE_SNRS):
@@ -46,8 +46,8 @@ def _capacity(rows: Found) -> list[Table]:
         if bits is not None:
             lines.append([f"1/{rate}, {snr_db:g} dB", bits, *map(_psnr, found)])
     title = "Codecs at capacity: PSNR of header-free mosaics, dB"
-    headings = ["ρ, SNR", "bits an image", *shown.values()]
-    return [Table(title, headings, lines, "– : no level of the codec is that small.")] if lines else []
+    headings = ["ρ, SNR", "bits per image", *shown.values()]
+    return [Table(title, headings, lines, "–: no level of the codec is small enough.")] if lines else []
 
 
 def _files(files: dict[str, Row], rows: Found) -> list[Table]:
@@ -59,7 +59,7 @@ def _files(files: dict[str, Row], rows: Found) -> list[Table]:
         where = "–" if first is None else f"1/{first['rate']}, {first['snr_db']:g} dB"
         size = f"{found['smallest_bytes_mean']:.1f} ± {found['smallest_bytes_ci95']:.1f}"
         lines.append([CODECS[codec], str(found["images"]), size, str(found["smallest_bytes_max"]), where, _psnr(first)])
-    title = "Whole files: one a picture, at the codec's smallest level"
+    title = "Whole files: one per picture, at the codec's smallest level"
     headings = ["Codec", "pictures", "smallest file, bytes", "largest of these", "carried at capacity from",
                 "PSNR there, dB"]
     return [Table(title, headings, lines)] if lines else []
@@ -67,7 +67,7 @@ def _files(files: dict[str, Row], rows: Found) -> list[Table]:
 
 CHOSEN: dict[str, Callable[[Row], str]] = {
     "scheme": lambda row: str(row["link"]),
-    "codec, bits an image": lambda row: f"{row['codec']}, {row['bits']:.0f}",
+    "codec, bits per image": lambda row: f"{row['codec']}, {row['bits']:.0f}",
     "blocks lost, %": lambda row: f"{100 * row['block_error_rate']:.1f}",
     "PSNR": _psnr,
 }
@@ -83,11 +83,11 @@ def _link(rows: Found) -> list[Table]:
         cells = [f"1/{rate}, {snr_db:g} dB"]
         for key in ("link", "link_fixed"):
             row = rows.get((key, rate, snr_db))
-            cells += ["–" if row is None else show(row) for show in CHOSEN.values()]
+            cells += ["–" if row is None else cell(row) for cell in CHOSEN.values()]
             if key == "link":
                 cells += [_psnr(rows.get((other, rate, snr_db))) for other in BESIDE]
         lines.append(cells)
     headings = ["ρ, SNR", *(f"chosen at each SNR: {text}" for text in (*CHOSEN, *BESIDE.values())),
                 *(f"kept from 5 dB: {text}" for text in CHOSEN)]
-    title = "Digital link: codec, 5G LDPC, QAM, one block an image"
+    title = "Digital link: codec, 5G LDPC, QAM, one block per image"
     return [Table(title, headings, lines, "A lost block shows the mean training picture.")] if lines else []

@@ -33,10 +33,10 @@ class Table(NamedTuple):
 
 
 def anchor(heading: str) -> str:
-    """What GitHub names a heading in an address: small letters, no punctuation, a hyphen for each space."""
+    """GitHub's anchor for a heading: lower case, no punctuation, a hyphen for each space."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def contents(tables: Sequence[Table]) -> str:
-    """A line a table, leading to its section."""
+    """One line per table, linking to its section."""
     return "\n".join(f"- [{table.title}](#{anchor(table.title)})" for table in tables)

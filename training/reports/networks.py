@@ -15,14 +15,17 @@ from zoo.results.files import Results
 from zoo.results.tables import BASELINES, BOUNDS, FLEX_CONTROLS, HEADLINE_DB, PAPER_RATES, ROI_MAPS, TABLE_SNRS, Tier
 
 TIER_TITLES = {"paper": "Paper size", "lite": "Lite tier"}
-NO_COSTS = ["–"] * 5
+NO_COSTS = ["–"] * 6
+PLACED = ("deepjscc_wz", "deepjscc_wz_roi")
+"""Architectures that are also trained with the side image where it belongs, as a control."""
+
 FLEX_SNRS = (-5.0, 0.0, 5.0, 9.0, 15.0, 20.0)
 """Where the table over rate is read."""
 
 
 def shown(found: Results, metric: str, snr_db: float, control: str = "") -> str:
     value = found.at(metric, snr_db, control)
-    return "–" if value is None else value.show(metric)
+    return "–" if value is None else value.to_text(metric)
 
 
 KINDS = [(name, oracle) for name in ARCHITECTURES for oracle in (False, True)] + [(name, False) for name in FLEXIBLE]
@@ -66,13 +69,26 @@ def _networks(tier: Tier, rate: int, folder: Path) -> Iterator[list[str]]:
                     ", ".join(claims.beaten_by(ModelName.parse(name), rate, folder, metric)) or "–"
                     for metric in ("psnr", "accuracy")
                 ]
-                yield [*_row(found, f"`{name}`"), *beaten, *known.get((tier, arch, rate), ["–"] * 3)]
+                cells = _row(found, f"`{name}`")
+                yield [*cells, found.recipe or "–", *beaten, *known.get((tier, arch, rate), ["–"] * 3)]
                 controls = FLEX_CONTROLS if arch in FLEXIBLE else {}
-                told = [(key, text) for key, text in controls.items() if key in found.controls]
-                yield from ([*_row(found, f"control: `{name}`, {text}", key), *NO_COSTS] for key, text in told)
+                shown_controls = [(key, text) for key, text in controls.items() if key in found.controls]
+                yield from (
+                    [*_row(found, f"control: `{name}`, {text}", key), *NO_COSTS] for key, text in shown_controls
+                )
+        yield from _placed(tier, stage, rate, folder)
         paste = data.results(data.name_of("deepjscc", stage, rate, tier), folder)
         if paste is not None and "paste" in paste.controls:
             yield [*_row(paste, f"control: DeepJSCC ({stage}) + paste", "paste"), *NO_COSTS]
+
+
+def _placed(tier: Tier, stage: str, rate: int, folder: Path) -> Iterator[list[str]]:
+    """The controls that are given the side image where it belongs."""
+    for architecture in PLACED:
+        name = data.name_of(architecture, stage, rate, tier, placed=True)
+        if (found := data.results(name, folder)) is not None:
+            title = f"control: `{name}`, the side image where it belongs"
+            yield [*_row(found, title), found.recipe or "–", *NO_COSTS[1:]]
 
 
 def _baselines(tier: Tier, rate: int, folder: Path) -> Iterator[list[str]]:
@@ -81,7 +97,7 @@ def _baselines(tier: Tier, rate: int, folder: Path) -> Iterator[list[str]]:
 
         def read(metric: str, snr_db: float, name: str = name) -> str:
             value = dict(data.scheme(rate, name, metric, tier, folder)).get(snr_db)
-            return "–" if value is None else value.show(metric)
+            return "–" if value is None else value.to_text(metric)
 
         if set((cells := _cells(title, read))[1:]) != {"–"}:
             yield [*cells, *NO_COSTS]
@@ -111,7 +127,8 @@ def network_tables(tier: Tier, folder: Path) -> list[Table]:
     """One table a rate: PSNR and accuracy at 0, 5 and 9 dB, PSNR of the mean squared error and SSIM at 5 dB, costs."""
     headings = ["Network", *(f"PSNR at {snr:g} dB" for snr in TABLE_SNRS), "PSNR of mean MSE at 5 dB", "SSIM at 5 dB"]
     headings += [f"accuracy at {snr:g} dB, %" for snr in TABLE_SNRS]
-    headings += ["in PSNR beaten by", "in accuracy beaten by", "parameters", "multiply-adds, M", "ms an image"]
+    headings += ["trained by"]
+    headings += ["in PSNR beaten by", "in accuracy beaten by", "parameters", "multiply-adds, M", "ms per image"]
     parts = []
     for rate in PAPER_RATES:
         if rows := list(_networks(tier, rate, folder)):

@@ -1,13 +1,15 @@
-"""What the README itself shows: a line a network at 5 dB beside its baselines, and the flexible networks over rates."""
+"""What the README itself shows: networks and baselines at 5 dB, and the flexible networks over rates."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from training.reports.markdown import Table
 from training.reports.networks import KINDS, TIER_TITLES, shown
 from wzroi.config import FLEXIBLE
+from wzroi.names import ModelName
 from zoo.results import files as data
 from zoo.results.files import Value
 from zoo.results.tables import BASELINES, BOUNDS, FLEX_CONTROLS, HEADLINE_DB, PAPER_RATES, Tier
@@ -19,6 +21,10 @@ SCHEMES = ("linear_wz", "link_paste", "link_unsent", "avif_mosaic_paste", "avif_
 """Of ``zoo.results.tables.BASELINES``: those that use the side image, the strongest of each kind."""
 
 BOUND = "conditional"
+BRIEF_COLUMNS = ("psnr", "accuracy")
+BRIEF_SCHEMES = ("linear_wz", "link_unsent", "avif_mosaic_unsent")
+"""What the README shows of the columns and of the baselines."""
+
 NOTE = (
     "PSNR and SSIM are those of the `rec` networks, accuracy that of the `task` networks. The bound is one of the mean "
     "squared error: the PSNR of a network's mean squared error lies below its mean PSNR."
@@ -53,40 +59,73 @@ def _bound(folder: Path) -> Read:
     return read
 
 
-def _networks(tier: Tier, folder: Path) -> Iterator[tuple[str, Read]]:
-    """The zoo's architectures."""
+def _networks(tier: Tier, folder: Path, *, brief: bool) -> Iterator[tuple[str, Read]]:
+    """The zoo's architectures; in brief without an oracle's map."""
     for architecture, oracle in KINDS:
+        if brief and oracle:
+            continue
         title = f"`{architecture}`" + ", an oracle's ROI map" * oracle
         yield title, _network(architecture, tier, folder, oracle=oracle)
 
 
-def _beside(tier: Tier, folder: Path) -> Iterator[tuple[str, Read]]:
-    """What a network is held against."""
+def _beside(tier: Tier, folder: Path, *, brief: bool) -> Iterator[tuple[str, Read]]:
+    """What a network is held against; in brief the strongest alone."""
     for architecture in FLEXIBLE:
         yield f"control: `{architecture}`, {FLEX_CONTROLS['blind']}", _network(architecture, tier, folder, "blind")
     yield "control: DeepJSCC + paste", _network("deepjscc", tier, folder, "paste")
     yield "control: the side image alone, nothing sent", _side_alone(tier, folder)
-    for key in SCHEMES:
+    for key in BRIEF_SCHEMES if brief else SCHEMES:
         yield BASELINES[key], _scheme(key, tier, folder)
-    yield f"bound: Gaussian source at capacity, {BOUNDS[BOUND]}", _bound(folder)
+    if not brief:
+        yield f"bound: Gaussian source at capacity, {BOUNDS[BOUND]}", _bound(folder)
 
 
-def _rows(lines: Iterator[tuple[str, Read]]) -> list[list[str]]:
-    """A row a line of which anything was measured."""
+def trained_by(tier: Tier, folder: Path) -> dict[str, list[str]]:
+    """Recipe -> the networks of the table that it trained, by name; empty where nothing says."""
+    trained: dict[str, list[str]] = {}
+    for (architecture, oracle), rate, stage in itertools.product(KINDS, PAPER_RATES, ("rec", "task")):
+        name = data.name_of(architecture, stage, rate, tier, oracle=oracle)
+        if (found := data.results(name, folder, rate)) is not None and (recipe_text := found.recipe):
+            trained.setdefault(f"{stage}: {recipe_text}", []).append(name)
+    return {recipe_text: list(dict.fromkeys(trained[recipe_text])) for recipe_text in sorted(trained)}
+
+
+def _rows(lines: Iterator[tuple[str, Read]], columns: Sequence[str]) -> list[list[str]]:
+    """One row per line with any measurement."""
     rows = []
     for title, read in lines:
-        found = [(metric, read(metric, rate)) for metric in COLUMNS for rate in PAPER_RATES]
+        found = [(metric, read(metric, rate)) for metric in columns for rate in PAPER_RATES]
         if any(value is not None for _, value in found):
-            rows.append([title, *("–" if value is None else value.show(metric) for metric, value in found)])
+            rows.append([title, *("–" if value is None else value.to_text(metric) for metric, value in found)])
     return rows
 
 
-def overview_tables(tier: Tier, folder: Path) -> list[Table]:
-    """The networks at 5 dB and both of the paper's rates, with what stands beside them."""
-    rows = _rows(_networks(tier, folder))
-    headings = ["Network", *(f"{title}, 1/{rate}" for title, _ in COLUMNS.values() for rate in PAPER_RATES)]
+def overview_tables(tier: Tier, folder: Path, *, brief: bool = False) -> list[Table]:
+    """The networks at 5 dB and both of the paper's rates, with what stands beside them; ``brief``: as the README."""
+    columns = BRIEF_COLUMNS if brief else tuple(COLUMNS)
+    rows = _rows(_networks(tier, folder, brief=brief), columns)
+    headings = ["Network", *(f"{COLUMNS[key][0]}, 1/{rate}" for key in columns for rate in PAPER_RATES)]
     title = f"{TIER_TITLES[tier]}, AWGN at {HEADLINE_DB:g} dB"
-    return [Table(title, headings, rows + _rows(_beside(tier, folder)), NOTE)] if rows else []
+    recipe_text = _recipes(tier, folder)
+    note = (recipe_text if _mixed(tier, folder) else "") if brief else " ".join(filter(None, [NOTE, recipe_text]))
+    return [Table(title, headings, rows + _rows(_beside(tier, folder, brief=brief), columns), note)] if rows else []
+
+
+def _recipes(tier: Tier, folder: Path) -> str:
+    parts = [
+        f"{recipe_text} ({', '.join(f'`{name}`' for name in names)})"
+        for recipe_text, names in trained_by(tier, folder).items()
+    ]
+    return f"Trained by different recipes: {'; '.join(parts)}." if parts else ""
+
+
+def _mixed(tier: Tier, folder: Path) -> bool:
+    """Whether networks of the paper's architectures that stand in one column were trained by different recipes."""
+    stages = [
+        recipe_text.split(":")[0] for recipe_text, names in trained_by(tier, folder).items()
+        if any(not ModelName.parse(name).flexible for name in names)
+    ]  # fmt: skip
+    return len(set(stages)) < len(stages)
 
 
 def rates_tables(tier: Tier, folder: Path) -> list[Table]:

@@ -12,8 +12,9 @@ from typing import Annotated, Any
 import typer
 
 from training.fit.loop import write_atomically
-from training.reports.ablation import study_tables
-from training.reports.claims import claims_tables
+from training.recipes import JUDGES
+from training.reports.ablation import ablation_tables
+from training.reports.claims import claims_count, claims_tables
 from training.reports.digital import digital_tables
 from training.reports.markdown import Table, contents
 from training.reports.networks import flex_tables, network_tables, roi_tables
@@ -32,23 +33,25 @@ COMMAND = "python -m training tables"
 UNMEASURED = "Not yet measured."
 HEAD = f"""# Every table
 
-Written by `{COMMAND}` from the JSON files of this folder: do not edit it, run the command. The project's
-[README](../../README.md#results) has the short tables, and says what was measured and how
-([definitions](../../README.md#definitions), [limits](../../README.md#limits)).
+Written by `{COMMAND}` from the JSON files of this folder: do not edit it, run the command.
+[Results](../../docs/results/index.md) says what was measured and how; see also the
+[definitions](../../docs/concepts.md#definitions) and the [limits](../../docs/limits.md).
 """
+SOURCE = (
+    f"Every number comes from a file in `assets/results` (`{COMMAND}`); ±: 95 % interval."
+)
 MORE = (
-    "[**Every table**](assets/results/README.md): other SNRs, rates and controls, what beats each network, codecs at "
-    "capacity, the digital link and its cliff, what the parts are worth, costs."
+    "[**Every table**](assets/results/README.md): claims, other SNRs and rates, controls, recipes, costs."
 )
 
 
 def judge_tables(folder: Path) -> list[Table]:
     """The judges on clean images, and on the side image alone."""
     rows = []
-    for name in ("resnet50.cifar10", "resnet_lite.cifar10"):
+    for name in JUDGES:
         if (found := data.read(name, folder)) is not None:
             values = [data.Value(found[view]["accuracy"], found[view]["accuracy_ci95"]) for view in ("clean", "side")]
-            rows.append([f"`{name}`", *(value.show("accuracy") for value in values)])
+            rows.append([f"`{name}`", *(value.to_text("accuracy") for value in values)])
     headings = ["Judge", "clean images, accuracy %", "side image only (nothing sent), accuracy %"]
     return [Table("Judges", headings, rows)] if rows else []
 
@@ -77,7 +80,7 @@ def _cost_row(row: dict[str, Any]) -> list[str]:
     return [f"{TITLES[row['architecture']]} ({row['tier']})", *counted, *times, f"{row['images_per_s']:.0f}"]
 
 
-def provenance(folder: Path) -> str:
+def provenance_sentence(folder: Path) -> str:
     """How many images and draws, and where every number comes from; empty where no network was measured."""
     names = data.measured(folder)
     found = [one for name in names if (one := data.results(name, folder)) is not None]
@@ -93,28 +96,29 @@ def provenance(folder: Path) -> str:
 
 
 def every_table(folder: Path) -> list[Table]:
-    """All that can be told of the results files."""
+    """All tables of the results files."""
     tables: list[Table] = []
     for tier in data.tiers(folder):
+        tables += overview_tables(tier, folder) + rates_tables(tier, folder)
         tables += network_tables(tier, folder) + flex_tables(tier, folder)
         tables += roi_tables(tier, folder) + claims_tables(tier, folder)
-    return [*tables, *judge_tables(folder), *digital_tables(folder), *study_tables(folder), *cost_tables(folder)]
+    return [*tables, *judge_tables(folder), *digital_tables(folder), *ablation_tables(folder), *cost_tables(folder)]
 
 
-def page(folder: Path = RESULTS) -> str:
-    """The file of every table: what it is, its contents, and a section a table."""
+def results_page(folder: Path = RESULTS) -> str:
+    """The file of every table: introduction, contents, and one section per table."""
     tables = every_table(folder)
-    parts = [HEAD.rstrip(), provenance(folder), contents(tables), *(table.section() for table in tables)]
+    parts = [HEAD.rstrip(), provenance_sentence(folder), contents(tables), *(table.section() for table in tables)]
     return "\n\n".join(part for part in parts if part) + "\n" if tables else f"{HEAD}\n{UNMEASURED}\n"
 
 
 def brief(folder: Path = RESULTS) -> str:
     """Everything between the README's markers."""
-    tables: list[Table] = []
+    tables, counts = [], []
     for tier in data.tiers(folder):
-        tables += overview_tables(tier, folder) + rates_tables(tier, folder)
-        tables += claims_tables(tier, folder, beyond=False)
-    parts = [provenance(folder), *(table.paragraph() for table in tables), MORE]
+        tables += overview_tables(tier, folder, brief=True)
+        counts.append(claims_count(tier, folder))
+    parts = [*(table.paragraph() for table in tables), *filter(None, counts), SOURCE, MORE]
     return "\n\n".join(parts) if tables else UNMEASURED
 
 
@@ -145,7 +149,7 @@ def tables_command(
 ) -> None:
     """Bring the README's tables, and the page of every table, up to date with the results files."""
     try:
-        texts = {readme: regenerate(readme.read_text(encoding="utf-8"), folder), folder / PAGE: page(folder)}
+        texts = {readme: regenerate(readme.read_text(encoding="utf-8"), folder), folder / PAGE: results_page(folder)}
         stale = [path for path, text in texts.items() if _read(path) != text]
     except (OSError, ValueError) as error:
         typer.secho(f"error: {error}", err=True, fg="red")

@@ -1,8 +1,8 @@
 """Finding where the side image belongs: correlation of a draft of the source with the side image.
 
-For every 4x4 token of the draft and every displacement, the log-likelihood that the side image explains the token
-better than an outlier of known variance; summed over the token's neighbours and over its whole window (a crop or a
-camera shift moves everything alike), the best displacements are averaged by their posterior.
+For every 4x4 token of the draft and every displacement, it computes the log-likelihood ratio of the side image against
+an outlier of known variance. These are summed over the token's neighbours and over its whole window (a crop or a camera
+shift moves everything alike), and the best displacements are averaged by their posterior.
 """
 
 from __future__ import annotations
@@ -19,44 +19,44 @@ from wzroi.networks.block_transform import WINDOW
 TOKEN = 4
 TOKENS = WINDOW // TOKEN
 BEST = 4
-"""Displacements that are averaged."""
+"""Number of displacements that are averaged."""
 
 NEAR, FAR = 16, 96
-"""Pixels of displacement looked for in a small picture, and at most in a large one."""
+"""Largest displacement in pixels that is searched in a small picture, and in a large one."""
 
 OUTLIER = 0.015
-"""Squared difference of values that have nothing to do with each other."""
+"""Squared difference between unrelated values."""
 
 EXCESS = 0.6
 """The same, in units of the draft's squared error: below that much a displacement counts as a match.
 
-Both were chosen on validation pictures, after a training that took 0.02 and 2: so that another picture's crop costs
-less than 0.2 dB at every rate, for a part of what a crop at an unknown place gains at the lowest rates.
+Both were chosen on validation pictures, after training with 0.02 and 2, so that another picture's crop costs less than
+0.2 dB at every rate; the price is part of the gain from a crop at an unknown place at the lowest rates.
 """
 
 TYPICAL = 0.01
 """Squared error of a draft at which the prior for "nowhere" is its first parameter: 20 dB."""
 
 MATCHED = 80_000
-"""Displacements, over all windows, that are matched at once in a large picture: about 20 MB a token row."""
+"""Displacements, over all windows, that are matched at once in a large picture: about 20 MB per token row."""
 
 
 def valid_pixels(side: Tensor) -> Tensor:
-    """1 where the side image holds something, ``[B, 1, H, W]``: black pixels count where picture surrounds them."""
+    """1 where the side image has content, ``[B, 1, H, W]``; black pixels count if content surrounds them."""
     lit = (side.amax(1, keepdim=True) > 0).to(side.dtype)
     grown = F.max_pool2d(lit, 3, stride=1, padding=1)
     return -F.max_pool2d(-grown, 3, stride=1, padding=1)
 
 
 class Reach(NamedTuple):
-    """Largest displacement in pixels that is looked for, up or down and left or right."""
+    """Largest displacement in pixels that is searched, vertically and horizontally."""
 
     rows: int
     columns: int
 
     @classmethod
     def of(cls, height: int, width: int) -> Reach:
-        """16 pixels; in a large picture an eighth of its width but 8 rows: its cameras stand side by side."""
+        """16 pixels; in a large picture, an eighth of its width but only 8 rows, as its cameras are side by side."""
         return cls(NEAR, NEAR) if width <= 4 * WINDOW else cls(NEAR // 2, min(max(NEAR, width // 8), FAR))
 
     @property
@@ -66,7 +66,7 @@ class Reach(NamedTuple):
 
 
 def regions(image: Tensor, reach: Reach) -> Tensor:
-    """Each window with ``reach`` around it, zero beyond the picture, ``[B * windows, C, rows, columns]``."""
+    """Each window with a margin of ``reach``, zero beyond the picture, ``[B * windows, C, rows, columns]``."""
     size = (WINDOW + 2 * reach.rows, WINDOW + 2 * reach.columns)
     padded = F.pad(image, (reach.columns, reach.columns, reach.rows, reach.rows))
     patches = F.unfold(padded, size, stride=WINDOW)
@@ -79,10 +79,10 @@ def split(image: Tensor) -> Tensor:
 
 
 class Alignment(nn.Module):
-    """Draft and side image to the registered side image and how much of it is to be trusted.
+    """Draft and side image to the registered side image and its confidence.
 
-    Learned are only the scales of the evidence: of a token's neighbourhood, of its window, and the prior for "this is
-    nowhere in the side image" with how it moves with the draft's error.
+    Only three things are learned: the scales of the evidence from a token's neighbourhood and from its window, and the
+    prior for "not in the side image", which depends on the draft's error.
     """
 
     def __init__(self) -> None:
@@ -110,11 +110,11 @@ class Alignment(nn.Module):
 
     @staticmethod
     def _chunk(batch: int, reach: Reach) -> int:
-        """Windows at a time: a batch of single windows at once, a large picture's in parts that bound the memory."""
+        """Windows per chunk: a batch of single windows at once, a large picture in chunks that bound the memory."""
         return max(batch, MATCHED // math.prod(reach.grid))
 
     def _found(self, tokens: Tensor, around: Tensor, held: Tensor, spread: Tensor, reach: Reach) -> Tensor:
-        """Each token's best matches, averaged by their posterior, and how likely they are: ``[n, 64, 4 * 16]``."""
+        """Each token's best matches, averaged by their posterior, and their probability: ``[n, 64, 4 * 16]``."""
         with torch.no_grad():
             near, wide = self._pooled(self._evidence(tokens, around, held, spread, reach))
             chosen = (self.near * near + self.wide * wide).flatten(2).topk(BEST, dim=2).indices
@@ -127,7 +127,7 @@ class Alignment(nn.Module):
 
     @staticmethod
     def _evidence(tokens: Tensor, around: Tensor, held: Tensor, spread: Tensor, reach: Reach) -> Tensor:
-        """``[n, 64, rows, columns]``: the squared error that a displacement saves, over the draft's variance."""
+        """``[n, 64, rows, columns]``: the squared error saved by each displacement, over the draft's variance."""
         n, (down, across) = len(tokens), reach.grid
         patch = F.unfold(tokens, TOKEN, stride=TOKEN)  # [n, 48, 64]
         energy = patch.unflatten(1, (3, -1)).square().sum(1)  # [n, 16, 64]

@@ -1,8 +1,9 @@
 """Pictures as 32x32 windows, and the linear code of a window: transform, power allocation, linear estimate.
 
 The transform starts as the Karhunen-Loeve transform of the training pictures, the gains as the power allocation that
-minimises a linear code's squared error (Lee and Petersen, 1976); both are then trained. ``open`` codes a window as it
-is; ``held`` codes what a linear estimate from the paper's crop leaves of the rest (the linear Wyner-Ziv code).
+minimises a linear code's squared error (Lee and Petersen, 1976); both are then trained. With ``no_crop`` a window is
+coded as it is; with ``known_crop``, the rest of the window minus its linear estimate from the paper's crop (the linear
+Wyner-Ziv code).
 """
 
 from __future__ import annotations
@@ -12,17 +13,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wzroi.config import FlexConfig
+from wzroi.networks.stored_names import keep_stored_names
 
 WINDOW = FlexConfig.WINDOW
 VALUES = 3 * WINDOW * WINDOW
 COEFFICIENTS = 2 * 32 * FlexConfig.MAX_MAPS
-"""Real coefficients of a window at the highest rate (the first place is the pilot's)."""
+"""Real coefficients of a window at the highest rate (the pilot takes the first)."""
 
 RANK = 192
-"""Of the linear estimate of the rest of a window from its crop."""
+"""Rank of the linear estimate of a window from its crop."""
 
 STEP = 0.03
-"""Transform weights are stored over this, so that an optimiser's step moves them thirty times less than others."""
+"""Transform weights are stored divided by this, so that an optimiser step moves them thirty times less than others."""
 
 
 def pad_to_windows(image: Tensor) -> Tensor:
@@ -46,7 +48,7 @@ def from_windows(windows: Tensor, height: int, width: int) -> Tensor:
 
 
 def box_mask(device: torch.device | str = "cpu") -> Tensor:
-    """1 where the receiver holds a pixel of the source, ``[1, 1, 32, 32]``."""
+    """1 where the receiver already has the source's pixel, ``[1, 1, 32, 32]``."""
     row, column, size = FlexConfig.CROP
     mask = torch.zeros(1, 1, WINDOW, WINDOW, device=device)
     mask[..., row : row + size, column : column + size] = 1
@@ -54,10 +56,11 @@ def box_mask(device: torch.device | str = "cpu") -> Tensor:
 
 
 def allocate(roots: Tensor, uses: int, power: Tensor, noise: Tensor) -> Tensor:
-    """Gains ``[B, n]`` of the first ``uses`` coefficients for the least squared error; the rest get none.
+    """Gains ``[B, n]`` of the first ``uses`` coefficients that minimise the squared error; the rest are zero.
 
     Args:
-        roots: standard deviations ``[n]``, falling. power: to spend, ``[B]``. noise: variance in a real use, ``[B]``.
+        roots: standard deviations ``[n]``, descending. power: available, ``[B]``. noise: variance per real channel use,
+            ``[B]``.
     """
     counts = torch.arange(1, uses + 1, device=roots.device)
     kept = roots[:uses]
@@ -69,40 +72,44 @@ def allocate(roots: Tensor, uses: int, power: Tensor, noise: Tensor) -> Tensor:
 
 
 class WindowTransform(nn.Module):
-    """The linear transform of a window, ``open`` or ``held``; 3072 values to 768 - 1 coefficients and back."""
+    """The linear transform of a window, without or with a known crop; 3072 values to 768 - 1 coefficients and back."""
 
-    open_roots: Tensor
-    held_roots: Tensor
-    held_mask: Tensor
+    no_crop_roots: Tensor
+    known_crop_roots: Tensor
+    crop_mask: Tensor
 
     def __init__(self) -> None:
         super().__init__()
         count = COEFFICIENTS - 1
         self.mean = nn.Parameter(torch.full((VALUES,), 0.5))
-        self.open_basis = nn.Parameter(torch.randn(VALUES, count))
-        self.held_basis = nn.Parameter(torch.randn(VALUES, count))
+        self.no_crop_basis = nn.Parameter(torch.randn(VALUES, count))
+        self.known_crop_basis = nn.Parameter(torch.randn(VALUES, count))
         self.estimate_in = nn.Parameter(torch.randn(VALUES, RANK))
         self.estimate_out = nn.Parameter(torch.zeros(RANK, VALUES))
-        self.register_buffer("open_roots", torch.linspace(2, 0.1, count))
-        self.register_buffer("held_roots", torch.linspace(2, 0.1, count))
-        self.register_buffer("held_mask", box_mask().expand(1, 3, -1, -1).reshape(VALUES).clone(), persistent=False)
+        self.register_buffer("no_crop_roots", torch.linspace(2, 0.1, count))
+        self.register_buffer("known_crop_roots", torch.linspace(2, 0.1, count))
+        self.register_buffer("crop_mask", box_mask().expand(1, 3, -1, -1).reshape(VALUES).clone(), persistent=False)
+        keep_stored_names(self, {
+            "no_crop_basis": "open_basis", "no_crop_roots": "open_roots",
+            "known_crop_basis": "held_basis", "known_crop_roots": "held_roots",
+        })  # fmt: skip
 
-    def roots(self, held: bool) -> Tensor:
-        """Standard deviation of each coefficient over the training pictures, falling, ``[767]``."""
-        return self.held_roots if held else self.open_roots
+    def roots(self, known_crop: bool) -> Tensor:
+        """Standard deviation of each coefficient over the training pictures, descending, ``[767]``."""
+        return self.known_crop_roots if known_crop else self.no_crop_roots
 
-    def analyse(self, windows: Tensor, held: bool) -> Tensor:
+    def analyse(self, windows: Tensor, known_crop: bool) -> Tensor:
         """Windows ``[..., 3072]`` to coefficients of unit variance ``[..., 767]``."""
-        basis = self.held_basis if held else self.open_basis
-        return (windows - self.mean) @ basis * (STEP / self.roots(held))
+        basis = self.known_crop_basis if known_crop else self.no_crop_basis
+        return (windows - self.mean) @ basis * (STEP / self.roots(known_crop))
 
-    def synthesise(self, coefficients: Tensor, held: bool) -> Tensor:
-        """What coefficients of unit variance say of a window, about its mean: ``[..., 3072]``; zero where held."""
-        basis = self.held_basis if held else self.open_basis
-        values = (coefficients * (self.roots(held) * STEP)) @ basis.T
-        return values * (1 - self.held_mask) if held else values
+    def synthesise(self, coefficients: Tensor, known_crop: bool) -> Tensor:
+        """The window minus its mean from coefficients of unit variance: ``[..., 3072]``; zero inside a known crop."""
+        basis = self.known_crop_basis if known_crop else self.no_crop_basis
+        values = (coefficients * (self.roots(known_crop) * STEP)) @ basis.T
+        return values * (1 - self.crop_mask) if known_crop else values
 
     def complete(self, known: Tensor) -> Tensor:
-        """From the crop's values about their mean, zero elsewhere, the linear estimate of the rest; ``[..., 3072]``."""
-        estimate = (known * self.held_mask) @ self.estimate_in * STEP**2 @ self.estimate_out
-        return estimate * (1 - self.held_mask)
+        """The linear estimate of the rest from the crop's values minus their mean, zero elsewhere; ``[..., 3072]``."""
+        estimate = (known * self.crop_mask) @ self.estimate_in * STEP**2 @ self.estimate_out
+        return estimate * (1 - self.crop_mask)

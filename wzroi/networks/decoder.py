@@ -13,9 +13,9 @@ from wzroi.networks.layers import GDN, Modulation, SpatialFeatureTransform, keep
 
 
 class SideContext(NamedTuple):
-    """Everything the receiver can compute before a symbol arrives.
+    """Everything the receiver can compute before any symbol arrives.
 
-    ``features`` are the shared encoder's on ``x_side`` (with zero channels where the architecture joins none),
+    ``features`` are the shared encoder's on ``x_side`` (with zero channels if the architecture uses none),
     ``quarter`` and ``half`` the SFT modulations at 1/4 and 1/2 resolution (``None`` without SFT layers), ``size`` the
     image's height and width before padding.
     """
@@ -27,7 +27,7 @@ class SideContext(NamedTuple):
 
 
 class Unguided(nn.Module):
-    """Stands where an architecture has no SFT layer: features pass as they are."""
+    """Takes the place of an SFT layer in an architecture without one: passes the features through."""
 
     def modulation(self, condition: Tensor) -> None:
         return None
@@ -46,7 +46,7 @@ def decoder_block(inputs: int, outputs: int, stride: int, last: nn.Module | None
 class Decoder(nn.Module):
     """Three transposed blocks, strides 1, 2, 2, with side features and SFT layers between (paper, fig. 2).
 
-    Every architecture ends in the same sigmoid, so that none is handicapped by its head.
+    Every architecture ends in the same sigmoid, so that the head puts none at a disadvantage.
     """
 
     def __init__(self, config: ModelConfig) -> None:

@@ -48,7 +48,7 @@ class WynerZivJSCC(nn.Module):
         """Reconstruction ``[B, 3, H, W]`` in [0, 1] of ``source``; ``roi`` is M, ``[B, 1, H, W]``."""
         symbols = self.modulate(self.encode(source, placement), channel, placement)
         received = apply_channel(symbols, channel)
-        context = self.look(side, roi, placement)
+        context = self.encode_side(side, roi, placement)
         return self.decode(received, context, channel)
 
     def num_symbols(self, height: int, width: int, rho: float | None = None) -> int:
@@ -58,24 +58,24 @@ class WynerZivJSCC(nn.Module):
             ValueError: for a bandwidth ratio other than the network's own.
         """
         if rho is not None and abs(rho - float(self.config.rho)) > 1e-9:
-            raise ValueError(f"this network was trained for the bandwidth ratio {self.config.rho} alone, not {rho:.4g}")
+            raise ValueError(f"this network was trained only for the bandwidth ratio {self.config.rho}, not {rho:.4g}")
         return math.ceil(self.config.maps * math.ceil(height / STRIDE) * math.ceil(width / STRIDE) / 2)
 
     def encode(self, source: Tensor, placement: Placement | None = None) -> Tensor:
         """Symbols to send, complex ``[B, K]``, of mean power one per image (eqs. 1 and 2).
 
         Args:
-            placement: not used: the paper's encoder is told nothing of the side image.
+            placement: not used, because the paper's encoder knows nothing about the side image.
         """
         latent = self.encoder(pad_to_stride(source)).latent
         return normalise_power(maps_to_symbols(latent))
 
     def modulate(self, symbols: Tensor, channel: ChannelState, placement: Placement | None = None) -> Tensor:
-        """The symbols for a channel: as they are, for the paper's encoder does not adapt to it."""
+        """The symbols for a channel: unchanged, because the paper's encoder does not adapt to it."""
         return symbols
 
-    def look(self, side: Tensor, roi: Tensor | None = None, placement: Placement | None = None) -> SideContext:
-        """What the receiver computes from ``x_side`` and the ROI map before anything arrives.
+    def encode_side(self, side: Tensor, roi: Tensor | None = None, placement: Placement | None = None) -> SideContext:
+        """What the receiver computes from ``x_side`` and the ROI map before any symbol arrives.
 
         Args:
             placement: not used.
@@ -91,7 +91,7 @@ class WynerZivJSCC(nn.Module):
         return SideContext(self._side_features(side), quarter, half, size)
 
     def decode(self, received: Tensor, context: SideContext, channel: ChannelState | None = None) -> Tensor:
-        """Received symbols, complex ``[B, K]``, to ``[B, 3, H, W]`` (eq. 4), whatever the channel."""
+        """Received symbols, complex ``[B, K]``, to ``[B, 3, H, W]`` (eq. 4), for any channel."""
         height, width = context.size
         shape = (self.config.maps, math.ceil(height / STRIDE), math.ceil(width / STRIDE))
         image = self.decoder(symbols_to_maps(received, shape), context)
@@ -116,7 +116,7 @@ class WynerZivJSCC(nn.Module):
 
 
 def maps_to_symbols(maps: Tensor) -> Tensor:
-    """Real maps ``[B, c, h, w]`` to complex symbols ``[B, ceil(c*h*w / 2)]``: neighbours become real and imaginary."""
+    """Real maps ``[B, c, h, w]`` to complex symbols ``[B, ceil(c*h*w / 2)]``: pairs become real and imaginary part."""
     reals = maps.flatten(1)
     reals = F.pad(reals, (0, reals.shape[1] % 2))
     return torch.view_as_complex(reals.float().reshape(len(reals), -1, 2).contiguous())

@@ -18,7 +18,7 @@ class Features(NamedTuple):
 
 
 def encoder_block(inputs: int, outputs: int, stride: int, slope: float = 0.25) -> nn.Sequential:
-    """conv5x5 without bias -> GDN -> PReLU; ``slope`` is the PReLU's first value for negative input."""
+    """conv5x5 without bias -> GDN -> PReLU; ``slope`` is the PReLU's initial slope for negative input."""
     conv = nn.Conv2d(inputs, outputs, 5, stride=stride, padding=2, bias=False)
     keep_variance(conv)
     return nn.Sequential(conv, GDN(outputs), nn.PReLU(outputs, init=slope))
@@ -29,7 +29,7 @@ class Encoder(nn.Module):
 
     The receiver runs the same encoder on ``x_side`` (section III-A: "shares parameters with the encoder").
     Input ``[B, 3, H, W]`` in [0, 1] with H and W multiples of 4. The convolutions have no bias, so the image is
-    centred first (2x - 1): a picture's mean grey would otherwise take part of every symbol's power.
+    centred first (2x - 1); otherwise a picture's mean grey would use part of every symbol's power.
     """
 
     def __init__(self, config: ModelConfig) -> None:

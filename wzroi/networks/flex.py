@@ -1,14 +1,14 @@
 """``wz_roi_flex``: one network for every SNR and rate, which finds where its side information belongs.
 
-Beyond the paper. Its skeleton is the linear analog Wyner-Ziv code, whose parts are trained on: a window transform whose
-coefficients fall in importance (any prefix is a valid transmission), a power allocation for the rate and SNR at hand,
-a linear estimate. Attention on the pictures improves on it::
+Beyond the paper. It builds on the linear analog Wyner-Ziv code and trains its parts further: a window transform whose
+coefficients are sorted by importance (any prefix is a valid transmission), a power allocation for the given rate and
+SNR, and a linear estimate. Attention on the pictures then refines the result::
 
     source --transform--> latent --gains for (k, SNR), pilot, power--> symbols --channel--> received
     received --unscale, linear estimate--> coefficients --transform back--> draft
     side --placement known, or found by correlation with the draft--> registered side, confidence
-    draft, registered, confidence, ROI map M --refine--> picture --same transform--> what the symbols say against it
-    the same and that difference --refine--> reconstruction
+    draft, registered, confidence, ROI map M --refiner 1--> picture --same transform--> residual of the symbols
+    picture, registered, confidence, ROI map M, residual --refiner 2--> reconstruction
 """
 
 from __future__ import annotations
@@ -36,10 +36,11 @@ from wzroi.networks.block_transform import (
 )
 from wzroi.networks.layers import start_as_zero
 from wzroi.networks.refiner import Refiner
+from wzroi.networks.stored_names import keep_stored_names
 from wzroi.pairs import Placement
 
 LOWEST_RHO, HIGHEST_RHO = 1 / 192, 1 / 8
-"""Bandwidth ratios that the network serves; it is trained from 1/96 on."""
+"""Bandwidth ratios that the network supports; it is trained from 1/96 upwards."""
 
 CONDITION = 64
 BANDS = 16
@@ -47,16 +48,17 @@ MODES = 16
 
 
 class FlexContext(NamedTuple):
-    """What the receiver has before a symbol arrives: side image, ROI map (times its strength), what both ends know.
+    """What the receiver has before any symbol arrives: side image, ROI map (times its strength), shared knowledge.
 
     ``side`` and ``roi`` are padded to windows; ``weight`` is the encoder's importance weight, ``None`` without
-    feedback; ``held``: the pair source is the paper's crop and known; ``size``: height and width before padding.
+    feedback; ``known_crop``: both ends know that the side image is the paper's crop; ``size``: height and width before
+    padding.
     """
 
     side: Tensor
     roi: Tensor
     weight: Tensor | None
-    held: bool
+    known_crop: bool
     size: tuple[int, int]
 
 
@@ -74,8 +76,9 @@ class FlexJSCC(nn.Module):
         self.scale = nn.Sequential(nn.Linear(CONDITION + BANDS + 1, 64), nn.SiLU(), nn.Linear(64, 1))
         start_as_zero(self.scale[2])
         self.alignment = Alignment()
-        self.first = Refiner(config.width, config.depth, CONDITION, pulled=False)
-        self.second = Refiner(config.width, config.depth, CONDITION, pulled=True)
+        self.refiner1 = Refiner(config.width, config.depth, CONDITION, with_residual=False)
+        self.refiner2 = Refiner(config.width, config.depth, CONDITION, with_residual=True)
+        keep_stored_names(self, {"refiner1": "first", "refiner2": "second"})
 
     def forward(
         self, source: Tensor, side: Tensor, channel: ChannelState, roi: Tensor | None = None,
@@ -84,51 +87,52 @@ class FlexJSCC(nn.Module):
         """Reconstruction ``[B, 3, H, W]`` in [0, 1] of ``source``."""
         latent = self.encode(source, placement, importance)
         received = apply_channel(self.modulate(latent, channel, placement), channel)
-        return self.decode(received, self.look(side, roi, placement, strength, importance), channel)
+        return self.decode(received, self.encode_side(side, roi, placement, strength, importance), channel)
 
     def num_symbols(self, height: int, width: int, rho: float = 1 / 16) -> int:
-        """k for an image of this size: ``3072 rho`` complex symbols a 32x32 window, rounded.
+        """k for an image of this size: ``3072 rho`` complex symbols per 32x32 window, rounded.
 
         Raises:
-            ValueError: for a bandwidth ratio that the network does not serve.
+            ValueError: for a bandwidth ratio that the network does not support.
         """
         if not LOWEST_RHO - 1e-9 <= rho <= HIGHEST_RHO + 1e-9:
-            raise ValueError(f"this network serves bandwidth ratios from 1/192 to 1/8, not {rho:.4g}")
+            raise ValueError(f"this network supports bandwidth ratios from 1/192 to 1/8, not {rho:.4g}")
         return round(VALUES * rho) * windows_of(height, width)
 
     def encode(self, source: Tensor, placement: Placement | None = None, importance: Tensor | None = None) -> Tensor:
         """Latent of a source, real ``[B, windows, 767]``, of about unit variance: the same for every rate and SNR.
 
         Args:
-            placement: where the receiver's side image belongs, where both ends know it: the source is then coded given
-                the crop. importance: ``[B, 1, H, W]`` in [0, 1], fed back by the receiver: errors count more there.
+            placement: where the receiver's side image belongs, if both ends know it; the source is then coded given
+                the crop.
+            importance: ``[B, 1, H, W]`` in [0, 1], fed back by the receiver: where it is high, errors count more.
         """
-        held = _held(placement, source.shape)
+        known_crop = _is_known_crop(placement, source.shape)
         padded = pad_to_windows(source)
         if importance is not None:
             padded = 0.5 + (padded - 0.5) * pad_to_windows(importance_weight(importance))
-        return self.transform.analyse(to_windows(padded), held)
+        return self.transform.analyse(to_windows(padded), known_crop)
 
     def modulate(self, latent: Tensor, channel: ChannelState, placement: Placement | None = None) -> Tensor:
         """Symbols of a latent, complex ``[B, channel.symbols]``, for the rate and SNR of the channel (eq. 2)."""
-        held = placement is not None and _is_crop(placement) and latent.shape[1] == 1
+        known_crop = placement is not None and _is_crop(placement) and latent.shape[1] == 1
         each = _each(channel.symbols, latent.shape[1])
-        condition = self._condition(channel, each, held)
-        amplitude, gains = self._gains(channel, each, held, condition)
+        condition = self._condition(channel, each, known_crop)
+        amplitude, gains = self._gains(channel, each, known_crop, condition)
         values = latent * gains[:, None]
         pilot = amplitude[:, None, None].expand(-1, latent.shape[1], 1).to(values.dtype)
         reals = torch.cat([pilot, values], dim=2)[..., : 2 * each].float()
         pairs = reals.unflatten(2, (each, 2)).transpose(1, 2).reshape(len(latent), -1, 2)
         return normalise_power(torch.view_as_complex(pairs.contiguous()))
 
-    def look(
+    def encode_side(
         self, side: Tensor, roi: Tensor | None = None, placement: Placement | None = None, strength: float = 1.0,
         importance: Tensor | None = None,
     ) -> FlexContext:  # fmt: skip
         """What the receiver computes before anything arrives.
 
         Args:
-            roi: M, ``[B, 1, H, W]``; none counts as all zeros. strength: from 0 (uniform) to 1, times the map.
+            roi: M, ``[B, 1, H, W]``; ``None`` counts as all zeros. strength: factor on the map, from 0 (uniform) to 1.
             importance: the map that was fed back to the encoder.
 
         Raises:
@@ -139,21 +143,21 @@ class FlexJSCC(nn.Module):
         if roi.shape != (len(side), 1, *side.shape[2:]):
             raise ValueError(f"roi must be [B, 1, H, W] as x_side {tuple(side.shape)}, not {tuple(roi.shape)}")
         if not 0 <= strength <= 1:
-            raise ValueError(f"the strength of an ROI map is from 0 to 1, not {strength}")
-        held = _held(placement, side.shape)
+            raise ValueError(f"the strength of an ROI map must lie in [0, 1], not {strength}")
+        known_crop = _is_known_crop(placement, side.shape)
         roi, padded = pad_to_windows(roi * strength), _pad_zeros(side)
-        if held:
+        if known_crop:
             padded, roi = _placed(padded), _placed(roi)
         weight = None if importance is None else pad_to_windows(importance_weight(importance))
-        return FlexContext(padded, roi, weight, held, (side.shape[-2], side.shape[-1]))
+        return FlexContext(padded, roi, weight, known_crop, (side.shape[-2], side.shape[-1]))
 
     def decode(self, received: Tensor, context: FlexContext, channel: ChannelState) -> Tensor:
         """Received symbols, complex ``[B, K]``, to the reconstruction ``[B, 3, H, W]``."""
         height, width = context.side.shape[-2:]
         windows = windows_of(height, width)
         each = _each(received.shape[1], windows)
-        condition = self._condition(channel, each, context.held)
-        amplitude, gains = self._gains(channel, each, context.held, condition)
+        condition = self._condition(channel, each, context.known_crop)
+        amplitude, gains = self._gains(channel, each, context.known_crop, condition)
         values, noise = _observed(received, channel, windows)
         inverse = self._inverse_scale(values, noise, amplitude, condition)
         unscaled = _padded(values[..., 1:] * inverse[:, None, None])
@@ -162,51 +166,51 @@ class FlexJSCC(nn.Module):
         trust = gains / (gains.square() + spread)
         trust = trust * (1 + self._tilts(condition, 1)[:, None])
         coefficients = trust * unscaled
-        roots = self.transform.roots(context.held)
+        roots = self.transform.roots(context.known_crop)
         left = ((spread / (gains.square() + spread)) * roots.square()).sum(2).mean(1) / VALUES
         draft, registered, confidence = self._draft(coefficients, context, left, height, width)
-        picture = self.first(draft, registered, confidence, context.roi, condition)
+        picture = self.refiner1(draft, registered, confidence, context.roi, condition)
         weighted = picture if context.weight is None else 0.5 + (picture - 0.5) * context.weight
-        against = trust * (unscaled - gains * self.transform.analyse(to_windows(weighted), context.held))
-        told = from_windows(self.transform.synthesise(against, context.held), height, width)
-        picture = self.second(picture, registered, confidence, context.roi, condition, told)
+        residual = trust * (unscaled - gains * self.transform.analyse(to_windows(weighted), context.known_crop))
+        residual_image = from_windows(self.transform.synthesise(residual, context.known_crop), height, width)
+        picture = self.refiner2(picture, registered, confidence, context.roi, condition, residual_image)
         return picture[..., : context.size[0], : context.size[1]].float().clamp(0, 1)
 
     def _draft(
         self, coefficients: Tensor, context: FlexContext, left: Tensor, height: int, width: int
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Draft, registered side image and confidence; ``left``: the draft's expected squared error, ``[B]``."""
-        values = self.transform.synthesise(coefficients, context.held)
-        if context.held:
+        values = self.transform.synthesise(coefficients, context.known_crop)
+        if context.known_crop:
             side = context.side if context.weight is None else 0.5 + (context.side - 0.5) * context.weight
             known = to_windows(side) - self.transform.mean
-            values = values + self.transform.complete(known) + known * self.transform.held_mask
+            values = values + self.transform.complete(known) + known * self.transform.crop_mask
         draft = from_windows(values + self.transform.mean, height, width)
         if context.weight is not None:
             draft = 0.5 + (draft - 0.5) / context.weight
-        if context.held:
+        if context.known_crop:
             return draft, context.side, box_mask(draft.device).to(draft).expand(len(draft), 1, -1, -1)
         registered, confidence = self.alignment(draft.detach().float(), context.side, left.detach().float())
         return draft, registered, confidence
 
-    def _condition(self, channel: ChannelState, each: int, held: bool) -> Tensor:
-        """``[B, 64]`` of the channel's quality and the rate."""
+    def _condition(self, channel: ChannelState, each: int, known_crop: bool) -> Tensor:
+        """The condition vector ``[B, 64]``: channel quality and rate."""
         snr = effective_snr_db(channel).clamp(-20, 40) / 10
         rate = torch.full_like(snr, math.log2(each / 192))
-        flag = torch.full_like(snr, float(held))
+        flag = torch.full_like(snr, float(known_crop))
         return self.condition(torch.stack([snr, rate, flag, snr * rate], dim=1))
 
     def _tilts(self, condition: Tensor, end: int) -> Tensor:
-        """Learned relative correction of each coefficient, ``[B, 767]``: sender's (0) or receiver's (1)."""
+        """Learned relative correction of each coefficient, ``[B, 767]``: the sender's (0) or the receiver's (1)."""
         parts = self.tilt(condition).unflatten(1, (2, MODES))[:, end]
         return parts @ self.tilt_modes[end]
 
-    def _gains(self, channel: ChannelState, each: int, held: bool, condition: Tensor) -> tuple[Tensor, Tensor]:
+    def _gains(self, channel: ChannelState, each: int, known_crop: bool, condition: Tensor) -> tuple[Tensor, Tensor]:
         """The pilot's amplitude ``[B]`` and the gain of each coefficient of unit variance, ``[B, 767]``."""
         snr = channel.snr_db.clamp(-20, 40)
         share = torch.sigmoid(self.pilot[0] + self.pilot[1] * snr / 10 + self.pilot[2] * math.log2(each / 192)).float()
         noise = 0.5 * torch.pow(10.0, -snr / 10)
-        roots = self.transform.roots(held).float()
+        roots = self.transform.roots(known_crop).float()
         gains = allocate(roots, 2 * each - 1, each * (1 - share.detach()), noise) * roots
         return (share * each).sqrt(), gains * (1 + self._tilts(condition, 0))
 
@@ -221,19 +225,19 @@ class FlexJSCC(nn.Module):
 
 
 def windows_of(height: int, width: int) -> int:
-    """32x32 windows of a picture."""
+    """Number of 32x32 windows in a picture."""
     return math.ceil(height / WINDOW) * math.ceil(width / WINDOW)
 
 
 def effective_snr_db(channel: ChannelState) -> Tensor:
-    """Average SNR after equalisation, dB ``[B]``: harmonic over the symbols, as the estimate's error is."""
+    """Average SNR after equalisation, dB ``[B]``: a harmonic mean over the symbols, like the error of the estimate."""
     if channel.gain is None:
         return channel.snr_db
     return channel.snr_db - 10 * channel.gain.abs().square().clamp_min(1e-3).reciprocal().mean(1).log10()
 
 
 def _observed(received: Tensor, channel: ChannelState, windows: int) -> tuple[Tensor, Tensor]:
-    """Real values of each window ``[B, windows, n]`` without the equaliser's bias, and their noise's variance."""
+    """Real values of each window ``[B, windows, n]`` without the equaliser's bias, and the variance of their noise."""
     noise = channel.noise_power[:, None].expand(-1, received.shape[1])
     if channel.gain is not None:
         power = channel.gain.abs().square().clamp_min(1e-6)
@@ -250,10 +254,10 @@ def _padded(values: Tensor, fill: float = 0.0) -> Tensor:
 
 
 def _each(symbols: int, windows: int) -> int:
-    """Complex symbols a window; raises ValueError where that is not whole or out of range."""
+    """Complex symbols per window; raises ValueError if that is not a whole number or out of range."""
     if symbols % windows or not 1 <= symbols // windows <= COEFFICIENTS // 2:
         raise ValueError(
-            f"{symbols} symbols do not suit {windows} windows: "
+            f"{symbols} symbols do not fit {windows} windows: "
             "draw the channel with model.num_symbols(height, width, rho)"
         )
     return symbols // windows
@@ -264,8 +268,8 @@ def _is_crop(placement: Placement) -> bool:
     return tuple(placement) == (row, column, size, size)
 
 
-def _held(placement: Placement | None, shape: torch.Size) -> bool:
-    """Whether the pair source is known to be the paper's crop of one window."""
+def _is_known_crop(placement: Placement | None, shape: torch.Size) -> bool:
+    """Whether the side image is known to be the paper's crop of a single window."""
     return placement is not None and tuple(shape[-2:]) == (WINDOW, WINDOW) and _is_crop(placement)
 
 

@@ -14,7 +14,7 @@ GDN_FLOOR = 1e-6
 class GDN(nn.Module):
     r"""Generalised divisive normalisation (Balle et al., 2016) or its inverse.
 
-    ``y_i = x_i / sqrt(beta_i + sum_j gamma_ij x_j^2)``, times instead of divided by the root when ``inverse``.
+    ``y_i = x_i / sqrt(beta_i + sum_j gamma_ij x_j^2)``, multiplied by instead of divided by the root if ``inverse``.
     ``beta`` and ``gamma`` are squares of the stored parameters, so they stay non-negative under any optimiser step;
     the stored roots start away from zero, where a square would have no gradient.
 
@@ -34,9 +34,9 @@ class GDN(nn.Module):
 
 
 def keep_variance(conv: nn.Conv2d | nn.ConvTranspose2d) -> None:
-    """Start a convolution with weights that keep the variance of white input, and without an offset.
+    """Initialise a convolution so that it keeps the variance of white input, with zero bias.
 
-    PyTorch's own start shrinks a signal by the root of three at each layer, which costs a short training dearly.
+    PyTorch's default initialisation shrinks a signal by the root of three per layer, which hurts a short training.
     """
     taps = conv.kernel_size[0] * conv.kernel_size[1]
     fan = conv.in_channels * taps / (conv.stride[0] * conv.stride[1] if conv.transposed else 1)
@@ -46,7 +46,7 @@ def keep_variance(conv: nn.Conv2d | nn.ConvTranspose2d) -> None:
 
 
 def start_as_zero(layer: nn.Module) -> None:
-    """Start a layer with weights and an offset of zero: what it adds is learned from nothing."""
+    """Initialise a layer's weights and bias to zero, so that it adds nothing at first."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
 
@@ -76,7 +76,7 @@ class ConditionNetwork(nn.Module):
 class SpatialFeatureTransform(nn.Module):
     """SFT layer of fig. 3(b), with its condition network: ``gamma * f + beta`` (eq. 8).
 
-    ``gamma`` is parametrised around one, so that an untrained layer starts near the identity. The modulation depends
+    ``gamma`` is parametrised around one, so that an untrained layer is close to the identity. The modulation depends
     on the condition alone, so a receiver computes it once and applies it to every received signal.
     """
 

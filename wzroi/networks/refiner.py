@@ -7,12 +7,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wzroi.networks.layers import start_as_zero
+from wzroi.networks.stored_names import keep_stored_names
 
 HEAD = 32
 """Channels of an attention head."""
 
 SPAN = 8
-"""Tokens along a side of an attention window: 32 pixels, what the network is trained on."""
+"""Tokens per side of an attention window: 32 pixels, the size of the training pictures."""
 
 PLANES = 8
 """Draft 3, registered side 3, confidence, ROI map."""
@@ -21,7 +22,8 @@ PLANES = 8
 class Block(nn.Module):
     """Attention within 8x8 tokens, a gated perceptron, and a 3x3 depthwise convolution across the windows' borders.
 
-    Every part is modulated by the condition and starts as zero (adaptive layer normalisation, Peebles and Xie, 2023).
+    Every part is modulated by the condition and initialised to zero (adaptive layer normalisation, Peebles and Xie,
+    2023).
     Shape: tokens ``[B, H/4, W/4, D]`` to the same.
     """
 
@@ -53,7 +55,7 @@ class Block(nn.Module):
         tiles = tiles.transpose(2, 3).reshape(-1, SPAN * SPAN, width)
         heads = self.queries(tiles).unflatten(2, (3, width // HEAD, HEAD)).permute(2, 0, 3, 1, 4)
         queries, keys, values = heads.unbind(0)
-        # Written out: for 64 tokens on a CPU the fused operator's backward pass is several times slower.
+        # Written out because the fused operator's backward pass is several times slower for 64 tokens on a CPU.
         weights = (queries @ keys.transpose(2, 3) * HEAD**-0.5).softmax(3)
         mixed = (weights.to(values.dtype) @ values).transpose(1, 2).flatten(2)
         mixed = self.join(mixed).reshape(batch, rows // SPAN, columns // SPAN, SPAN, SPAN, width)
@@ -61,16 +63,16 @@ class Block(nn.Module):
 
 
 class Refiner(nn.Module):
-    """A picture, better: where the registered side image can be trusted, it is copied; elsewhere a change is added.
+    """Refines a draft: copies the registered side image where it is confident, adds a correction elsewhere.
 
     Args:
-        width, depth: of the tokens and blocks. condition: width of the condition. pulled: whether it is told what the
-            received symbols say against the picture.
+        width: of the tokens. depth: number of blocks. condition: width of the condition.
+        with_residual: whether it also takes the residual between the received symbols and those of the draft.
     """
 
-    def __init__(self, width: int, depth: int, condition: int, *, pulled: bool) -> None:
+    def __init__(self, width: int, depth: int, condition: int, *, with_residual: bool) -> None:
         super().__init__()
-        planes = PLANES + 3 * pulled
+        planes = PLANES + 3 * with_residual
         self.enter = nn.Conv2d(planes, width, 8, stride=4, padding=2)
         self.place = nn.Parameter(torch.zeros(1, SPAN, SPAN, width))
         self.blocks = nn.ModuleList(Block(width, condition) for _ in range(depth))
@@ -79,23 +81,25 @@ class Refiner(nn.Module):
         self.fine = nn.Sequential(
             nn.Conv2d(planes + 4, 24, 3, padding=1), nn.GELU(), nn.Conv2d(24, 3, 3, padding=1)
         )
-        self.pull = nn.Linear(condition, 1) if pulled else None
-        for last in (self.leave, self.fine[2], self.pull):
+        self.residual_gain = nn.Linear(condition, 1) if with_residual else None
+        for last in (self.leave, self.fine[2], self.residual_gain):
             if last is not None:
                 start_as_zero(last)
+        keep_stored_names(self, {"residual_gain": "pull"})
 
     def forward(
         self, draft: Tensor, registered: Tensor, confidence: Tensor, roi: Tensor, condition: Tensor,
-        against: Tensor | None = None,
+        residual: Tensor | None = None,
     ) -> Tensor:  # fmt: skip
-        """Pictures ``[B, 3, H, W]`` about [0, 1], not clipped; H and W multiples of 32.
+        """The refined pictures ``[B, 3, H, W]``, roughly in [0, 1] but not clipped; H and W multiples of 32.
 
         Args:
-            against: ``[B, 3, H, W]``, what the received symbols say against the draft. condition: ``[B, 64]``.
+            residual: ``[B, 3, H, W]``, the residual of the received symbols against the draft, as a picture.
+            condition: ``[B, 64]``.
         """
         difference = (registered - draft) * confidence
-        told = [] if against is None else [8 * against]
-        planes = torch.cat([4 * draft - 2, 4 * difference, confidence, roi, *told], dim=1)
+        extra = [] if residual is None else [8 * residual]
+        planes = torch.cat([4 * draft - 2, 4 * difference, confidence, roi, *extra], dim=1)
         tokens = self.enter(planes).permute(0, 2, 3, 1)
         tokens = tokens + self.place.repeat(1, tokens.shape[1] // SPAN, tokens.shape[2] // SPAN, 1)
         for block in self.blocks:
@@ -104,6 +108,6 @@ class Refiner(nn.Module):
         gate = torch.sigmoid(coarse[:, 3:].float() + confidence.float().clamp(3e-4, 1 - 3e-4).logit())
         change = coarse[:, :3] + self.fine(torch.cat([planes, coarse], dim=1))
         change = 0.3 * change
-        if self.pull is not None and against is not None:
-            change = change + self.pull(condition)[:, :, None, None] * against
+        if self.residual_gain is not None and residual is not None:
+            change = change + self.residual_gain(condition)[:, :, None, None] * residual
         return draft + gate * (registered - draft) + (1 - gate) * change

@@ -1,4 +1,4 @@
-"""The client's many errors, each as one sentence that says what to do."""
+"""The client's errors, each translated into one sentence that says what to do."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _NO_WRITE = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 class HubError(ZooError):
-    """The Hub, or the way to it, did not give what was asked; the message says what to do."""
+    """A request to the Hub failed; the message says what to do."""
 
 
 @contextmanager
 def explained(repo: str) -> Iterator[None]:
-    """Turn the client's many errors into one HubError that says what to do."""
+    """Turn the client's errors into a HubError that says what to do."""
     try:
         yield
     except ZooError:
@@ -40,20 +40,20 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _explain(error: Exception, repo: str) -> str | None:
-    """The sentence for an error of the client, or ``None`` for one that is not the Hub's."""
+    """The sentence for an error of the client, or ``None`` for an unrelated error."""
     from huggingface_hub import errors
 
     for cause in _chain(error):
         if isinstance(cause, errors.OfflineModeIsEnabled):
             return f"HF_HUB_OFFLINE is set and {repo} is not in the cache: unset it, or pull before going offline"
         if isinstance(cause, errors.LocalTokenNotFoundError):
-            return "there is no token: run `hf auth login`, or set HF_TOKEN to one with write access"
+            return "no token found: run `hf auth login`, or set HF_TOKEN to one with write access"
         if isinstance(cause, errors.HfHubHTTPError):
             return _explain_status(cause, repo)
         if isinstance(cause, OSError) and cause.errno in _NO_ROOM:
-            return f"no room left in {cache_folder()}: free some, or set HF_HUB_CACHE to another disk"
+            return f"no space left in {cache_folder()}: free some, or set HF_HUB_CACHE to another disk"
         if isinstance(cause, OSError) and cause.errno in _NO_WRITE:
-            return f"{cache_folder()} cannot be written: mend its permissions, or set HF_HUB_CACHE to another folder"
+            return f"{cache_folder()} cannot be written: fix its permissions, or set HF_HUB_CACHE to another folder"
     return _explain_connection(error, repo)
 
 
@@ -66,21 +66,21 @@ def _explain_status(error: Any, repo: str) -> str:
     if isinstance(error, errors.RevisionNotFoundError):
         return f"{repo} has no such revision: name a branch, tag or commit that it has"
     if isinstance(error, errors.RemoteEntryNotFoundError):
-        return f"{repo} lacks a file that a zoo has ({REGISTRY} or a checkpoint's): it is not a whole WZ-ROI zoo"
+        return f"{repo} lacks a file that a zoo has ({REGISTRY} or a checkpoint's): it is not a complete WZ-ROI zoo"
     wait = error.response.headers.get("Retry-After", "")
     sentences = {
-        401: f"the Hub does not take this token for {repo}: run `hf auth login` with a valid one",
-        403: f"this token has no right to do that with {repo}: use one with write access to it",
-        404: f"there is no repository {repo}, or it is private: check the name, or run `hf auth login`",
-        409: f"{repo} changed meanwhile: run the command again",
-        412: f"{repo} changed meanwhile: run the command again",
-        413: "the Hub refuses a file as too large",
-        429: f"the Hub asks to slow down: try again in {wait + ' s' if wait.isdigit() else 'a few minutes'}",
+        401: f"the Hub rejects this token for {repo}: run `hf auth login` with a valid one",
+        403: f"this token does not permit that on {repo}: use one with write access to it",
+        404: f"the repository {repo} does not exist or is private: check the name, or run `hf auth login`",
+        409: f"{repo} has changed in the meantime: run the command again",
+        412: f"{repo} has changed in the meantime: run the command again",
+        413: "the Hub rejected a file because it is too large",
+        429: f"too many requests to the Hub: try again in {wait + ' s' if wait.isdigit() else 'a few minutes'}",
     }
     if isinstance(error, errors.RepositoryNotFoundError):
         return sentences[404]
-    trouble = "has trouble" if status >= 500 else "refused"
-    return sentences.get(status, f"the Hub {trouble} (HTTP {status}) with {repo}: try again later")
+    trouble = "failed" if status >= 500 else "refused the request"
+    return sentences.get(status, f"the Hub {trouble} for {repo} (HTTP {status}): try again later")
 
 
 def _explain_connection(error: Exception, repo: str) -> str | None:
@@ -88,11 +88,11 @@ def _explain_connection(error: Exception, repo: str) -> str | None:
     from huggingface_hub import errors
 
     if any(isinstance(cause, httpx2.HTTPError | ConnectionError | TimeoutError) for cause in _chain(error)):
-        return f"no connection to the Hub for {repo}: check the network; what is bundled or pulled still works"
+        return f"no connection to the Hub for {repo}: check the network; bundled and pulled networks still work"
     if isinstance(error, errors.LocalEntryNotFoundError):
         return f"{repo} cannot be reached and is not in the cache: check the network"
     if isinstance(error, OSError):
-        return f"a transfer with {repo} broke off ({str(error).splitlines()[0][:100]}): run the command again"
+        return f"a transfer with {repo} was interrupted ({str(error).splitlines()[0][:100]}): run the command again"
     if isinstance(error, errors.HFValidationError):
-        return f"{repo} is not a name that the Hub takes ({error})"
+        return f"{repo} is not a name that the Hub accepts ({error})"
     return None

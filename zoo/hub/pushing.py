@@ -1,4 +1,4 @@
-"""Pushing checkpoints: a single commit with what changed, of networks that are whole, measured and proven."""
+"""Pushing checkpoints: a single commit with what changed, only for complete, measured and verified networks."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 from zoo.errors import ZooError
 from zoo.hub.client import api
 from zoo.hub.errors import HubError, explained
-from zoo.hub.remote import Remote, look, read_registry
+from zoo.hub.remote import Remote, inspect, read_registry
 from zoo.hub.repositories import Repository, repository
 from zoo.store.card import read_results, repository_card
 from zoo.store.checkpoint import CARD, FILES
-from zoo.store.registry import REGISTRY, Entry, Shelf, check_name, default_shelf, registry_text
+from zoo.store.registry import REGISTRY, CheckpointStore, Entry, check_name, default_store, registry_text
 from zoo.store.verified import checked_file, verify_in
 from zoo.store.writing import measures
 
@@ -24,7 +24,7 @@ RESULTS = Path(__file__).resolve().parents[2] / "assets" / "results"
 
 @dataclass(frozen=True)
 class PushReport:
-    """What a push did, or with ``dry_run`` would do: paths in the repository, and the commit (``None`` without one)."""
+    """What a push did, or would do with ``dry_run``: paths in the repository, and the commit (``None`` without one)."""
 
     repo: str
     uploaded: list[str]
@@ -36,34 +36,34 @@ def push(
     repo: str,
     names: Sequence[str] | None = None,
     *,
-    shelf: Shelf | None = None,
+    store: CheckpointStore | None = None,
     results: Path | None = RESULTS,
     token: str | None = None,
     private: bool = False,
     dry_run: bool = False,
     unevaluated: bool = False,
 ) -> PushReport:
-    """Publish checkpoints into one repository: a single commit with what changed, and none when nothing did.
+    """Publish checkpoints to one repository: a single commit with what changed, or none if nothing did.
 
     Args:
-        repo: ``USER/NAME``; created when it does not exist. names: checkpoints (default: all of the shelf).
-        results: folder of ``<name>.json`` files. private: for a repository that is created.
-        dry_run: say what would be sent, send nothing.
+        repo: ``USER/NAME``; created if it does not exist. names: checkpoints (default: all in the store).
+        results: folder of ``<name>.json`` files. private: for a newly created repository.
+        dry_run: report what would be sent, but send nothing.
         unevaluated: allow checkpoints without results (a user's own network; the zoo itself does not).
 
     Raises:
-        ZooError: for a checkpoint without results, card or passing golden tensors. HubError: no token, no rights, no
-            network, or somebody else pushed meanwhile.
+        ZooError: for a checkpoint without results, card or passing golden tensors. HubError: no token, no
+            permission, no network, or a concurrent push.
     """
     where = repository(repo)
-    shelf = shelf or default_shelf()
-    entries = {name: shelf.entry(check_name(name)) for name in names or list(shelf.entries())}
+    store = store or default_store()
+    entries = {name: store.entry(check_name(name)) for name in names or list(store.entries())}
     if not entries:
-        raise ZooError(f"{shelf.folder} holds no checkpoint: publish one first")
+        raise ZooError(f"{store.folder} has no checkpoint: publish one first")
     files: dict[str, bytes] = {}
     for entry in entries.values():
-        files |= _publishable(shelf, entry, results, unevaluated=unevaluated)
-    remote = _look_or_none(where, token, dry_run=dry_run)
+        files |= _publishable(store, entry, results, unevaluated=unevaluated)
+    remote = _inspect_or_none(where, token, dry_run=dry_run)
     known = read_registry(where, remote, remote.commit)[0] if remote is not None and REGISTRY in remote.files else {}
     merged = known | entries
     files[REGISTRY] = registry_text(merged).encode()
@@ -73,33 +73,35 @@ def push(
     return PushReport(where.id, changed, unchanged, commit)
 
 
-def _publishable(shelf: Shelf, entry: Entry, results: Path | None, *, unevaluated: bool) -> dict[str, bytes]:
-    """A checkpoint's files by path in the repository; raises ZooError for what the zoo does not publish."""
-    report = verify_in(shelf, entry.name)
+def _publishable(store: CheckpointStore, entry: Entry, results: Path | None, *, unevaluated: bool) -> dict[str, bytes]:
+    """A checkpoint's files by path in the repository; raises ZooError if it does not meet the zoo's conditions."""
+    report = verify_in(store, entry.name)
     if not report.passed:
-        raise ZooError(f"{entry.name} misses its golden tensors (by {report.error:.1e}): publish it again")
-    files = {f"{entry.name}/{file}": checked_file(shelf, entry, file) for file in FILES}
+        raise ZooError(
+            f"{entry.name} does not reproduce its golden tensors (error {report.error:.1e}): publish it again"
+        )
+    files = {f"{entry.name}/{file}": checked_file(store, entry, file) for file in FILES}
     if not files[f"{entry.name}/{CARD}"].startswith(b"---\n"):
-        raise ZooError(f"{shelf.path(entry.name) / CARD} has no Hub metadata: publish it again")
+        raise ZooError(f"{store.path(entry.name) / CARD} has no Hub metadata: publish it again")
     measured = read_results(results, entry.name)
     if measures(measured, entry) and entry.metrics:
         files[f"results/{entry.name}.json"] = (json.dumps(measured, indent=1) + "\n").encode()
     elif not unevaluated:
         raise ZooError(
-            f"{entry.name} has no results of its own weights in {results}: run `python -m training evaluate "
+            f"{entry.name} has no results for its own weights in {results}: run `python -m training evaluate "
             f"{entry.name}`, then `python -m training publish {entry.name}`"
         )
     return files
 
 
-def _look_or_none(where: Repository, token: str | None, *, dry_run: bool) -> Remote | None:
-    """The repository as it is, ``None`` when it does not exist; a dry run does without the network too."""
+def _inspect_or_none(where: Repository, token: str | None, *, dry_run: bool) -> Remote | None:
+    """The repository's state, ``None`` if it does not exist; a dry run also works without the network."""
     from huggingface_hub import errors, get_token
 
     if not dry_run and token is None and get_token() is None:
-        raise HubError("there is no token: run `hf auth login`, or set HF_TOKEN to one with write access")
+        raise HubError("no token found: run `hf auth login`, or set HF_TOKEN to one with write access")
     try:
-        return look(where, token)
+        return inspect(where, token)
     except HubError as error:
         absent = isinstance(error.__cause__, errors.RepositoryNotFoundError)
         if dry_run or (absent and error.__cause__.response.status_code == 404):  # type: ignore[union-attr]

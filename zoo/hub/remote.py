@@ -1,4 +1,4 @@
-"""A repository as it is on the Hub: its commit, its files, its registry; and fetching one file."""
+"""The state of a repository on the Hub: its commit, files and registry; and downloading one file."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from zoo.store.checkpoint import digest
 from zoo.store.registry import REGISTRY, Entry, parse_registry
 
 TIMEOUT_S = 5.0
-"""Seconds to wait for the Hub's first answer: a machine without network must not hang."""
+"""Seconds to wait for the Hub's first response, so that a machine without network does not hang."""
 
 MAX_REGISTRY = 2**24
-"""Most bytes of a registry."""
+"""Largest registry, bytes."""
 
 Progress = Callable[[str, int, int], None]
-"""Called with a file's path in the repository, bytes so far and bytes in all; an exception from it cancels the pull."""
+"""Called with a file's path in the repository, bytes so far and total bytes; an exception from it cancels the pull."""
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file of a commit: its size, and its sha256 (large files) or git blob id (small ones), where the Hub tells."""
+    """A file of a commit: its size, and its sha256 (large files) or git blob id (small ones), if the Hub reports it."""
 
     size: int | None
     sha256: str | None
     blob_id: str | None
 
     def holds(self, blob: bytes) -> bool:
-        """Whether this is the same content, by the strongest digest that the Hub gave."""
+        """Whether the content is the same, by the strongest digest that the Hub reported."""
         if self.sha256 is not None:
             return self.sha256 == digest(blob)
         return self.blob_id == hashlib.sha1(b"blob %d\0" % len(blob) + blob).hexdigest()
@@ -47,10 +47,10 @@ class Remote:
     files: dict[str, RemoteFile]
 
 
-def look(repo: Repository, token: str | None = None) -> Remote:
+def inspect(repo: Repository, token: str | None = None) -> Remote:
     """The commit of a revision and its files: one request, no retries, at most ``TIMEOUT_S`` for each step."""
     if offline():
-        raise HubError(f"HF_HUB_OFFLINE is set: {repo.id} is not asked; unset it to pull")
+        raise HubError(f"HF_HUB_OFFLINE is set, so {repo.id} is not contacted: unset it to pull")
     with explained(repo.id):
         info = api(token).model_info(repo.id, revision=repo.revision, timeout=TIMEOUT_S, files_metadata=True)
     files = {}
@@ -61,7 +61,7 @@ def look(repo: Repository, token: str | None = None) -> Remote:
 
 
 def fetch(repo: Repository, path: str, revision: str, progress: Progress | None = None) -> Path:
-    """One file of the repository into the Hub's cache; whole files that are there already are not fetched."""
+    """Download one file of the repository into the Hub's cache, unless it is already there."""
     with explained(repo.id):
         return Path(
             api().hf_hub_download(
@@ -72,7 +72,7 @@ def fetch(repo: Repository, path: str, revision: str, progress: Progress | None 
 
 
 def _bar(path: str, progress: Progress) -> type:
-    """A progress bar of the client's own kind that draws nothing and calls ``progress``."""
+    """A progress bar for the client that draws nothing and calls ``progress``."""
     from huggingface_hub.utils import tqdm
 
     class Bar(tqdm):  # type: ignore[misc]
@@ -98,10 +98,10 @@ def read_registry(repo: Repository, remote: Remote, revision: str) -> tuple[dict
 
 
 def hub_entries(repo: str | None = None, revision: str | None = None) -> dict[str, Entry]:
-    """What a repository offers, by name; only its registry is fetched.
+    """The entries of a repository by name; only its registry is downloaded.
 
     Raises:
-        HubError: without network, repository or rights. ZooError: for a registry that is none.
+        HubError: without network, repository or permission. ZooError: for an invalid registry.
     """
     where = repository(repo, revision)
-    return read_registry(where, look(where), where.revision)[0]
+    return read_registry(where, inspect(where), where.revision)[0]

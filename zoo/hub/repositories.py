@@ -1,4 +1,4 @@
-"""Which repository: what is named before anything is asked."""
+"""Names of repositories, checked before any request."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Repository:
 
 
 def repository(repo: str | None = None, revision: str | None = None) -> Repository:
-    """The repository of an argument or of ``$WZROI_REPO``; raises HubError when there is none or it is no name."""
+    """The repository of an argument or of ``$WZROI_REPO``; raises HubError if there is none or its name is invalid."""
     given = repo or os.environ.get(VARIABLE)
     if not given:
-        raise HubError(f"no repository is named: pass --repo USER/NAME, or set {VARIABLE}=USER/NAME")
+        raise HubError(f"no repository given: pass --repo USER/NAME, or set {VARIABLE}=USER/NAME")
     name, _, pinned = given.partition("@")
     chosen = revision or pinned or "main"
     if not _REPOSITORY.fullmatch(name) or ".." in name:

@@ -108,7 +108,7 @@ def decode(blob: bytes, job: Job, budget: Budget) -> Decoded:
         except PictureError as error:
             raise error if str(error).startswith(job.label) else PictureError(f"{job.label} {error}") from error
         except _BAD as error:
-            raise PictureError(f"{job.label} is damaged or cut short: save or download it again") from error
+            raise PictureError(f"{job.label} is damaged or incomplete: save or download it again") from error
 
 
 def _open(blob: bytes, label: str, budget: Budget) -> Image.Image:
@@ -120,7 +120,8 @@ def _open(blob: bytes, label: str, budget: Budget) -> Image.Image:
     try:
         return Image.open(io.BytesIO(blob), formats=formats)
     except Image.DecompressionBombError as error:
-        raise PictureError(f"{label} has far more than {budget.pixels / 1e6:g} megapixels: save it smaller") from error
+        most = f"{budget.pixels / 1e6:g} megapixels"
+        raise PictureError(f"{label} has far more than {most}: save a smaller version") from error
     except _BAD as error:
         if kind := foreign_kind(blob):
             raise PictureError(f"{label} is {kind[0]}, not a picture that can be read: {kind[1]}") from error
@@ -161,7 +162,7 @@ def _check_size(size: tuple[int, int], job: Job, budget: Budget) -> None:
     width, height = size
     said = f"{job.label} has {width} x {height} pixels"
     if width * height > budget.pixels:
-        raise PictureError(f"{said}, more than {budget.pixels / 1e6:g} megapixels: save it smaller")
+        raise PictureError(f"{said}, more than {budget.pixels / 1e6:g} megapixels: save a smaller version")
     if min(size) < MIN_SIDE:
         raise PictureError(f"{said}: choose one of at least {MIN_SIDE} x {MIN_SIDE}")
     if max(size) > MAX_ASPECT * min(size):
@@ -283,7 +284,7 @@ def _check_memory(
     if needed > budget.memory:
         raise PictureError(
             f"{job.label} ({full[0]} x {full[1]} pixels, {image.format}) would take {needed >> 20} MiB to decode, more "
-            f"than {budget.memory >> 20}: save it smaller, or as a plain JPEG"
+            f"than {budget.memory >> 20}: save a smaller version or a plain JPEG"
         )
 
 

@@ -157,7 +157,7 @@ class Decoder:
         code = self.close()
         if late or code == -getattr(signal, "SIGPROF", 0):
             return PictureError(
-                f"{label} takes longer than {budget.seconds:g} s to decode: save it smaller, or as a plain JPEG or PNG"
+                f"{label} takes longer than {budget.seconds:g} s to decode: save a smaller version or a plain JPEG"
             )
         return PictureError(f"{label} made the decoder fail: save it again as a plain JPEG or PNG")
 
@@ -214,7 +214,7 @@ def _here(blob: bytes, job: Job, budget: Budget) -> Decoded:
     try:
         return decode(blob, job, budget)
     except MemoryError as error:
-        raise PictureError(f"{job.label} takes more memory than there is: save it smaller") from error
+        raise PictureError(f"{job.label} takes more memory than there is: save a smaller version") from error
 
 
 DECODER = Decoder()

@@ -48,7 +48,7 @@ def _answer(answers: BinaryIO, blob: bytes, job: Job, budget: Budget, held: int)
             found = decode(blob, job, budget)
     except MemoryError:
         spent = f"{job.label} takes more than {budget.memory >> 20} MiB to decode"
-        _send(answers, {"error": f"{spent}: save it smaller, or as a plain JPEG", "spent": True})
+        _send(answers, {"error": f"{spent}: save a smaller version or a plain JPEG", "spent": True})
     except PictureError as error:
         _send(answers, {"error": str(error)})
     else:

@@ -1,4 +1,4 @@
-"""The paper's claims, judged by the committed measurements: paired differences and the verdict that they give."""
+"""The paper's claims, judged by the committed measurements: paired differences and the resulting verdict."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from zoo.results.files import RESULTS, Value, judged, name_of, per_image, result
 from zoo.results.tables import HEADLINE_DB, METRICS, PAPER_RATES, Tier
 
 BASELINE = "baseline"
-"""In place of an architecture: the control's name is then a scheme of ``files.scheme``, or ``SIDE_ONLY``."""
+"""Used instead of an architecture: the control's name is then a scheme of ``files.scheme``, or ``SIDE_ONLY``."""
 
 ORACLE = "oracle"
-"""In place of an architecture: WZ-ROI trained and fed with the true class's map of x, as the published code does."""
+"""Used instead of an architecture: WZ-ROI trained and used with the true class's map of x, as in the published code."""
 
 SIDE_ONLY = "side_only"
-"""The judge on the side image alone: nothing is sent."""
+"""The judge on the side image only, with nothing sent."""
 
 
 class Side(NamedTuple):
@@ -37,7 +37,7 @@ class Side(NamedTuple):
     tier: Tier = "lite"
 
     def value(self, metric: str, folder: Path) -> Value | None:
-        """What was measured at 5 dB."""
+        """The measured value at 5 dB."""
         if self.control == SIDE_ONLY:
             return judged("side", self.tier, folder) if metric == "accuracy" else None
         if not self.name:
@@ -45,13 +45,20 @@ class Side(NamedTuple):
         network = results(self.name, folder, self.rate or None)
         return network.at(metric, control=self.control) if network else None
 
+    def recipe(self, folder: Path) -> str:
+        """How the network was trained; empty for a baseline, a flexible network, or where nothing says."""
+        if not self.name or ModelName.parse(self.name).flexible:
+            return ""
+        network = results(self.name, folder)
+        return network.recipe if network else ""
+
     def images(self, metric: str, folder: Path) -> Tensor | None:
-        """Each image's value at 5 dB; ``None`` where they are not kept."""
+        """Each image's value at 5 dB; ``None`` if they are not stored."""
         return per_image(self.name, metric, self.control, folder, self.rate) if self.name else None
 
 
 class Difference(NamedTuple):
-    """``first`` minus ``second`` at 5 dB with a 95 % interval; ``paired`` when taken image by image."""
+    """``first`` minus ``second`` at 5 dB with a 95 % interval; ``paired`` if computed image by image."""
 
     metric: str
     first: Side
@@ -65,7 +72,7 @@ class Difference(NamedTuple):
         """1 or -1 where the interval excludes zero, else 0."""
         return 0 if abs(self.mean) <= self.ci95 else int(math.copysign(1, self.mean))
 
-    def show(self) -> str:
+    def to_text(self) -> str:
         """``+0.31 ± 0.02 dB``."""
         kind = METRICS[self.metric]
         unit = {"accuracy": " points", "ssim": ""}.get(self.metric, " dB")
@@ -74,10 +81,10 @@ class Difference(NamedTuple):
 
 
 def difference(metric: str, first: Side, second: Side, folder: Path = RESULTS) -> Difference | None:
-    """Compare two networks or controls at 5 dB; ``None`` where one was not measured.
+    """Compare two networks or controls at 5 dB; ``None`` if one was not measured.
 
-    Both saw the same images, and the same noise at equal rates: where each image's values are at hand, the interval is
-    that of the paired differences; else the two intervals are added in squares, which is too wide.
+    Both saw the same images, and the same noise at equal rates. If values per image are available, the interval is that
+    of the paired differences; otherwise the two intervals are added in quadrature, which is too wide.
     """
     one, other = (side.images(metric, folder) for side in (first, second))
     if one is not None and other is not None and one.shape == other.shape and bool((~(one - other).isnan()).any()):
@@ -89,17 +96,20 @@ def difference(metric: str, first: Side, second: Side, folder: Path = RESULTS) -
     return Difference(metric, first, second, a.mean - b.mean, math.hypot(a.ci95, b.ci95), False)
 
 
-VERDICTS = ("holds", "does not hold", "only with the oracle", "holds in part", "undecided", "not yet measured")
+MIXED = "different recipes"
+"""The verdict where one side was trained longer, or otherwise, than the other: the difference says nothing then."""
+
+VERDICTS = ("holds", "does not hold", "only with the oracle", "holds in part", "undecided", MIXED, "not yet measured")
 
 
 class Claim(NamedTuple):
-    """A statement of the paper as comparisons that ought to have a sign.
+    """A statement of the paper, as comparisons with an expected sign.
 
     Attributes:
         figure, text: where and what. metric: of ``METRICS``.
         first, second: (architecture, ``ORACLE`` or ``BASELINE``; control) of the two sides. stage: ``rec`` or ``task``.
         rates: 1/rho. expected: sign of first minus second; 0 claims "about equal", within ``tolerance``.
-        oracle: the first side is WZ-ROI's, so that an oracle's map may be asked when the receiver's does not do it.
+        oracle: the first side is WZ-ROI, so an oracle's map can be tried if the receiver's own map does not suffice.
     """
 
     figure: str
@@ -194,7 +204,7 @@ CLAIMS = (
         "psnr", (ROI, ""), (BASELINE, "avif_mosaic_paste"), "rec",
     ),
 )
-"""The paper's claims that its figures carry, and those that its figures leave open."""
+"""The claims of the paper's figures, and further claims that its figures leave open."""
 
 FLEX_CLAIMS = (
     Claim("flex", "The flexible network beats the paper's: Flex above WZ-ROI", "psnr", (FLEX, ""), (ROI, ""), "rec"),
@@ -225,13 +235,13 @@ FLEX_CLAIMS = (
         (ROI, ""), "task",
     ),
 )  # fmt: skip
-"""What the flexible network is built for; judged once it is measured."""
+"""The aims of the flexible network; judged once it is measured."""
 
 
 class Finding(NamedTuple):
     """A claim's verdict, one of ``VERDICTS``, and the differences behind it by rate.
 
-    ``oracle``: those that bear it out where only the oracle's map does.
+    ``oracle``: those that support it if only the oracle's map does.
     """
 
     claim: Claim
@@ -239,14 +249,14 @@ class Finding(NamedTuple):
     evidence: dict[int, Difference]
     oracle: Mapping[int, Difference] = MappingProxyType({})
 
-    def show(self) -> str:
+    def to_text(self) -> str:
         """The evidence in a line: ``1/32: +0.31 ± 0.02 dB · 1/16: ...``."""
         text = _line(self.evidence)
         return f"{text}; with the oracle {_line(self.oracle)}" if self.oracle else text
 
 
 def _line(evidence: Mapping[int, Difference]) -> str:
-    return " · ".join(f"1/{rate}: {found.show()}" for rate, found in evidence.items())
+    return " · ".join(f"1/{rate}: {found.to_text()}" for rate, found in evidence.items())
 
 
 def _compare(claim: Claim, tier: Tier, folder: Path, first: Sequence[Side]) -> dict[int, Difference]:
@@ -258,8 +268,14 @@ def _compare(claim: Claim, tier: Tier, folder: Path, first: Sequence[Side]) -> d
     return found
 
 
+def _mixed(evidence: Mapping[int, Difference], folder: Path) -> bool:
+    """Whether a difference is one between networks that were trained by different recipes."""
+    pairs = [(one.first.recipe(folder), one.second.recipe(folder)) for one in evidence.values()]
+    return any(first and second and first != second for first, second in pairs)
+
+
 def _agrees(claim: Claim, found: Difference) -> bool | None:
-    """Whether a difference bears the claim out; ``None`` where its interval leaves both open."""
+    """Whether a difference supports the claim; ``None`` if its interval is inconclusive."""
     if claim.expected:
         return None if found.sign == 0 else found.sign == claim.expected
     if abs(found.mean) + found.ci95 <= claim.tolerance:
@@ -268,11 +284,13 @@ def _agrees(claim: Claim, found: Difference) -> bool | None:
 
 
 def judge_claim(claim: Claim, tier: Tier, folder: Path = RESULTS) -> Finding:
-    """The verdict that the measurements give."""
+    """The verdict according to the measurements."""
     sides = [claim.side(claim.first, rate, tier) for rate in claim.rates]
     evidence = _compare(claim, tier, folder, sides)
     if len(evidence) < len(claim.rates):
         return Finding(claim, "not yet measured", evidence)
+    if _mixed(evidence, folder):
+        return Finding(claim, MIXED, evidence)
     votes = [_agrees(claim, found) for found in evidence.values()]
     if all(votes):
         return Finding(claim, "holds", evidence)
@@ -284,21 +302,22 @@ def judge_claim(claim: Claim, tier: Tier, folder: Path = RESULTS) -> Finding:
 
 
 def _with_oracle(claim: Claim, tier: Tier, folder: Path) -> dict[int, Difference]:
-    """What bears a claim out: a network of the oracle's map, or else that map given to the usual one; empty: neither.
+    """The evidence for a claim from the oracle: a network trained on its map, else that map given to the usual network.
 
-    A claim on one network's maps is then one on the oracle's network, or on the usual one, with another map.
+    Empty if neither supports it. A claim about one network's maps is then tested on those networks with another map.
     """
     first, second = claim.first, claim.second
     trained = claim._replace(first=(ORACLE, ""), second=(ORACLE, second[1]) if second[0] == first[0] else second)
     for one in (trained, claim._replace(first=(first[0], "roi:source+label"))):
         evidence = _compare(one, tier, folder, [one.side(one.first, rate, tier) for rate in one.rates])
-        if len(evidence) == len(one.rates) and all(_agrees(one, found) for found in evidence.values()):
+        complete = len(evidence) == len(one.rates) and not _mixed(evidence, folder)
+        if complete and all(_agrees(one, found) for found in evidence.values()):
             return evidence
     return {}
 
 
 def findings(tier: Tier, folder: Path = RESULTS) -> list[Finding]:
-    """Every claim of the paper with its verdict, and those of the flexible network where it was measured."""
+    """Every claim of the paper with its verdict, and those of the flexible network if it was measured."""
     found = [judge_claim(claim, tier, folder) for claim in (*CLAIMS, *FLEX_CLAIMS)]
     return [one for one in found if one.claim.figure != "flex" or one.evidence]
 
@@ -309,11 +328,11 @@ RIVALS = {
     "avif_mosaic_paste": "AVIF at capacity + paste", "avif_mosaic_unsent": "AVIF at capacity (crop never sent)",
     "avif_mosaic": "AVIF at capacity", SIDE_ONLY: "the side image alone",
 }
-"""What a network is held against at 5 dB; those that use the side image only where the network does."""
+"""What a network is compared with at 5 dB; those that use the side image only if the network does."""
 
 
 def uses_side(key: str) -> bool:
-    """Whether a control or a scheme of ``zoo.results.files.scheme`` uses what the receiver holds."""
+    """Whether a control or a scheme of ``zoo.results.files.scheme`` uses the receiver's side image."""
     return key.endswith(("_paste", "_unsent")) or "_wz" in key or key == SIDE_ONLY
 
 

@@ -1,4 +1,4 @@
-"""What stands beside a network in tables and on its card: its controls, the baselines and the bounds, at 5 dB."""
+"""What a network is compared with in tables and on its card: its controls, the baselines and the bounds, at 5 dB."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zoo.results import files as data
 from zoo.results.tables import BASELINES, BOUNDS, FLEX_CONTROLS, HEADLINE_DB, ROI_MAPS, Tier
 
 FLEXIBLE_RATE = 16
-"""1/rho at which a flexible network stands beside the baselines."""
+"""1/rho at which a flexible network is compared with the baselines."""
 
 COLUMNS = ("psnr", "psnr_of_mean_mse", "ssim", "accuracy")
 Cells = tuple[str, ...]
@@ -20,15 +20,15 @@ Read = Callable[[str], data.Value | None]
 
 
 def _cells(title: str, read: Read) -> Cells | None:
-    """A line of the table; ``None`` where nothing was measured."""
+    """A row of the table; ``None`` if nothing was measured."""
     found = {metric: read(metric) for metric in COLUMNS}
     if all(value is None for value in found.values()):
         return None
-    return title, *("–" if value is None else value.show(metric) for metric, value in found.items())
+    return title, *("–" if value is None else value.to_text(metric) for metric, value in found.items())
 
 
 def _rate(name: ModelName) -> int:
-    """1/rho at which a network is read: its own, or 16 of a flexible one."""
+    """1/rho of a network's values: its own, or 16 for a flexible one."""
     return FLEXIBLE_RATE if name.rate is None else name.rate
 
 
@@ -68,7 +68,7 @@ def _controls(name: ModelName, tier: Tier, folder: Path) -> Iterator[tuple[str, 
 
 
 def _baselines(name: ModelName, tier: Tier, folder: Path) -> Iterator[tuple[str, Read]]:
-    """Baselines and bounds; those that use the side image only beside a network that does."""
+    """Baselines and bounds; those that use the side image only for a network that does."""
     sided = name.architecture != "deepjscc"
     for key, title in BASELINES.items():
         if sided or not claims.uses_side(key):
@@ -88,7 +88,7 @@ def rows(name: ModelName, folder: Path) -> list[Cells]:
 
 
 def section(text: str, folder: Path | None) -> str:
-    """The part of a model card that shows what stands beside the network; empty without its results.
+    """The section of a model card that compares the network with others; empty without its results.
 
     Args:
         text: the checkpoint's name. folder: of the results files.
@@ -101,23 +101,23 @@ def section(text: str, folder: Path | None) -> str:
         return ""
     head = ["| at 5 dB, AWGN | PSNR (dB) | PSNR of mean MSE (dB) | SSIM | accuracy (%) |", "|---|---|---|---|---|"]
     lines = head + ["| " + " | ".join(cells) + " |" for cells in rows(name, folder)]
-    return f"### Beside it\n\n{_said(name, folder)}\n\n" + "\n".join(lines) + f"\n\n{READ}\n"
+    return f"### Comparison\n\n{_summary(name, folder)}\n\n" + "\n".join(lines) + f"\n\n{READ}\n"
 
 
 READ = (
-    "`paste` copies the 20x20 pixels that the receiver holds over an output. Ideal: as many bits as the channel's "
-    "capacity, and no header. Bounds hold for a Gaussian source and the mean squared error. An oracle's map needs "
-    "what no receiver has. A baseline's accuracy is shown where the very judge of this network has classified it."
+    "`paste` copies the receiver's 20x20 pixels over an output. Ideal: as many bits as the channel's capacity, "
+    "without a header. Bounds hold for a Gaussian source and the mean squared error. An oracle's map needs "
+    "information that no receiver has. A baseline's accuracy is shown if this network's judge has classified it."
 )
 
 
-def _said(name: ModelName, folder: Path) -> str:
-    """In a sentence a metric: what beats the network."""
+def _summary(name: ModelName, folder: Path) -> str:
+    """One sentence per metric: what beats the network."""
     lines = []
     for metric, title in (("psnr", "PSNR"), ("accuracy", "accuracy")):
         beaten = ", ".join(claims.beaten_by(name, _rate(name), folder, metric))
         lines.append(
-            f"**In {title} at 5 dB it is beaten by: {beaten}.**" if beaten
-            else f"In {title} at 5 dB no control or baseline below that sees as much as it does beats it."
+            f"**At 5 dB, better in {title}: {beaten}.**" if beaten
+            else f"At 5 dB, no control or baseline with the same information is better in {title}."
         )
     return "\n\n".join(lines)

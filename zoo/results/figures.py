@@ -15,14 +15,14 @@ from zoo.results.files import RESULTS, Value
 from zoo.results.tables import Tier
 
 VARIANT_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7f7f7f")
-"""Okabe and Ito's palette: told apart with any colour vision."""
+"""Okabe and Ito's palette: distinguishable with any colour vision."""
 
 COLOURS = dict(zip((*ARCHITECTURES, *FLEXIBLE), VARIANT_COLOURS, strict=False))
 GREY = "#6b7280"
 
 
-class Setting(NamedTuple):
-    """Where the explorer shows a point: bandwidth ratio ``1/rate``, SNR, a network (or none in particular), its ROI."""
+class OperatingPoint(NamedTuple):
+    """Where the explorer opens a point: bandwidth ratio ``1/rate``, SNR, a network (or none in particular), its ROI."""
 
     rate: int
     snr_db: float
@@ -31,11 +31,11 @@ class Setting(NamedTuple):
 
 
 class Point(NamedTuple):
-    """``x`` is dB or a bandwidth ratio; a level line's points have no setting."""
+    """``x`` is dB or a bandwidth ratio; the points of a horizontal line have no operating point."""
 
     x: float
     value: Value
-    setting: Setting | None = None
+    operating_point: OperatingPoint | None = None
 
 
 class Series(NamedTuple):
@@ -62,7 +62,7 @@ ABLATIONS = {
 
 
 class Reference(NamedTuple):
-    """A baseline or bound of the results files, as a figure draws it."""
+    """A baseline or bound of the results files, and how it is drawn."""
 
     key: str
     title: str
@@ -90,7 +90,7 @@ REFERENCES = {
         Reference("link_fixed", "best codec over 5G LDPC, scheme kept from 5 dB", "#991b1b", "dot"),
     ),
 }
-"""Group of baselines -> what it draws; ``key`` is a scheme of ``zoo.results.files.scheme``."""
+"""Group of baselines -> its curves; ``key`` is a scheme of ``zoo.results.files.scheme``."""
 
 BOUNDS = (
     Reference("none", "Gaussian bound, no side information", "#9ca3af", "dot"),
@@ -110,14 +110,16 @@ def _drawn(series: Iterable[Series]) -> list[Series]:
 
 
 def _along_snr(curve: Curve, rate: int, model: str = "", roi: str = "side") -> list[Point]:
-    return [Point(snr_db, value, Setting(rate, snr_db, model, roi)) for snr_db, value in curve]
+    return [Point(snr_db, value, OperatingPoint(rate, snr_db, model, roi)) for snr_db, value in curve]
 
 
 def _along_rate(curve_of: Found, snr_db: float, model_of: Callable[[int], str] = lambda rate: "") -> list[Point]:
     """The rates at which there is a value at this SNR."""
     found = [(rate, dict(curve_of(rate)).get(snr_db)) for rate in MEASURED]
     return [
-        Point(1 / rate, value, Setting(rate, snr_db, model_of(rate))) for rate, value in found if value is not None
+        Point(1 / rate, value, OperatingPoint(rate, snr_db, model_of(rate)))
+        for rate, value in found
+        if value is not None
     ]
 
 
@@ -191,7 +193,7 @@ def judge_levels(xs: Sequence[float], tier: Tier, folder: Path = RESULTS) -> lis
 
 
 def baselines_over_snr(group: str, metric: str, rate: int, tier: Tier, folder: Path = RESULTS) -> list[Series]:
-    """Baselines of a group that were really sent or coded, over SNR at one bandwidth ratio."""
+    """Baselines of a group that were actually sent or coded, over SNR at one bandwidth ratio."""
     curves = [(one, data.scheme(rate, one.key, metric, tier, folder)) for one in REFERENCES[group]]
     return _drawn(Series(o.title, "baseline", _along_snr(curve, rate), o.colour, o.dash) for o, curve in curves)
 
@@ -225,7 +227,7 @@ def bounds_over_rate(snr_db: float, folder: Path = RESULTS) -> list[Series]:
 
 
 def ablation(metric: str, rate: int, tier: Tier, folder: Path = RESULTS, *, oracle: bool = False) -> list[Series]:
-    """Figure 6: WZ-ROI with the maps it was not trained on, beside WZ-SFT and WZ (all ``task``).
+    """Figure 6: WZ-ROI with maps it was not trained on, compared with WZ-SFT and WZ (all ``task``).
 
     Args:
         oracle: the network that was trained on the true class's map, as in the published code.
@@ -241,13 +243,13 @@ def ablation(metric: str, rate: int, tier: Tier, folder: Path = RESULTS, *, orac
 
 
 def to_csv(series: Sequence[Series], metric: str, x_name: str) -> str:
-    """Every point as a line: series, kind, model, x, mean, 95 % half width (empty where there is none)."""
+    """One line per point: series, kind, model, x, mean, 95 % half width (empty if there is none)."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["series", "kind", "model", x_name, metric, "ci95"])
     for one in series:
         for point in one.points:
             half = "" if point.value.ci95 is None else point.value.ci95
-            model = point.setting.model if point.setting else ""
+            model = point.operating_point.model if point.operating_point else ""
             writer.writerow([one.title, one.kind, model, f"{point.x:.6g}", point.value.mean, half])
     return text.getvalue()

@@ -1,7 +1,7 @@
-"""The committed measurements (``assets/results``) as typed data.
+"""The stored measurements (``assets/results``) as typed data.
 
-Nothing here computes a measurement: every figure on a page, in a table or in a verdict comes from a file that
-``python -m training evaluate``, ``baselines``, ``digital`` or ``bench`` wrote.
+Nothing is measured here: every number on a page, in a table or behind a verdict comes from a file written by
+``python -m training evaluate``, ``baselines``, ``digital`` or ``bench``.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ PER_IMAGE = "per_image"
 
 
 class Value(NamedTuple):
-    """A measured mean and the half width of its 95 % interval (``None``: the file gives none)."""
+    """A measured mean and the half width of its 95 % interval (``None`` if the file has none)."""
 
     mean: float
     ci95: float | None
 
-    def show(self, metric: str) -> str:
-        """As tables print it: ``23.41 ± 0.07``."""
+    def to_text(self, metric: str) -> str:
+        """As printed in tables: ``23.41 ± 0.07``."""
         kind = METRICS[metric]
         mean = f"{self.mean * kind.scale:.{kind.digits}f}"
         return mean if self.ci95 is None else f"{mean} ± {self.ci95 * kind.scale:.{kind.digits}f}"
@@ -45,9 +45,9 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Results:
-    """One results file: ``rows`` over SNR, ``controls`` by name, ``about`` everything else that it records.
+    """One results file: ``rows`` over SNR, ``controls`` by name, ``about`` is everything else that it records.
 
-    The rows of a flexible network bear a ``rate`` (1/rho) too: ``at_rate`` picks those of one.
+    The rows of a flexible network also have a ``rate`` (1/rho); ``at_rate`` selects those of one.
     """
 
     model: str
@@ -56,12 +56,19 @@ class Results:
     about: dict[str, Any]
 
     @property
+    def recipe(self) -> str:
+        """How the network was trained, ``short, 32 epochs``; empty where the file does not say."""
+        training = self.about.get("training", {})
+        epochs = training.get("schedule", {}).get("epochs")
+        return "" if epochs is None else f"{training.get('recipe_name', 'standard')}, {epochs:g} epochs"
+
+    @property
     def rates(self) -> list[int]:
         """1/rho of a flexible network's rows, fewest symbols first; empty for a network with a rate of its own."""
         return sorted({row["rate"] for row in self.rows if "rate" in row}, reverse=True)
 
     def at_rate(self, rate: Fraction | int) -> Results:
-        """A flexible network's rows at one rate, none where it was not measured; any other network as it is."""
+        """A flexible network's rows at one rate (none if it was not measured); any other network unchanged."""
         if not self.rates:
             return self
         controls = {name: [row for row in rows if row["rate"] == rate] for name, rows in self.controls.items()}
@@ -75,14 +82,14 @@ class Results:
             ValueError: for a flexible network's rows at several rates.
         """
         if len(self.rates) > 1:
-            raise ValueError(f"{self.model} was measured at several rates: take those of one by at_rate(rate)")
+            raise ValueError(f"{self.model} was measured at several rates: select one with at_rate(rate)")
         kind = METRICS[metric]
         rows = self.rows if not control else self.controls.get(control, [])
         known = [row for row in rows if row.get(kind.column) is not None]
         return [(row["snr_db"], _value(row, kind)) for row in sorted(known, key=lambda row: row["snr_db"])]
 
     def at(self, metric: str, snr_db: float = HEADLINE_DB, control: str = "") -> Value | None:
-        """The value at one SNR, or ``None`` where it was not measured."""
+        """The value at one SNR, or ``None`` if it was not measured."""
         return dict(self.curve(metric, control)).get(snr_db)
 
 
@@ -113,10 +120,10 @@ def _parsed(path: Path, modified: int) -> Any:
 
 
 def read(name: str, folder: Path = RESULTS) -> dict[str, Any] | None:
-    """``<name>.json`` of the results folder as plain data, ``None`` where there is none.
+    """``<name>.json`` of the results folder as plain data, ``None`` if there is none.
 
     Raises:
-        ZooError: when it is damaged.
+        ZooError: if it is damaged.
     """
     path = folder / f"{name}.json"
     if not path.is_file():
@@ -128,10 +135,10 @@ def read(name: str, folder: Path = RESULTS) -> dict[str, Any] | None:
 
 
 def results(name: str, folder: Path = RESULTS, rate: Fraction | int | None = None) -> Results | None:
-    """The results of a link network, of a flexible one at ``rate``; ``None`` where it was not measured.
+    """The results of a link network, for a flexible one at ``rate``; ``None`` if it was not measured.
 
     Raises:
-        ZooError: when the file is damaged or another model's.
+        ZooError: if the file is damaged or belongs to another model.
     """
     values = read(name, folder)
     if values is None:
@@ -167,11 +174,13 @@ def tiers(folder: Path = RESULTS) -> list[Tier]:
     return [tier for tier, flag in (("paper", False), ("lite", True)) if flag in lite]  # type: ignore[misc]
 
 
-def name_of(architecture: str, stage: str, rate: int, tier: Tier, *, oracle: bool = False) -> str:
+def name_of(
+    architecture: str, stage: str, rate: int, tier: Tier, *, oracle: bool = False, placed: bool = False
+) -> str:
     """A network's name; a flexible architecture has one for all rates."""
     kind: Literal["rec", "task"] = "rec" if stage == "rec" else "task"
     own = None if architecture in FLEXIBLE else rate
-    return str(ModelName(architecture, kind, own, oracle, tier == "lite"))
+    return str(ModelName(architecture, kind, own, oracle, tier == "lite", placed=placed))
 
 
 def bounds(rate: int, kind: str, folder: Path = RESULTS) -> list[tuple[float, float]]:
@@ -191,11 +200,11 @@ def judged(view: str, tier: Tier, folder: Path = RESULTS) -> Value | None:
 
 
 BASELINE_FILES = {"bounds": "schemes", "digital": "rows"}
-"""File of baselines -> where its rows stand."""
+"""File of baselines -> key of its rows."""
 
 
 def _same_judge(about: dict[str, Any], tier: Tier, folder: Path) -> bool:
-    """Whether a file's accuracies are of the judge, and of its weights, that judged the tier's networks."""
+    """Whether a file's accuracies come from the same judge, with the same weights, as those of the tier's networks."""
     judge = read(JUDGES[tier], folder) or {}
     mine = (about.get("judge"), about.get("judge_sha256"))
     return mine == (JUDGES[tier], judge.get("weights_sha256"))
@@ -204,7 +213,7 @@ def _same_judge(about: dict[str, Any], tier: Tier, folder: Path) -> bool:
 def scheme(rate: int, name: str, metric: str, tier: Tier, folder: Path = RESULTS) -> list[tuple[float, Value]]:
     """(SNR, value) of a baseline: ``linear``, ``linear_wz``, ``avif_mosaic``, ``link``, ...
 
-    Accuracies of another judge than the tier's networks had are left out.
+    Accuracies from another judge than that of the tier's networks are omitted.
     """
     kind, rows = METRICS[metric], []
     for file, where in BASELINE_FILES.items():
@@ -228,7 +237,7 @@ def per_image(
 ) -> Tensor | None:
     """Each test image's mean over its draws at 5 dB, double ``[n]`` with NaN where not measured; ``None`` if absent.
 
-    ``rate``: 1/rho, counts for a flexible network alone.
+    ``rate``: 1/rho, only used for a flexible network.
     """
     path = folder / PER_IMAGE / f"{name}.safetensors"
     if not path.is_file():

@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 PLOT_PX = 330
 ENTRY_PX = 21
-"""Heights of the plot, and of a line of the legend below it."""
+"""Heights of the plot, and of a legend entry below it."""
 
 
 def _place(x: float, rates: bool) -> str:
     return f"ρ = {rho_text(1 / x)}" if rates else f"{x:g} dB"
 
 
-def _told(series: Series, point: Point, metric: str, rates: bool) -> str:
-    """What hovering shows: whose point, where, and the value with its interval."""
-    return f"<b>{series.title}</b><br>{_place(point.x, rates)}: {point.value.show(metric)}"
+def _tooltip(series: Series, point: Point, metric: str, rates: bool) -> str:
+    """The tooltip of a point: its series, position, and value with interval."""
+    return f"<b>{series.title}</b><br>{_place(point.x, rates)}: {point.value.to_text(metric)}"
 
 
 def _style(series: Series) -> dict[str, Any]:
@@ -35,15 +35,18 @@ def _style(series: Series) -> dict[str, Any]:
 
 
 def add_series(figure: Figure, series: Series, metric: str, rates: bool) -> None:
-    """One line with its 95 % error bars; each point carries its setting as custom data, for clicks."""
+    """One line with its 95 % error bars; each point has its operating point as custom data, for clicks."""
     scale = METRICS[metric].scale
     halves = [(point.value.ci95 or 0) * scale for point in series.points]
     figure.add_scatter(
-        x=[point.x for point in series.points], y=[point.value.mean * scale for point in series.points],
-        name=series.title, **_style(series),
+        x=[point.x for point in series.points],
+        y=[point.value.mean * scale for point in series.points],
+        name=series.title,
+        **_style(series),
         error_y={"type": "data", "array": halves, "thickness": 1, "width": 3} if any(halves) else None,
-        customdata=[list(point.setting) if point.setting else [] for point in series.points],
-        text=[_told(series, point, metric, rates) for point in series.points], hovertemplate="%{text}<extra></extra>",
+        customdata=[list(point.operating_point) if point.operating_point else [] for point in series.points],
+        text=[_tooltip(series, point, metric, rates) for point in series.points],
+        hovertemplate="%{text}<extra></extra>",
     )
 
 
@@ -88,18 +91,18 @@ def sweep_figure(
     present: Mapping[str, float] | None = None,
     snr_db: float | None = None,
 ) -> Figure:
-    """Metric over SNR with 95 % bands, one line a curve, and the present point of the picture on show.
+    """Metric over SNR with 95 % bands, one line per curve, and the current picture's point.
 
     Args:
-        curves: rows need not be sorted; rows without the metric are left out.
+        curves: rows need not be sorted; rows without the metric are ignored.
         metric: a key of ``AXES``.
-        present: title of a curve -> its value for the present picture, drawn as a ring at ``snr_db``.
-        snr_db: the present SNR, drawn as a vertical line.
+        present: title of a curve -> its value for the current picture, drawn as a ring at ``snr_db``.
+        snr_db: the current SNR, drawn as a vertical line.
     """
     import plotly.graph_objects as go
 
     if metric not in AXES:
-        raise ValueError(f"unknown metric {metric!r}; there are {', '.join(AXES)}")
+        raise ValueError(f"unknown metric {metric!r}; choose one of {', '.join(AXES)}")
     figure = go.Figure()
     for index, curve in enumerate(curves):
         colour = VARIANT_COLOURS[index % len(VARIANT_COLOURS)]
@@ -148,7 +151,7 @@ def _faint(colour: str) -> str:
 
 
 def class_figure(probabilities: Mapping[str, Sequence[float]], truth: int | None = None) -> Figure:
-    """Class probabilities as grouped bars, one group a class, one colour a picture; the true class named in bold."""
+    """Class probabilities as grouped bars, one group per class, one colour per picture; the true class in bold."""
     import plotly.graph_objects as go
 
     names = [f"<b>{name}</b>" if index == truth else name for index, name in enumerate(CLASSES)]

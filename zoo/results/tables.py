@@ -1,21 +1,21 @@
-"""What is measured, where tables read it, and how it is printed: titles of metrics, baselines and controls."""
+"""Metrics, baselines and controls: where tables read them, and their titles."""
 
 from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
 HEADLINE_DB = 5.0
-"""The SNR of training, of the tables and of the verdicts."""
+"""The SNR used for training, tables and verdicts."""
 
 TABLE_SNRS = (0.0, 5.0, 9.0)
-"""Where tables are read and controls are measured."""
+"""SNRs of the tables and of the controls."""
 
 PAPER_RATES = (32, 16)
 Tier = Literal["lite", "paper"]
 
 
 class Metric(NamedTuple):
-    """``column`` and ``interval`` are a row's fields; ``text`` is the axis title, ``digits`` what tables print."""
+    """``column`` and ``interval`` are a row's fields; ``text`` is the axis title, ``digits`` those of tables."""
 
     column: str
     interval: str
@@ -31,7 +31,7 @@ METRICS = {
     "roi_psnr": Metric("roi_psnr_mean", "roi_psnr_ci95", "ROI-PSNR, dB", 2),
     "accuracy": Metric("accuracy", "accuracy_ci95", "Accuracy, %", 1, 100.0),
 }
-"""Metric -> where it stands in a row."""
+"""Metric -> its columns and title."""
 
 BASELINES = {
     "linear": "baseline: linear analog, no side information", "linear_wz": "baseline: linear analog, Wyner-Ziv",
@@ -44,22 +44,22 @@ BASELINES = {
     "jpeg2000_mosaic": "ideal: JPEG 2000 at capacity, header-free",
     "jpeg2000_mosaic_paste": "ideal: JPEG 2000 at capacity + paste",
 }
-"""Scheme of ``zoo.results.files.scheme`` -> how tables print it."""
+"""Scheme of ``zoo.results.files.scheme`` -> title in tables."""
 
 BOUNDS = {
     "none": "no side information", "paste": "no side information, + paste", "unsent": "crop never sent",
     "conditional": "Wyner-Ziv",
 }
-"""Kind of ``zoo.results.files.bounds`` -> how tables print it."""
+"""Kind of ``zoo.results.files.bounds`` -> title in tables."""
 
 ROI_MAPS = {
     "side": "the receiver's own map", "shuffled": "another picture's map", "zeros": "all zeros",
     "normal": "normal numbers",
     "source": "oracle: map of x", "source+label": "oracle: map of x, true class",
 }
-"""ROI origin of a control -> how tables print it."""
+"""ROI origin of a control -> title in tables."""
 
 FLEX_CONTROLS = {
-    "blind": "the crop's place not told", "no_side": "no side image", "random_side": "another picture's side image",
+    "blind": "crop placement unknown", "no_side": "no side image", "random_side": "another picture's side image",
 }
-"""Control of a flexible network -> how tables print it."""
+"""Control of a flexible network -> title in tables."""

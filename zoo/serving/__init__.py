@@ -1,1 +1,1 @@
-"""What every front end shares: pairs to send, variants, the range of every control."""
+"""Shared by all front ends: pairs to send, variants, and the range of every control."""

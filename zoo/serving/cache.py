@@ -1,4 +1,4 @@
-"""A small cache of what was made last, safe for threads."""
+"""A small thread-safe cache of recent values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Value = TypeVar("Value")
 
 
 class Recent:
-    """The values of the last ``limit`` keys; safe for threads. What two threads make at once is made twice."""
+    """The values of the last ``limit`` keys; thread-safe. Two threads that miss at once both compute the value."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -19,7 +19,7 @@ class Recent:
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
-        """The value of a key, made when it is not held."""
+        """The value of a key, computed if it is not cached."""
         with self._lock:
             if key in self._values:
                 self._values.move_to_end(key)

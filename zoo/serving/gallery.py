@@ -1,4 +1,4 @@
-"""Pairs to send, by key: the bundled gallery, and what the explorer and the hosted demo do alike with any pair."""
+"""Pairs to send, by key: the bundled gallery, and what the explorer and the hosted demo do with any pair."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from torch.nn import functional as F
 
 from wzroi.pairs import Pair, make_pair, pair_source
 from zoo.image_io import bundled_picture
-from zoo.serving.request import AskError
+from zoo.serving.request import RequestError
 
 GALLERY = Path(__file__).resolve().parents[2] / "assets" / "gallery"
 
 
-class SourceError(AskError):
-    """No such pair; the message says which there are."""
+class SourceError(RequestError):
+    """No such pair; the message lists the available ones."""
 
 
 @dataclass(frozen=True)
-class Scene:
-    """A pair to send, a batch of one; two scenes are equal when their keys are.
+class PairEntry:
+    """A pair to send, as a batch of one; two entries are equal if their keys are.
 
     Attributes:
-        key: ``gallery:<id>``, or what its owner calls it; what follows a ``#`` is done to the side image.
-        title: for people. pair: float ``[1, 3, H, W]`` in [0, 1].
+        key: ``gallery:<id>``, or a key of another source; what follows a ``#`` is done to the side image.
+        title: shown to users. pair: float ``[1, 3, H, W]`` in [0, 1].
         source: name of the pair source, ``crop`` or ``stereo``.
         notes: sentences on what was assumed when the pictures were read.
     """
@@ -47,21 +47,21 @@ class Scene:
 
     @property
     def label(self) -> int | None:
-        """The true class, where it is known."""
+        """The true class, if it is known."""
         return None if self.pair.label is None else int(self.pair.label[0])
 
 
-def scene_of(
+def entry_of(
     key: str, title: str, pictures: Sequence[Tensor], label: Tensor | None = None, notes: tuple[str, ...] = ()
-) -> Scene:
-    """A crop pair of one picture ``[1, 3, H, W]``, or a stereo pair of two of one size."""
+) -> PairEntry:
+    """A crop pair from one picture ``[1, 3, H, W]``, or a stereo pair from two of the same size."""
     if len(pictures) == 1:
-        return Scene(key, title, make_pair(pictures[0], label), "crop", notes)
-    return Scene(key, title, make_pair(pictures[0], label, "stereo", pictures[1]), "stereo", notes)
+        return PairEntry(key, title, make_pair(pictures[0], label), "crop", notes)
+    return PairEntry(key, title, make_pair(pictures[0], label, "stereo", pictures[1]), "stereo", notes)
 
 
 def shrink(image: Tensor, height: int, width: int) -> Tensor:
-    """Average an image ``[B, 3, H, W]`` to another size; an image of that size is returned as it is."""
+    """Resize an image ``[B, 3, H, W]`` with antialiasing; an image of that size is returned unchanged."""
     if image.shape[-2:] == (height, width):
         return image
     return F.interpolate(image, size=(height, width), mode="bilinear", antialias=True, align_corners=False).clamp(0, 1)
@@ -69,7 +69,7 @@ def shrink(image: Tensor, height: int, width: int) -> Tensor:
 
 @dataclass(frozen=True)
 class GalleryItem:
-    """A row of ``gallery.json``; ``other`` is the right picture of a stereo pair, which has a live size in pixels."""
+    """A row of ``gallery.json``; ``other`` is the right picture of a stereo pair, with its live size in pixels."""
 
     id: str
     title: str
@@ -88,33 +88,33 @@ def gallery() -> dict[str, GalleryItem]:
 
 
 @functools.lru_cache(maxsize=64)
-def gallery_scene(identifier: str, full_size: bool = False) -> Scene:
-    """A gallery pair; a stereo pair comes at its live size unless ``full_size``. Raises SourceError."""
+def gallery_entry(identifier: str, full_size: bool = False) -> PairEntry:
+    """A gallery pair; a stereo pair at its live size unless ``full_size``. Raises SourceError."""
     if identifier not in gallery():
-        raise SourceError(f"there is no gallery pair {identifier[:40]!r}; there are {', '.join(gallery())}")
+        raise SourceError(f"there is no gallery pair {identifier[:40]!r}; choose one of {', '.join(gallery())}")
     item = gallery()[identifier]
     pictures = [bundled_picture(GALLERY / name) for name in (item.picture, item.other) if name]
     if item.height and item.width and not full_size:
         pictures = [shrink(picture, item.height, item.width) for picture in pictures]
     label = None if item.label is None else torch.tensor([item.label])
-    return scene_of(f"gallery:{identifier}", item.title, pictures, label)
+    return entry_of(f"gallery:{identifier}", item.title, pictures, label)
 
 
-def with_neighbour(scene: Scene) -> Pair:
-    """The pair and, as a second image of the batch, a gallery picture: whose map ``shuffled`` gives to the first."""
-    names, (kind, _, name) = list(gallery()), scene.key.partition("#")[0].partition(":")
+def with_neighbour(entry: PairEntry) -> Pair:
+    """The pair and, as the second image of the batch, a gallery picture whose map ``shuffled`` gives to the first."""
+    names, (kind, _, name) = list(gallery()), entry.key.partition("#")[0].partition(":")
     place = names.index(name) if kind == "gallery" else -1
-    other = shrink(gallery_scene(names[(place + 1) % len(names)]).pair.source, *scene.size)
-    neighbour = make_pair(other, None, scene.source, None if scene.source == "crop" else other)
-    return Pair(torch.cat([scene.pair.source, other]), torch.cat([scene.pair.side, neighbour.side]))
+    other = shrink(gallery_entry(names[(place + 1) % len(names)]).pair.source, *entry.size)
+    neighbour = make_pair(other, None, entry.source, None if entry.source == "crop" else other)
+    return Pair(torch.cat([entry.pair.source, other]), torch.cat([entry.pair.side, neighbour.side]))
 
 
-def on_source(scene: Scene, roi: Tensor, origin: str) -> Tensor:
+def on_source(entry: PairEntry, roi: Tensor, origin: str) -> Tensor:
     """The map M moved into the frame of x.
 
-    A map of x_side lies in x_side's frame: for the crop pair it is moved back by the crop's offset, as paste moves
-    pixels. A map of x is in place, and so is what has no place (zeros, noise); a stereo pair's disparity is unknown.
+    A map of x_side is in the frame of x_side: for a crop pair it is moved back by the crop's offset, as paste does with
+    pixels. A map of x is already in place, zeros and noise have no place, and a stereo pair's disparity is unknown.
     """
-    if origin not in ("side", "shuffled") or scene.source != "crop":
+    if origin not in ("side", "shuffled") or entry.source != "crop":
         return roi
     return pair_source("crop").paste(torch.zeros_like(roi), roi)

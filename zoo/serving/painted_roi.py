@@ -1,4 +1,4 @@
-"""An ROI map painted by hand: a coarse grid of four strengths, told as an origin ``painted:<digits>``."""
+"""An ROI map painted by hand: a coarse grid of four strengths, encoded as an origin ``painted:<digits>``."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from wzroi.roi import upscale
-from zoo.serving.request import AskError
+from zoo.serving.request import RequestError
 
 SIDE = 8
-"""Cells each way: the lite judge's Grad-CAM is as coarse at 32x32."""
+"""Cells per side: as coarse as the lite judge's Grad-CAM at 32x32."""
 
 LEVELS = 3
 """The strongest digit; it stands for 1."""
@@ -24,10 +24,12 @@ def is_painted(origin: str) -> bool:
 
 
 def check(digits: str) -> str:
-    """The digits of a grid, row by row; raises AskError saying what they must be."""
+    """The digits of a grid, row by row; raises RequestError with the expected format."""
     if len(digits) != SIDE * SIDE or not set(digits) <= set("0123"):
-        raise AskError(f"a painted map is {SIDE * SIDE} digits from 0 to {LEVELS}, row by row of a {SIDE}x{SIDE} grid, "
-                       f"not {digits[:20]!r}")
+        raise RequestError(
+            f"a painted map is {SIDE * SIDE} digits from 0 to {LEVELS}, row by row of a {SIDE}x{SIDE} grid, "
+            f"not {digits[:20]!r}"
+        )
     return digits
 
 
@@ -39,6 +41,6 @@ def painted_map(origin: str, size: tuple[int, int]) -> Tensor:
 
 
 def as_painted(roi: Tensor) -> str:
-    """The digits nearest to a map M ``[1, H, W]``: something to begin from."""
+    """The digits closest to a map M ``[1, H, W]``, as a starting point for painting."""
     coarse = torch.nn.functional.adaptive_avg_pool2d(roi[None].float().clamp(0, 1), SIDE)
     return "".join(str(int(level)) for level in (coarse.flatten() * LEVELS).round())

@@ -1,4 +1,4 @@
-"""A request's controls: their ranges, and what is said of a value outside them."""
+"""The ranges of a request's controls, and the error for a value outside them."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ SNR_RANGE = (-5.0, 20.0)
 MAX_SEED = 2**31 - 1
 
 
-class AskError(ValueError):
-    """A request that cannot be answered; the message says what would be right."""
+class RequestError(ValueError):
+    """A request that cannot be answered; the message says what would be valid."""
 
 
 def check_controls(snr_db: object, channel: object, roi: object, seed: object) -> None:
-    """Raise AskError naming the first value that is out of range, and what would be right."""
+    """Raise RequestError naming the first value that is out of range, and what would be valid."""
     low, high = SNR_RANGE
     if not is_number(snr_db) or not low <= snr_db <= high:  # type: ignore[operator]
-        raise AskError(f"snr_db must be a number from {low:g} to {high:g} dB, not {str(snr_db)[:20]}")
+        raise RequestError(f"snr_db must be a number from {low:g} to {high:g} dB, not {str(snr_db)[:20]}")
     if channel not in CHANNELS:
-        raise AskError(f"unknown channel {str(channel)[:40]!r}; there are {', '.join(CHANNELS)}")
+        raise RequestError(f"unknown channel {str(channel)[:40]!r}; choose one of {', '.join(CHANNELS)}")
     if roi not in ORIGINS:
-        raise AskError(f"unknown ROI origin {str(roi)[:40]!r}; there are {', '.join(ORIGINS)}")
+        raise RequestError(f"unknown ROI origin {str(roi)[:40]!r}; choose one of {', '.join(ORIGINS)}")
     if not is_number(seed) or seed != int(seed) or not 0 <= seed <= MAX_SEED:  # type: ignore[call-overload,operator]
-        raise AskError(f"seed must be a whole number from 0 to {MAX_SEED}, not {str(seed)[:20]}")
+        raise RequestError(f"seed must be a whole number from 0 to {MAX_SEED}, not {str(seed)[:20]}")
 
 
 def is_number(value: object) -> bool:
-    """Whether a value from outside is a finite number, and no boolean."""
+    """Whether an untrusted value is a finite number and not a boolean."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def finite(value: object) -> float | None:
-    """A number that JSON can carry, or ``None``."""
+    """The number if JSON can represent it, else ``None``."""
     number = float(value)  # type: ignore[arg-type]
     return number if math.isfinite(number) else None

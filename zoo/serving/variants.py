@@ -1,4 +1,4 @@
-"""What pages offer: every variant with its rates."""
+"""The variants that front ends offer, each with its rates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zoo.rates import SERVED
 class Variant(NamedTuple):
     """A row of the catalogue: a variant at all its rates. ``names`` maps 1/rho to the name of the network there.
 
-    A flexible variant is one network, which stands there at every rate that it serves.
+    A flexible variant is one network, listed at every rate that it supports.
     """
 
     id: str
@@ -27,11 +27,11 @@ class Variant(NamedTuple):
 
     @property
     def flexible(self) -> bool:
-        """Whether one network serves every rate."""
+        """Whether one network supports every rate."""
         return self.architecture in FLEXIBLE
 
     def served(self) -> list[tuple[str, list[Fraction]]]:
-        """Each network with the rates at which it stands here, fewest symbols first."""
+        """Each network with the rates at which it is listed, fewest symbols first."""
         found: dict[str, list[Fraction]] = {}
         for rate in sorted(self.names, reverse=True):
             found.setdefault(self.names[rate], []).append(rate)
@@ -44,9 +44,9 @@ class Variant(NamedTuple):
 
 
 def variants_of(models: Iterable[str]) -> list[Variant]:
-    """Link networks by variant: lite before paper size, ``rec`` before ``task``, in the order architectures grow.
+    """Link networks by variant: lite before paper size, ``rec`` before ``task``, architectures by complexity.
 
-    Names that do not read ``architecture.tag`` with a known architecture are left out.
+    Names other than ``architecture.tag`` with a known architecture are ignored.
     """
     found: dict[str, Variant] = {}
     for text in models:
@@ -68,18 +68,18 @@ def variant_id(name: ModelName) -> str:
 
 
 def variant_title(name: ModelName) -> str:
-    """How a variant is printed, e.g. ``DeepJSCC-WZ (rec)``."""
+    """A variant's title, e.g. ``DeepJSCC-WZ (rec)``."""
     notes = [name.stage] + ["oracle ROI"] * name.oracle + ([] if name.lite else ["paper size"])
     return f"{TITLES[name.architecture]} ({', '.join(notes)})"
 
 
 def is_flexible(model: str) -> bool:
-    """Whether a model's name is a flexible network's."""
+    """Whether a model name is that of a flexible network."""
     return model.partition(".")[0] in FLEXIBLE
 
 
 def title_of(model: str) -> str:
-    """How a model's name is printed, rate left out; a name of another pattern as it is."""
+    """A model's title without its rate; a name of another pattern is returned unchanged."""
     try:
         return variant_title(ModelName.parse(model))
     except ConfigError:

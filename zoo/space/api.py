@@ -13,45 +13,45 @@ from wzroi import images
 from wzroi.config import JudgeConfig
 from zoo.errors import ZooError
 from zoo.rates import DEFAULT, Rate, check_rate, parse_rho, rho_text
-from zoo.serving.gallery import Scene, gallery, gallery_scene
-from zoo.serving.request import AskError
+from zoo.serving.gallery import PairEntry, gallery, gallery_entry
+from zoo.serving.request import RequestError
 from zoo.space import engine
-from zoo.space.engine import Ask
-from zoo.space.uploads import upload_scene
+from zoo.space.engine import Request
+from zoo.space.uploads import upload_entry
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
 
 
 def sentences(function: Callable[P, Result]) -> Callable[P, Result]:
-    """Turn the project's own errors into the sentence that a visitor reads."""
+    """Turn the project's own errors into a message for the visitor."""
 
     @functools.wraps(function)
-    def told(*args: P.args, **kwargs: P.kwargs) -> Result:
+    def answered(*args: P.args, **kwargs: P.kwargs) -> Result:
         try:
             return function(*args, **kwargs)
         except (ValueError, ZooError) as error:
             raise gr.Error(str(error), print_exception=False) from error
 
-    return told
+    return answered
 
 
-def scene_from(pair: str | None, picture: bytes | None, right: bytes | None, size: float | None) -> Scene:
-    """The visitor's picture (or left and right one) where one is given, else the gallery's pair."""
+def entry_from(pair: str | None, picture: bytes | None, right: bytes | None, size: float | None) -> PairEntry:
+    """The visitor's picture (or left and right one) if given, else the gallery pair."""
     if picture:
         if size is None or size != int(size):
-            raise AskError(f"the working size must be a whole number of pixels, not {size}")
-        return upload_scene(picture, right or None, int(size))
+            raise RequestError(f"the working size must be a whole number of pixels, not {size}")
+        return upload_entry(picture, right or None, int(size))
     if picture is not None or right:
-        raise AskError("the picture to send is missing or empty: give one picture, or a left and a right one")
-    return gallery_scene(str(pair or next(iter(gallery()))))
+        raise RequestError("the picture to send is missing or empty: provide one picture, or a left and a right one")
+    return gallery_entry(str(pair or next(iter(gallery()))))
 
 
 def default_model() -> str:
-    """The ROI network for the task at the highest bandwidth ratio of the lite tier, else any network."""
+    """The lite tier's ROI network for the task at the highest bandwidth ratio, else any network."""
     known = engine.variants()
     if not known:
-        raise ZooError("the zoo of this Space holds no link network: assemble it again with `python -m zoo space`")
+        raise ZooError("the zoo of this Space has no link network: assemble it again with `python -m zoo space`")
     chosen = next((v for v in known if v.id == "deepjscc_wz_roi.task_lite"), known[-1])
     return chosen.names[min(chosen.names)]
 
@@ -60,7 +60,7 @@ def default_model() -> str:
 def list_variants() -> list[dict[str, Any]]:
     """Every link network here: name, title, bandwidth ratio, parameters, sha256 and its figures on the test set.
 
-    A flexible network, which serves every bandwidth ratio in a range, has its figures at 1/16.
+    The figures of a flexible network, which supports a range of bandwidth ratios, are those at 1/16.
     """
     rows = []
     for variant in engine.variants():
@@ -77,7 +77,7 @@ def list_variants() -> list[dict[str, Any]]:
 
 @sentences
 def list_pairs() -> list[dict[str, Any]]:
-    """The gallery: identifier, title, whether it is a stereo pair, and the true class where it is known."""
+    """The gallery: identifier, title, whether it is a stereo pair, and the true class if known."""
     return [
         {"pair": key, "title": item.title, "stereo": item.other is not None, "label": item.label}
         for key, item in gallery().items()
@@ -85,7 +85,7 @@ def list_pairs() -> list[dict[str, Any]]:
 
 
 def _rate_for(models: Sequence[str], rho: str) -> Rate:
-    """1/rho of the flexible networks among these; raises ValueError where another one has not this bandwidth ratio."""
+    """1/rho for the flexible networks among these; raises ValueError if another one lacks this bandwidth ratio."""
     if not rho:
         return DEFAULT
     ratio = parse_rho(rho)
@@ -101,24 +101,28 @@ def transmit(
     pair: str, picture: bytes | None, right: bytes | None, size: float, model: str, snr_db: float, channel: str,
     roi: str, seed: float, rho: str = "",
 ) -> tuple[images.Pixels, dict[str, Any]]:
-    """Send one pair through one link; returns the reconstruction as PNG and its figures.
+    """Send one pair through one link; returns the reconstruction as PNG and its metrics.
 
-    Without ``picture`` the gallery's ``pair`` is sent; with ``picture`` alone the receiver holds a crop of it, with
-    ``right`` the other camera's picture. ``size`` is the longer side in pixels that uploads are brought down to,
-    ``rho`` the bandwidth ratio of a flexible network, such as 1/24.
+    Without ``picture`` the gallery's ``pair`` is sent; with only ``picture`` the receiver has a crop of it, with
+    ``right`` the other camera's picture. Uploads are resized to ``size`` pixels on the longer side; ``rho`` is the
+    bandwidth ratio of a flexible network, such as 1/24.
     """
-    scene = scene_from(pair, picture, right, size)
+    entry = entry_from(pair, picture, right, size)
     name = engine.known_model(model)
-    ask = Ask(snr_db, channel, roi, seed, _rate_for([name], rho)).checked()  # type: ignore[arg-type]
-    sent = engine.send(scene, name, ask) if engine.is_lite(name) else engine.send_on_gpu(scene, [name], ask)[0]
-    figures = {**ask.told(), "pair": scene.key, "pair_source": scene.source, "label": scene.label}
-    figures["notes"] = list(scene.notes)
+    request = Request(snr_db, channel, roi, seed, _rate_for([name], rho)).checked()  # type: ignore[arg-type]
+    sent = (
+        engine.transmit_pair(entry, name, request)
+        if engine.is_lite(name)
+        else engine.transmit_on_gpu(entry, [name], request)[0]
+    )
+    figures = {**request.to_dict(), "pair": entry.key, "pair_source": entry.source, "label": entry.label}
+    figures["notes"] = list(entry.notes)
     return images.to_pixels(sent.report.reconstruction[0]), {**engine.numbers(sent), **figures}
 
 
 def _as_list(values: object, what: str) -> list[Any]:
     if not isinstance(values, list):
-        raise AskError(f"{what} must be a list, e.g. {'[0, 5, 10]' if what == 'snrs' else [default_model()]}")
+        raise RequestError(f"{what} must be a list, e.g. {'[0, 5, 10]' if what == 'snrs' else [default_model()]}")
     return values
 
 
@@ -128,11 +132,11 @@ def sweep(
     draws: float, channel: str, roi: str, seed: float, rho: str = "",
 ) -> dict[str, list[dict[str, Any]]]:
     """Curves over SNR of one pair: model -> rows of means and 95 % half widths over ``draws`` channel draws."""
-    scene = scene_from(pair, picture, right, size)
+    entry = entry_from(pair, picture, right, size)
     names, levels = _as_list(models, "models"), _as_list(snrs, "snrs")
-    engine.check_sweep(scene, names, levels, draws)  # type: ignore[arg-type]
-    ask = Ask(levels[0], channel, roi, seed, _rate_for(names, rho)).checked()  # type: ignore[arg-type]
-    return engine.sweep(scene, names, levels, int(draws), ask)
+    engine.check_sweep(entry, names, levels, draws)  # type: ignore[arg-type]
+    request = Request(levels[0], channel, roi, seed, _rate_for(names, rho)).checked()  # type: ignore[arg-type]
+    return engine.sweep(entry, names, levels, int(draws), request)
 
 
 def _pair_inputs() -> list[gr.components.Component]:
@@ -144,7 +148,7 @@ def _pair_inputs() -> list[gr.components.Component]:
     ]
 
 
-def _ask_inputs() -> list[gr.components.Component]:
+def _request_inputs() -> list[gr.components.Component]:
     return [
         gr.Textbox("awgn", label="Channel"), gr.Textbox("side", label="ROI origin"), gr.Number(0, label="Seed"),
         gr.Textbox("", label="Bandwidth ratio of a flexible network, e.g. 1/24 (empty: 1/16)"),
@@ -152,19 +156,19 @@ def _ask_inputs() -> list[gr.components.Component]:
 
 
 def add_endpoints(limit: int) -> None:
-    """Add the endpoints to the page that is being built, each served to at most ``limit`` callers at once."""
+    """Add the endpoints to the page being built; each serves at most ``limit`` callers at once."""
     gr.api(list_variants, api_name="variants", concurrency_limit=None)
     gr.api(list_pairs, api_name="pairs", concurrency_limit=None)
     known = engine.variants()
     first = default_model() if known else ""
     with gr.Group(visible=False):
-        sent = [*_pair_inputs(), gr.Textbox(first, label="Model"), gr.Number(5.0, label="SNR, dB"), *_ask_inputs()]
+        sent = [*_pair_inputs(), gr.Textbox(first, label="Model"), gr.Number(5.0, label="SNR, dB"), *_request_inputs()]
         answer: Sequence[gr.components.Component] = [gr.Image(format="png", label="Reconstruction"), gr.JSON()]
         gr.Button().click(
             transmit, sent, answer, api_name="transmit", concurrency_limit=limit, concurrency_id="live",
         )  # fmt: skip
         lists = [gr.JSON([first], label="Models"), gr.JSON(list(engine.SWEEP_SNRS), label="SNRs, dB"), gr.Number(8)]
         gr.Button().click(
-            sweep, [*_pair_inputs(), *lists, *_ask_inputs()], gr.JSON(), api_name="sweep", concurrency_limit=1,
+            sweep, [*_pair_inputs(), *lists, *_request_inputs()], gr.JSON(), api_name="sweep", concurrency_limit=1,
             concurrency_id="sweep",
         )  # fmt: skip

@@ -22,8 +22,8 @@ more_checkpoints()
 demo = build()
 
 if __name__ == "__main__":
-    # Nothing of the host is served but Gradio's own cache of what this page made: no allowed_paths. Gradio's check of
-    # its own address is left out: it gives up after three seconds, which a busy host may need for its first answer.
+    # Only Gradio's own cache of this page's output is served: no allowed_paths. Gradio's check of its own address is
+    # disabled: it gives up after three seconds, which a busy host may need for its first response.
     demo.launch(
         css=CSS, theme=THEME, max_file_size=MAX_BYTES, allowed_paths=[], ssr_mode=False, mcp_server=False,
         enable_monitoring=False, share=False, footer_links=["api"], _frontend=False,

@@ -1,6 +1,6 @@
-"""The demo's row of pictures as HTML: each with its ROI layer, its figures and its likeliest classes.
+"""The demo's row of pictures as HTML: each with its ROI overlay, its metrics and its most likely classes.
 
-The ROI layer's opacity is a CSS variable of the page, so that its slider needs no answer from the server.
+The opacity of the ROI overlay is a CSS variable, so that its slider needs no response from the server.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from torch import Tensor
 from wzroi import images
 from wzroi.config import CLASSES
 from wzroi.metrics import figure_text
-from zoo.serving.gallery import Scene, gallery, gallery_scene, on_source, shrink
-from zoo.space.engine import Sent, looks
+from zoo.serving.gallery import PairEntry, gallery, gallery_entry, on_source, shrink
+from zoo.space.engine import Sent, judge_views
 
 CSS = """
 .wz { display: grid; grid-template-columns: repeat(auto-fill, minmax(148px, 1fr)); gap: 12px; }
@@ -51,12 +51,12 @@ TOP = 3
 
 
 def data_uri(pixels: images.Pixels) -> str:
-    """Pixels as a PNG inside an address."""
+    """Pixels as a PNG in a data URI."""
     return "data:image/png;base64," + base64.b64encode(images.png_bytes(pixels)).decode()
 
 
 def classes(chances: Sequence[float], label: int | None) -> str:
-    """The likeliest classes as bars, the true one in green."""
+    """The most likely classes as bars, the true one in green."""
     order = sorted(range(len(chances)), key=lambda index: -chances[index])[:TOP]
     rows = [
         f'<div class="class{" true" if index == label else ""}" style="--p:{100 * chances[index]:.1f}%">'
@@ -78,53 +78,53 @@ def figure(title: str, picture: Tensor, figures: str, bars: str = "", roi: Tenso
     )
 
 
-def sent_card(scene: Scene, sent: Sent, origin: str) -> str:
+def sent_card(entry: PairEntry, sent: Sent, origin: str) -> str:
     """A reconstruction's card."""
     report = sent.report
     figures = [f"<strong>{report.psnr.item():.2f} dB</strong> PSNR", f"SSIM {figure_text(report.ssim, 3)}"]
     if report.roi_psnr is not None and bool(report.roi_psnr.isfinite()):
         figures.append(f"ROI-PSNR {report.roi_psnr.item():.2f} dB")
-    bars = "" if report.logits is None else classes(report.logits.softmax(dim=1)[0].tolist(), scene.label)
-    roi = None if sent.roi is None else on_source(scene, sent.roi, origin)[0]
+    bars = "" if report.logits is None else classes(report.logits.softmax(dim=1)[0].tolist(), entry.label)
+    roi = None if sent.roi is None else on_source(entry, sent.roi, origin)[0]
     return figure(sent.title, report.reconstruction[0], "<br>".join(figures), bars, roi, "over")
 
 
-def pair_cards(scene: Scene, sent: Sent, origin: str) -> list[str]:
-    """Cards of x and of x_side with the map M, each with what the judge makes of it."""
-    seen = looks(scene, sent.model)
-    clean, side = ("", "") if seen is None else (classes(chances, scene.label) for chances in seen)
-    height, width = scene.size
+def pair_cards(entry: PairEntry, sent: Sent, origin: str) -> list[str]:
+    """Cards of x and of x_side with the map M, each with the judge's classes."""
+    seen = judge_views(entry, sent.model)
+    clean, side = ("", "") if seen is None else (classes(chances, entry.label) for chances in seen)
+    height, width = entry.size
     on_x = origin.startswith("source")
-    sized = "<br>".join([f"sent: {width} x {height}, {sent.symbols} symbols", *map(html.escape, scene.notes)])
-    held = "held by the receiver; the map M lies over it" if not on_x else "held by the receiver"
+    sized = "<br>".join([f"sent: {width} x {height}, {sent.symbols} symbols", *map(html.escape, entry.notes)])
+    held = "known to the receiver, with the map M" if not on_x else "known to the receiver"
     roi = None if sent.roi is None else sent.roi[0]
     return [
-        figure("x, at the camera", scene.pair.source[0], sized, clean, roi if on_x else None),
-        figure("x_side, at the receiver", scene.pair.side[0], held, side, None if on_x else roi),
+        figure("x, at the camera", entry.pair.source[0], sized, clean, roi if on_x else None),
+        figure("x_side, at the receiver", entry.pair.side[0], held, side, None if on_x else roi),
     ]
 
 
-def strip(scene: Scene, sents: Sequence[Sent], control: Sent | None, origin: str) -> str:
-    """The whole row: the pair, every variant, the control."""
+def strip(entry: PairEntry, sents: Sequence[Sent], control: Sent | None, origin: str) -> str:
+    """The whole row: the pair, all variants, the control."""
     if not sents:
         return '<div class="wz">Choose at least one variant.</div>'
-    cards = pair_cards(scene, sents[0], origin) + [sent_card(scene, sent, origin) for sent in sents]
+    cards = pair_cards(entry, sents[0], origin) + [sent_card(entry, sent, origin) for sent in sents]
     if control is not None:
-        cards.append(sent_card(scene, control, origin))
+        cards.append(sent_card(entry, control, origin))
     return f'<div class="wz">{"".join(cards)}</div>'
 
 
 def enlarged(image: Tensor, longest: int = 512) -> images.Pixels:
-    """A picture ``[3, H, W]`` with every pixel repeated, its longer side at most ``longest``."""
+    """A picture ``[3, H, W]`` enlarged by repeating pixels, its longer side at most ``longest``."""
     pixels = images.to_pixels(image)
     return images.enlarge(pixels, max(1, longest // max(pixels.shape[:2])))
 
 
 def thumbnails(chosen: str) -> str:
-    """The gallery as buttons, each with its pair's identifier."""
+    """The gallery as buttons that carry the pairs' identifiers."""
     buttons = []
     for key, item in gallery().items():
-        picture, name = data_uri(small(gallery_scene(key).pair.source[0])), html.escape(item.title)
+        picture, name = data_uri(small(gallery_entry(key).pair.source[0])), html.escape(item.title)
         pressed = str(key == chosen).lower()
         buttons.append(
             f'<button type="button" data-pair="{html.escape(key)}" title="{name}" aria-pressed="{pressed}">'
@@ -134,7 +134,7 @@ def thumbnails(chosen: str) -> str:
 
 
 def small(image: Tensor, side: int = 48) -> images.Pixels:
-    """The middle square of a picture ``[3, H, W]``, averaged down to ``side`` pixels where it is larger."""
+    """The central square of a picture ``[3, H, W]``, reduced to ``side`` pixels if it is larger."""
     edge = min(image.shape[-2:])
     top, left = (image.shape[-2] - edge) // 2, (image.shape[-1] - edge) // 2
     square = image[None, :, top : top + edge, left : left + edge]

@@ -1,4 +1,4 @@
-"""Folders that serve the demo, and pushing them: a Gradio Space for shared GPUs, or a container of the explorer.
+"""Assembling and pushing the hosted demo: a Gradio Space for shared GPUs, or a container of the explorer.
 
 A folder is self-contained: code, gallery, results and the chosen checkpoints, each checked against the registry.
 """
@@ -18,7 +18,7 @@ import typer
 from zoo.errors import ZooError
 from zoo.store.card import LICENCE, read_results, with_front_matter
 from zoo.store.checkpoint import FILES
-from zoo.store.registry import REGISTRY, Entry, default_shelf, registry_text
+from zoo.store.registry import REGISTRY, Entry, default_store, registry_text
 from zoo.store.verified import checked_file
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,27 +29,27 @@ Kind = Literal["gradio", "docker"]
 GRADIO = "6.31.0"
 PYTHON = "3.12"
 TORCH = ("torch==2.11.*", "torchvision==0.26.*")
-"""ZeroGPU's newest."""
+"""The newest versions that ZeroGPU supports."""
 
 PORT = 7860
 BUNDLE = ("*_lite", "resnet_lite.*")
-"""Checkpoints that travel by default: the lite tier and its judge, which a CPU runs live."""
+"""Checkpoints included by default: the lite tier and its judge, which a CPU can run live."""
 
 MAX_BYTES = 500 * 2**20
-"""A Space's repository holds a gigabyte."""
+"""Limit for the folder: a Space's repository may have one gigabyte."""
 
 UNUSED = {"gradio": {"accelerate", "rich", "scikit-image", "streamlit", "torch", "torchvision", "typer"},
           "docker": {"accelerate"}}  # fmt: skip
-"""Dependencies of the project that a host does without, or (torch) takes in its own version."""
+"""Dependencies of the project that a host does not need, or for which (torch) it uses its own version."""
 
 ABOUT = """# WZ-ROI
 
 Task-aware distributed deep joint source-channel coding (Wyner-Ziv DeepJSCC with ROI guidance), live: a camera sends a
-picture over a noisy channel in very few symbols, and a receiver that already holds a correlated picture rebuilds and
-classifies it. Drag SNR and bandwidth ratio, compare the variants, look at the ROI map.
+picture over a noisy channel with very few symbols, and a receiver that already has a correlated picture reconstructs
+and classifies it. Drag SNR and bandwidth ratio, compare the variants, look at the ROI map.
 
 After Tian, Dong, Cao: *Joint ROI Guidance and Spatial Analysis for Task-Aware Distributed Deep Joint Source-Channel
-Coding*. The networks were trained anew; every figure comes from a results file that travels with them.
+Coding*. The networks were retrained; every number comes from a results file included with them.
 """
 
 API = """
@@ -59,7 +59,7 @@ API = """
 from gradio_client import Client, handle_file
 
 client = Client("{repo}")
-client.predict(api_name="/variants")  # names of the networks, with their figures
+client.predict(api_name="/variants")  # names of the networks, with their metrics
 picture, figures = client.predict(
     pair="cifar-0", picture=None, right=None, size=64, model="{model}",
     snr_db=5, channel="awgn", roi="side", seed=0, api_name="/transmit",
@@ -81,27 +81,27 @@ class Assembled(NamedTuple):
 
 
 def chosen_entries(patterns: Sequence[str]) -> list[Entry]:
-    """The zoo's entries that match any pattern, with the judges that they belong with.
+    """The zoo's entries that match any pattern, and their judges.
 
     Raises:
-        ZooError: when a pattern matches nothing.
+        ZooError: if a pattern matches nothing.
     """
-    entries = default_shelf().entries()
+    entries = default_store().entries()
     chosen: dict[str, Entry] = {}
     for pattern in patterns:
         found = {name: entry for name, entry in entries.items() if fnmatch(name, pattern)}
         if not found and tuple(patterns) != BUNDLE:
-            raise ZooError(f"no checkpoint matches {pattern!r}: `python -m zoo list` shows what there is")
+            raise ZooError(f"no checkpoint matches {pattern!r}: `python -m zoo list` lists the available ones")
         chosen |= found
     judges = {entry.judge for entry in chosen.values() if entry.judge in entries}
     chosen |= {name: entries[name] for name in judges if name is not None}
     if not any(entry.network == "link" for entry in chosen.values()):
-        raise ZooError("no link network would travel with the demo: publish or pull one, or name some with --models")
+        raise ZooError("the demo would contain no link network: publish or pull one, or name some with --models")
     return [chosen[name] for name in sorted(chosen)]
 
 
 def front_matter(kind: Kind, checkpoints: str | None) -> dict[str, Any]:
-    """The Space's metadata; ``checkpoints`` is a Hub repository of more networks, fetched when the Space is built."""
+    """The Space's metadata; ``checkpoints`` is a Hub repository with more networks, downloaded at build time."""
     values: dict[str, Any] = {"title": "WZ-ROI", "emoji": "📡", "colorFrom": "blue", "colorTo": "green", "sdk": kind}
     if kind == "gradio":
         values |= {"sdk_version": GRADIO, "python_version": PYTHON, "app_file": "app.py"}
@@ -131,7 +131,7 @@ def _package(requirement: str) -> str:
 
 def _need(path: Path) -> Path:
     if not path.exists():
-        raise ZooError(f"{path} is not here: assemble the demo in a checkout of the project")
+        raise ZooError(f"{path} is missing: assemble the demo in a checkout of the project")
     return path
 
 
@@ -166,7 +166,7 @@ def _copies(kind: Kind) -> Iterator[tuple[Path, str]]:
 
 
 def _travels(place: str) -> bool:
-    """Whether a file of the project's folders belongs in the demo: no leftovers, and checkpoints come on their own."""
+    """Whether a file of the project's folders belongs in the demo: no leftovers; checkpoints are added separately."""
     apart = ("zoo/checkpoints/", f"zoo/{REGISTRY}", "zoo/space/docker/", "zoo/space/repository.txt")
     leftover = any(part.startswith((".", "__pycache__")) for part in place.removeprefix(".streamlit/").split("/"))
     return not leftover and not place.startswith(apart)
@@ -175,17 +175,17 @@ def _travels(place: str) -> bool:
 def assemble(
     folder: Path, kind: Kind, repo: str, patterns: Sequence[str] = BUNDLE, checkpoints: str | None = None
 ) -> Assembled:
-    """Write the folder of a Space; a kill leaves the old folder or none.
+    """Write the folder of a Space; an interruption leaves the old folder or none.
 
     Args:
-        folder: new, empty, or assembled before. patterns: checkpoints that travel.
-        checkpoints: a Hub repository of more networks.
+        folder: new, empty, or assembled earlier. patterns: checkpoints to include.
+        checkpoints: a Hub repository with more networks.
 
     Raises:
-        ZooError: a folder with other things in it, a missing or altered checkpoint, or more than a Space holds.
+        ZooError: a folder with other content, a missing or altered checkpoint, or more than a Space may hold.
     """
     if folder.exists() and not _replaceable(folder):
-        raise ZooError(f"{folder} holds other things: name a new folder")
+        raise ZooError(f"{folder} has other content: name a new folder")
     entries = chosen_entries(patterns)
     fresh = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -201,13 +201,13 @@ def assemble(
 
 
 def _fill(fresh: Path, kind: Kind, repo: str, entries: Sequence[Entry], checkpoints: str | None) -> int:
-    """Write every file of the demo below ``fresh``; returns their bytes."""
+    """Write every file of the demo into ``fresh``; returns their total size in bytes."""
     for source, place in _copies(kind):
         _put(fresh / place, source.read_bytes())
-    shelf = default_shelf()
+    store = default_store()
     for entry in entries:
         for file in FILES:
-            _put(fresh / "zoo" / "checkpoints" / entry.name / file, checked_file(shelf, entry, file))
+            _put(fresh / "zoo" / "checkpoints" / entry.name / file, checked_file(store, entry, file))
         _put_results(fresh, entry.name)
     texts = _texts(kind, repo, [entry.name for entry in entries if entry.network == "link"], checkpoints)
     texts[f"zoo/{REGISTRY}"] = registry_text({entry.name: entry for entry in entries})
@@ -241,10 +241,10 @@ def _put_results(fresh: Path, name: str) -> None:
 
 
 def push(folder: Path, kind: Kind, repo: str, *, token: str | None = None, private: bool = False) -> str:
-    """Create the Space if there is none and replace what it holds, in one commit; returns the commit's address.
+    """Create the Space if necessary and replace its content in one commit; returns the commit's URL.
 
     Raises:
-        HubError: no token, no rights, no network.
+        HubError: no token, no permission, no network.
     """
     from zoo.hub import api, explained
 
@@ -261,12 +261,14 @@ def push(folder: Path, kind: Kind, repo: str, *, token: str | None = None, priva
 def space_command(
     repo: Annotated[str, typer.Option(help="USER/NAME of the Space on the Hub.")],
     kind: Annotated[str, typer.Option(help="gradio (shared GPUs) or docker (the Streamlit explorer).")] = "gradio",
-    dry_run: Annotated[Path | None, typer.Option("--dry-run", help="Write the folder here, send nothing.")] = None,
-    models: Annotated[list[str] | None, typer.Option(help="Checkpoints that travel (default: the lite tier).")] = None,
-    checkpoints: Annotated[str | None, typer.Option(help="A Hub repository of more networks, USER/NAME.")] = None,
-    private: Annotated[bool, typer.Option("--private", help="Create the Space as a private one.")] = False,
+    dry_run: Annotated[
+        Path | None, typer.Option("--dry-run", help="Write the folder here without sending anything.")
+    ] = None,
+    models: Annotated[list[str] | None, typer.Option(help="Checkpoints to include (default: the lite tier).")] = None,
+    checkpoints: Annotated[str | None, typer.Option(help="A Hub repository with more networks, USER/NAME.")] = None,
+    private: Annotated[bool, typer.Option("--private", help="Create the Space as private.")] = False,
 ) -> None:
-    """Assemble the hosted demo, and push it to a Space of the Hub."""
+    """Assemble the hosted demo and push it to a Space on the Hub."""
     import tempfile
 
     from zoo.console import reporting
@@ -278,7 +280,7 @@ def space_command(
         sdk: Kind = "gradio" if kind == "gradio" else "docker"
         target, more = repository(repo).id, repository(checkpoints).id if checkpoints else None
         done = assemble(dry_run or Path(scratch) / "space", sdk, target, models or BUNDLE, more)
-        typer.echo(f"{len(done.names)} checkpoints, {done.size / 2**20:.1f} MiB in all")
+        typer.echo(f"{len(done.names)} checkpoints, {done.size / 2**20:.1f} MiB in total")
         if dry_run is None:
             typer.echo(f"pushed: {push(done.folder, sdk, target, private=private)}")
         else:

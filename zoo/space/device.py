@@ -1,7 +1,7 @@
-"""Where the demo computes: the CPU for live controls, a GPU lent for one call for sweeps and paper-size networks.
+"""Where the demo computes: on the CPU for live controls, on a GPU lent per call for sweeps and paper-size networks.
 
 On ZeroGPU the package ``spaces`` lends a GPU to functions that it decorates; it must be imported before CUDA is used.
-Elsewhere the package is absent or does nothing, and the same functions run on what the host has.
+Elsewhere the package is missing or has no effect, and the same functions run on the host's own hardware.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ import torch
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 MAX_THREADS = 4
-"""Threads of one computation: a hosted machine shows many more cores than it grants."""
+"""Threads per computation: a hosted machine reports many more cores than it grants."""
 
 
 def on_gpu(seconds: int | Callable[..., int]) -> Callable[[Function], Function]:
-    """Decorate a function that wants a GPU for at most ``seconds`` (or a function of its arguments that says so)."""
+    """Decorate a function that needs a GPU for at most ``seconds`` (a number, or a function of its arguments)."""
 
     def decorate(function: Function) -> Function:
         return function if spaces is None else spaces.GPU(function, duration=seconds)
@@ -35,12 +35,12 @@ def on_gpu(seconds: int | Callable[..., int]) -> Callable[[Function], Function]:
 
 
 def lent_device() -> str:
-    """The device inside a function decorated by ``on_gpu``; elsewhere ZeroGPU only pretends to have one."""
+    """The device inside a function decorated by ``on_gpu``; elsewhere ZeroGPU only emulates one."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def bound_threads() -> int:
-    """Bound torch's CPU threads: ``$OMP_NUM_THREADS`` where it is set, else at most ``MAX_THREADS``."""
+    """Limit torch's CPU threads: ``$OMP_NUM_THREADS`` if set, else at most ``MAX_THREADS``."""
     asked = os.environ.get("OMP_NUM_THREADS", "")
     count = int(asked) if asked.isdecimal() and int(asked) else min(MAX_THREADS, os.cpu_count() or 1)
     torch.set_num_threads(count)
@@ -48,14 +48,14 @@ def bound_threads() -> int:
 
 
 def more_checkpoints() -> None:
-    """Name the Hub repository of further networks that this demo was assembled with, unless ``$WZROI_REPO`` does."""
+    """Set ``$WZROI_REPO`` to the repository of further networks that this demo was assembled with, unless it is set."""
     named = Path(__file__).with_name("repository.txt")
     if named.is_file():
         os.environ.setdefault("WZROI_REPO", named.read_text(encoding="utf-8").strip())
 
 
 def hardware() -> str:
-    """What computes, in a sentence."""
+    """A sentence about the hardware in use."""
     threads = torch.get_num_threads()
     live = f"Live controls run on this host's CPU ({threads} thread{'s' * (threads > 1)})"
     zero = bool(os.environ.get("SPACES_ZERO_GPU")) and spaces is not None
@@ -63,4 +63,4 @@ def hardware() -> str:
         return f"{live}; sweeps and paper-size networks on a shared GPU (ZeroGPU)."
     if torch.cuda.is_available():
         return f"{live}; sweeps and paper-size networks on its GPU."
-    return f"{live}, and so does all else."
+    return f"{live}, and so does everything else."

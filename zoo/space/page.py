@@ -1,4 +1,4 @@
-"""The demo's page: widgets and events; what they show is computed in ``zoo.space.engine``."""
+"""The demo's page: widgets and events; the computations are in ``zoo.space.engine``."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from wzroi.channel import CHANNELS
 from zoo.rates import DEFAULT, rho_text
 from zoo.results import plots
 from zoo.results.files import results
-from zoo.serving.gallery import Scene, gallery
-from zoo.serving.request import MAX_SEED, SNR_RANGE, AskError
+from zoo.serving.gallery import PairEntry, gallery
+from zoo.serving.request import MAX_SEED, SNR_RANGE, RequestError
 from zoo.serving.variants import Variant
 from zoo.space import cards, engine
-from zoo.space.api import add_endpoints, scene_from, sentences
+from zoo.space.api import add_endpoints, entry_from, sentences
 from zoo.space.device import hardware
-from zoo.space.engine import SWEEP_SNRS, Ask, Sent
+from zoo.space.engine import SWEEP_SNRS, Request, Sent
 from zoo.space.uploads import SIZES
 
 LIVE_LIMIT = 2
-"""Visitors whose controls are answered at the same time; the others wait in line."""
+"""Visitors served at the same time; the others wait in the queue."""
 
 QUEUE_SIZE = 128
-"""Requests in line before new ones are told that the demo is busy."""
+"""Queued requests before new ones are rejected as the demo is busy."""
 
 DRAWS = 8
-"""Draws of the channel at each point of a sweep."""
+"""Channel draws per point of a sweep."""
 
 RESULTS = Path(__file__).resolve().parents[2] / "assets" / "results"
 
 INTRO = """# WZ-ROI: side information at the receiver, live
-A camera sends **x** over a noisy channel in very few symbols. The receiver already holds a correlated picture
-**x_side** (a shifted crop of x, or the other camera of a stereo pair) and, in some variants, looks at it through a
-Grad-CAM region-of-interest map **M**. Drag SNR and bandwidth ratio and see what each network makes of it."""
+A camera sends **x** over a noisy channel with very few symbols. The receiver already has a correlated picture
+**x_side** (a shifted crop of x, or the other camera's picture of a stereo pair); some variants are also guided by a
+Grad-CAM region-of-interest map **M**. Drag SNR and bandwidth ratio and compare the networks."""
 
-EMPTY = "The zoo of this Space holds no networks: assemble it again with `python -m zoo space`, or set `WZROI_ZOO`."
+EMPTY = "The zoo of this Space has no networks: assemble it again with `python -m zoo space`, or set `WZROI_ZOO`."
 
 CSS = cards.CSS + """
 .gradio-container { max-width: 1240px !important; margin: 0 auto; }
@@ -51,7 +51,7 @@ CSS = cards.CSS + """
 
 FONTS = ["system-ui", "sans-serif"]
 THEME = gr.themes.Default(primary_hue="blue", font=FONTS, font_mono=["ui-monospace", "monospace"])
-"""Fonts of the visitor's own machine: none is fetched from elsewhere."""
+"""System fonts: none is downloaded."""
 
 ROI_JS = "v => { document.documentElement.style.setProperty('--roi', v / 100); return v; }"
 OVER_JS = "v => { document.documentElement.style.setProperty('--roi-over', v ? 'visible' : 'hidden'); return v; }"
@@ -66,9 +66,9 @@ MARK_JS = """pair => document.querySelectorAll('.wz-thumbs button').forEach(
   button => button.setAttribute('aria-pressed', button.dataset.pair === pair))"""
 
 EAGER_JS = "() => document.querySelectorAll('.wz-slider img').forEach(image => { image.loading = 'eager'; })"
-"""Gradio loads the compared pictures when they come into view, from a height of zero: the page would jump."""
+"""Gradio would load the compared pictures lazily, from a height of zero, and the page would jump."""
 
-METRICS = {"PSNR": "psnr", "SSIM": "ssim", "ROI-PSNR": "roi_psnr", "accuracy": "accuracy"}
+METRIC_KEYS = {"PSNR": "psnr", "SSIM": "ssim", "ROI-PSNR": "roi_psnr", "accuracy": "accuracy"}
 
 ORIGIN_LABELS = {
     "x_side, top class (a receiver's)": "side",
@@ -84,16 +84,16 @@ EXAMPLES = {
     "Graceful degradation: a noisy channel": ["cifar-1", -2.0, "awgn", "side", 1],
     "A good channel": ["cifar-1", 15.0, "awgn", "side", 1],
     "Rayleigh fading": ["cifar-13", 5.0, "rayleigh", "side", 3],
-    "The map of another picture": ["cifar-8", 5.0, "awgn", "shuffled", 0],
+    "Another picture's map": ["cifar-8", 5.0, "awgn", "shuffled", 0],
     "A real stereo pair": ["motorcycle", 5.0, "awgn", "side", 0],
 }
 
 
 class Values(NamedTuple):
-    """What the controls say, in the order in which events send it.
+    """The values of the controls, in the order in which events send them.
 
     Attributes:
-        pair: a gallery identifier, which ``picture`` (and ``right``) overrule. size: working size of those, pixels.
+        pair: a gallery identifier, overridden by ``picture`` (and ``right``). size: their working size in pixels.
         chosen: identifiers of variants. rate: position of the rate slider. before, after: what is compared.
     """
 
@@ -116,13 +116,13 @@ Controls = Mapping[str, Any]
 
 
 def live_variants() -> list[Variant]:
-    """Variants for the live controls: the lite tier, or every variant of a zoo that has no lite one."""
+    """Variants for the live controls: the lite tier, or all variants of a zoo without a lite tier."""
     known = engine.variants()
     return [variant for variant in known if variant.lite] or known
 
 
 def rates(known: Sequence[Variant]) -> list[Fraction]:
-    """The values of 1/rho that the variants have, fewest symbols first."""
+    """The variants' values of 1/rho, fewest symbols first."""
     return sorted({rate for variant in known for rate in variant.names}, reverse=True)
 
 
@@ -137,83 +137,85 @@ def rate_at(position: float) -> Fraction:
     return known[min(max(int(position), 1), len(known)) - 1]
 
 
-class Setting(NamedTuple):
-    """What the controls say, checked: the pair, how to send it, 1/rho."""
+class CheckedControls(NamedTuple):
+    """The checked values of the controls: the pair, how to send it, 1/rho."""
 
-    scene: Scene
-    ask: Ask
+    entry: PairEntry
+    request: Request
     rate: Fraction
 
 
-def setting(now: Values) -> Setting:
-    """Read the controls' values; raises PictureError or AskError with a sentence for the visitor."""
+def checked_controls(now: Values) -> CheckedControls:
+    """Read the controls' values; raises PictureError or RequestError with a message for the visitor."""
     seed = -1 if now.seed is None else now.seed
-    ask = Ask(now.snr, now.channel, now.roi, seed, rate_at(now.rate)).checked()
-    return Setting(scene_from(now.pair, now.picture, now.right, now.size), ask, rate_at(now.rate))
+    request = Request(now.snr, now.channel, now.roi, seed, rate_at(now.rate)).checked()
+    return CheckedControls(entry_from(now.pair, now.picture, now.right, now.size), request, rate_at(now.rate))
 
 
-def _control(scene: Scene, sents: Sequence[Sent]) -> Sent | None:
+def _control(entry: PairEntry, sents: Sequence[Sent]) -> Sent | None:
     base = next((sent for sent in sents if sent.model.startswith("deepjscc.")), None)
-    return None if base is None else engine.paste(scene, base)
+    return None if base is None else engine.paste(entry, base)
 
 
-def _picture(which: str, scene: Scene, sents: Mapping[str, Sent]) -> images.Pixels | None:
-    fixed = {"x": scene.pair.source[0], "x_side": scene.pair.side[0]}
+def _picture(which: str, entry: PairEntry, sents: Mapping[str, Sent]) -> images.Pixels | None:
+    fixed = {"x": entry.pair.source[0], "x_side": entry.pair.side[0]}
     if which not in fixed and which not in sents:
         return None
     return cards.enlarged(fixed[which] if which in fixed else sents[which].report.reconstruction[0])
 
 
 @sentences
-def show(*values: Any) -> tuple[str, Any]:
-    """One answer to the controls: the row of cards, and the two pictures to compare."""
+def on_controls(*values: Any) -> tuple[str, Any]:
+    """Update the page for the controls: the row of cards, and the two pictures to compare."""
     now = Values(*values)
-    scene, ask, rate = setting(now)
+    entry, request, rate = checked_controls(now)
     wanted = {*now.chosen, now.before, now.after}
     names = {v.id: v.names[rate] for v in engine.variants() if v.id in wanted and rate in v.names}
-    sents = {key: engine.send(scene, name, ask) for key, name in names.items()}
+    sents = {key: engine.transmit_pair(entry, name, request) for key, name in names.items()}
     shown = [sent for key, sent in sents.items() if key in now.chosen]
-    before, after = _picture(now.before, scene, sents), _picture(now.after, scene, sents)
+    before, after = _picture(now.before, entry, sents), _picture(now.after, entry, sents)
     pair = None if before is None or after is None else (before, after)
-    return cards.strip(scene, shown, _control(scene, shown), ask.roi), pair
+    return cards.strip(entry, shown, _control(entry, shown), request.roi), pair
 
 
 @sentences
-def show_sweep(metric: str, *values: Any) -> Any:
-    """Curves over SNR of the present picture, with a 95 % interval over the channel's draws."""
+def on_sweep(metric: str, *values: Any) -> Any:
+    """Curves over SNR for the current picture, with a 95 % interval over the channel draws."""
     now = Values(*values)
-    scene, ask, rate = setting(now)
+    entry, request, rate = checked_controls(now)
     models = chosen_models(now.chosen, rate)
-    engine.check_sweep(scene, models, SWEEP_SNRS, DRAWS)
-    rows = engine.sweep(scene, models, list(SWEEP_SNRS), DRAWS, ask)
+    engine.check_sweep(entry, models, SWEEP_SNRS, DRAWS)
+    rows = engine.sweep(entry, models, list(SWEEP_SNRS), DRAWS, request)
     curves = [plots.Curve(engine.title_of(model), rows[model]) for model in models]
-    return plots.sweep_figure(curves, METRICS[metric], snr_db=ask.snr_db)
+    return plots.sweep_figure(curves, METRIC_KEYS[metric], snr_db=request.snr_db)
 
 
 @sentences
-def show_published(metric: str, *values: Any) -> Any:
-    """Curves on the CIFAR-10 test set, from the results files that travel with the zoo."""
+def on_published(metric: str, *values: Any) -> Any:
+    """Curves on the CIFAR-10 test set, from the results files included with the zoo."""
     now = Values(*values)
     rate = rate_at(now.rate)
     measured = {model: results(model, RESULTS, rate) for model in chosen_models(now.chosen, rate)}
     curves = [plots.Curve(engine.title_of(model), found.rows) for model, found in measured.items() if found]
     if not curves:
-        raise AskError("no results on the test set travel with these variants: choose others, or sweep this picture")
-    return plots.sweep_figure(curves, METRICS[metric], snr_db=now.snr)
+        raise RequestError(
+            "no test-set results are included for these variants: choose others, or sweep this picture"
+        )
+    return plots.sweep_figure(curves, METRIC_KEYS[metric], snr_db=now.snr)
 
 
 @sentences
-def show_paper(*values: Any) -> str:
-    """The present picture through every paper-size network of the present rate."""
-    scene, ask, rate = setting(Values(*values))
+def on_paper(*values: Any) -> str:
+    """The current picture through every paper-size network at the current rate."""
+    entry, request, rate = checked_controls(Values(*values))
     models = chosen_models([v.id for v in engine.variants() if not v.lite], rate)
     if not models:
-        raise AskError(f"no paper-size network has the bandwidth ratio {rho_text(rate)}: move the bandwidth ratio")
-    return cards.strip(scene, engine.send_on_gpu(scene, models, ask), None, ask.roi)
+        raise RequestError(f"no paper-size network has the bandwidth ratio {rho_text(rate)}: choose another one")
+    return cards.strip(entry, engine.transmit_on_gpu(entry, models, request), None, request.roi)
 
 
 def pick(event: gr.EventData) -> tuple[str, None, None]:
-    """The gallery pair that was clicked; an upload makes way for it."""
+    """The gallery pair that was clicked; it replaces an upload."""
     return str(event.pair), None, None
 
 
@@ -224,7 +226,7 @@ def rate_heading(position: float) -> str:
 
 
 def controls(known: Sequence[Variant]) -> Controls:
-    """Every control, not yet placed on the page."""
+    """All controls, not yet placed on the page."""
     return dict(zip(Values._fields, [*_pair_controls(), *_variant_controls(known)], strict=True))
 
 
@@ -234,7 +236,7 @@ def _pair_controls() -> list[gr.components.Component]:
     return [
         gr.Textbox(next(iter(gallery())), visible="hidden", label="Pair", **held),
         gr.File(label="Picture to send", **files),
-        gr.File(label="Right picture of a stereo pair (or none)", **files),
+        gr.File(label="Right picture of a stereo pair (optional)", **files),
         gr.Radio(SIZES, value=64, label="Longer side, pixels", info="The networks were trained at 32.", **held),
     ]
 
@@ -267,21 +269,21 @@ def build() -> gr.Blocks:
     with gr.Blocks(title="WZ-ROI", analytics_enabled=False, delete_cache=(600, 3600)) as demo:
         gr.Markdown(INTRO)
         if known:
-            _page(controls(known))
+            _build_widgets(controls(known))
         else:
             gr.Markdown(EMPTY)
-        gr.Markdown(f"{hardware()} Pictures that you send are deleted within two hours.")
+        gr.Markdown(f"{hardware()} Uploaded pictures are deleted within two hours.")
         add_endpoints(LIVE_LIMIT)
         demo.load(None, None, None, js=EAGER_JS, api_visibility="private")
     return demo.queue(max_size=QUEUE_SIZE, default_concurrency_limit=LIVE_LIMIT)
 
 
-def _page(now: Controls) -> None:
+def _build_widgets(now: Controls) -> None:
     _choose_pair(now)
     with gr.Row():
         now["snr"].render()
         now["rate"].render()
-    first = show(*(control.value for control in now.values()))
+    first = on_controls(*(control.value for control in now.values()))
     strip = gr.HTML(first[0], elem_classes="wz-strip", padding=False)
     with gr.Row():
         with gr.Column(min_width=320):
@@ -291,7 +293,7 @@ def _page(now: Controls) -> None:
     live: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "always_last"}
     shared: dict[str, Any] = {"concurrency_limit": LIVE_LIMIT, "concurrency_id": "live"}
     changes = [control.change for control in now.values()]
-    gr.on(changes, show, [*now.values()], [strip, slider], **live, **shared)
+    gr.on(changes, on_controls, [*now.values()], [strip, slider], **live, **shared)
     now["rate"].change(rate_heading_update, now["rate"], now["rate"], queue=False, **live)
     _curves(now, live)
     _paper(now, live)
@@ -329,38 +331,38 @@ def _options(now: Controls) -> None:
     now["chosen"].render()
     with gr.Row():
         opacity = gr.Slider(0, 100, 50, step=5, label="Opacity of the map, %", buttons=[])
-        over = gr.Checkbox(False, label="Over the reconstructions, too", min_width=120)
+        over = gr.Checkbox(False, label="Also over the reconstructions", min_width=120)
     opacity.change(None, opacity, None, js=ROI_JS, api_visibility="private")
     over.change(None, over, None, js=OVER_JS, api_visibility="private")
     now["roi"].render()
     now["channel"].render()
     with gr.Row():
         now["seed"].render()
-        again = gr.Button("Draw the noise again", size="md", min_width=140, elem_classes="wz-again")
+        again = gr.Button("New noise", size="md", min_width=140, elem_classes="wz-again")
     again.click(lambda: secrets.randbelow(100_000), None, now["seed"], queue=False, api_visibility="private")
 
 
 def _curves(now: Controls, live: dict[str, Any]) -> None:
     with gr.Accordion("Curves over SNR", open=False):
         with gr.Row():
-            metric = gr.Dropdown([*METRICS], value="PSNR", label="Metric", min_width=120)
-            mine = gr.Button(f"Sweep this picture ({DRAWS} draws a point)", variant="primary", min_width=160)
+            metric = gr.Dropdown([*METRIC_KEYS], value="PSNR", label="Metric", min_width=120)
+            mine = gr.Button(f"Sweep this picture ({DRAWS} draws per point)", variant="primary", min_width=160)
             published = gr.Button("CIFAR-10 test set", min_width=160)
         plot = gr.Plot(show_label=False)
     asked = {**live, "trigger_mode": "once", "show_progress": "minimal"}
-    mine.click(show_sweep, [metric, *now.values()], plot, **asked, concurrency_limit=1, concurrency_id="sweep")
-    published.click(show_published, [metric, *now.values()], plot, **asked)
+    mine.click(on_sweep, [metric, *now.values()], plot, **asked, concurrency_limit=1, concurrency_id="sweep")
+    published.click(on_published, [metric, *now.values()], plot, **asked)
 
 
 def _paper(now: Controls, live: dict[str, Any]) -> None:
-    """Paper-size networks, where the zoo has some beside the lite ones."""
+    """Paper-size networks, if the zoo has some in addition to the lite ones."""
     if {variant.lite for variant in engine.variants()} != {True, False}:
         return
     with gr.Accordion("Paper-size networks (on a shared GPU)", open=False):
         button = gr.Button("Send this picture through them", variant="primary")
         strip = gr.HTML(padding=False)
     asked = {**live, "trigger_mode": "once", "show_progress": "minimal"}
-    button.click(show_paper, [*now.values()], strip, **asked, concurrency_limit=1, concurrency_id="sweep")
+    button.click(on_paper, [*now.values()], strip, **asked, concurrency_limit=1, concurrency_id="sweep")
 
 
 def rate_heading_update(position: float) -> Any:

@@ -1,1 +1,1 @@
-"""Checkpoints on disk: reading them strictly, the registry, golden tensors, model cards, and writing all of them."""
+"""Checkpoints on disk: strict reading, the registry, golden tensors, model cards, and writing."""

@@ -28,17 +28,17 @@ SNR_DB = 5.0
 RATE = 16
 """1/rho of a flexible network's figures."""
 
-METRICS = {"psnr": "PSNR (dB)", "ssim": "SSIM", "roi_psnr": "ROI-PSNR (dB)", "accuracy": "judge accuracy"}
+FIGURE_TITLES = {"psnr": "PSNR (dB)", "ssim": "SSIM", "roi_psnr": "ROI-PSNR (dB)", "accuracy": "judge accuracy"}
 
 LIMITS = """- Trained on 32x32 pictures of ten classes. Networks with side information learned to find it 12 pixels
   away: send larger pictures as a batch of 32x32 blocks. DeepJSCC, which has none, takes any size as it is.
-- One training SNR and AWGN; other SNRs and Rayleigh fading are what the network makes of them, as the curves show.
-- The published side information is a crop of the source in a shifted frame; a real stereo pair is another matter.
-- The judge's classes and its Grad-CAM map mean nothing on pictures of other things."""
+- Trained at one SNR on AWGN; the curves show how it performs at other SNRs. It was not trained for fading.
+- The published side information is a crop of the source in a shifted frame; a real stereo pair is different.
+- The judge's classes and its Grad-CAM map are meaningless on pictures of anything else."""
 
 
 def read_results(folder: Path | None, name: str) -> dict[str, Any] | None:
-    """``<name>.json`` of a results folder, or ``None``; raises ZooError when it is not this model's."""
+    """``<name>.json`` of a results folder, or ``None``; raises ZooError if it belongs to another model."""
     path = folder / f"{name}.json" if folder is not None else None
     if path is None or not path.is_file():
         return None
@@ -48,15 +48,16 @@ def read_results(folder: Path | None, name: str) -> dict[str, Any] | None:
     except (ValueError, KeyError, TypeError) as error:
         raise ZooError(f"{path} is not a results file: evaluate {name} again") from error
     if owner != name:
-        raise ZooError(f"{path} holds the results of {owner}: evaluate {name} again")
+        raise ZooError(f"{path} contains the results of {owner}: evaluate {name} again")
     return values
 
 
 FLEX_LIMITS = """- Trained on 32x32 pictures of ten classes, with side images made from them: the crop, other shifts,
   noise, other colours, synthetic disparity. Larger pictures are coded in windows of 32x32.
-- Trained on AWGN from -5 to 20 dB and from 1/96 to 1/8; beyond that it is what the network makes of it.
-- Both ends know the published crop's place; a real stereo pair's must be found, which takes a moderate disparity.
-- The judge's classes and its Grad-CAM map mean nothing on pictures of other things."""
+- Trained on AWGN from -5 to 20 dB and from 1/96 to 1/8; outside these ranges it extrapolates.
+- Both ends know the published crop's place; in a real stereo pair it must be found,
+  which requires a moderate disparity.
+- The judge's classes and its Grad-CAM map are meaningless on pictures of anything else."""
 
 
 def row_at(rows: Sequence[Mapping[str, Any]], snr_db: float = SNR_DB) -> Mapping[str, Any] | None:
@@ -121,7 +122,7 @@ def model_index(entry: Entry) -> dict[str, Any]:
 def _metric_name(key: str, entry: Entry) -> str:
     if entry.network == "judge":
         return {"accuracy": "accuracy, clean images", "side_accuracy": "accuracy, side views"}.get(key, key)
-    return f"{METRICS.get(key, key)} at {SNR_DB:g} dB, AWGN" + f", bandwidth ratio 1/{RATE}" * entry.flexible
+    return f"{FIGURE_TITLES.get(key, key)} at {SNR_DB:g} dB, AWGN" + f", bandwidth ratio 1/{RATE}" * entry.flexible
 
 
 def with_front_matter(values: Mapping[str, Any], body: str) -> str:
@@ -135,7 +136,7 @@ def card(entry: Entry, results: Mapping[str, Any] | None, folder: Path | None = 
     """The model card of one checkpoint.
 
     Args:
-        results: those of its own weights, or ``None``. folder: of all results files, for what stands beside it.
+        results: those of its own weights, or ``None``. folder: of all results files, for the comparison with others.
     """
     beside = section(entry.name, folder) if results is not None and entry.metrics else ""
     parts = [f"# {entry.title}\n", _what(entry), _how_to_load(entry)]
@@ -170,7 +171,7 @@ def _what_flexible(entry: Entry, config: FlexConfig, size: str) -> str:
         f"`{entry.name}` is {TITLES[config.architecture]} ({ARTICLE}): one network for every SNR from -5 to 20 dB and "
         f"every bandwidth ratio from {rho_text(rates[0])} to {rho_text(rates[-1])}: the number of channel symbols "
         "decides. Its decoder finds where the side image belongs, copies from it at full resolution, and takes the "
-        f"ROI map. Token width {config.width}, {config.depth} blocks a refiner. {size}\n"
+        f"ROI map. Token width {config.width}, {config.depth} blocks per refiner. {size}\n"
     )
 
 
@@ -180,7 +181,7 @@ def _how_to_load(entry: Entry) -> str:
     else:
         lines = (
             f'model = zoo.load("{entry.name}")\n'
-            f"k = model.num_symbols(32, 32{', rho=1 / 16' * entry.flexible})  # complex channel symbols an image"
+            f"k = model.num_symbols(32, 32{', rho=1 / 16' * entry.flexible})  # complex channel symbols per image"
         )
     return f"## Load\n\n```python\nimport zoo\n{lines}\n```\n"
 
@@ -225,15 +226,23 @@ def curve_table(rows: Sequence[Mapping[str, Any]]) -> str:
     lines = ["| SNR (dB) | PSNR (dB) | SSIM | ROI-PSNR (dB) | accuracy |", "|---|---|---|---|---|"]
     for row in sorted(rows, key=lambda row: row["snr_db"]):
         figures = summary({"rows": [{**row, "snr_db": SNR_DB, "rate": RATE}]})
-        cells = [_figure(figures, key) if key in figures else "-" for key in METRICS]
+        cells = [_figure(figures, key) if key in figures else "-" for key in FIGURE_TITLES]
         cells[0] += f" ({row['psnr_of_mean_mse']:.2f})" if row.get("psnr_of_mean_mse") is not None else ""
         lines.append(f"| {row['snr_db']:g} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
+def _training_line(key: str, value: Any) -> str:
+    if key == "wall_s":
+        return f"- wall time: {value / 60:.0f} minutes"
+    if key == "core_s":
+        return f"- processor time: {value / 3600:.2f} core hours"
+    return f"- {key.replace('_', ' ')}: `{_short(value)}`"
+
+
 def _training(entry: Entry) -> str:
-    lines = [f"- {key.replace('_', ' ')}: `{_short(value)}`" for key, value in entry.training.items()]
-    data = "45,000 pictures of CIFAR-10's training set, 5,000 others of it for validation, none of the test set."
+    lines = [_training_line(key, value) for key, value in entry.training.items()]
+    data = "45,000 pictures of CIFAR-10's training set, the other 5,000 for validation, none of the test set."
     known = f"Data: {data}\n\n" if "seed" in entry.training else ""
     return f"## Training\n\n{entry.origin}\n\n{known}" + "\n".join(lines) + "\n"
 
@@ -243,9 +252,9 @@ def _short(value: Any) -> str:
 
 
 REPOSITORY_TEXT = """A zoo of Wyner-Ziv deep joint source-channel coding networks: a camera sends a picture with very
-few channel symbols, and the receiver, who already holds a correlated picture, rebuilds and classifies it. Weights are
-safetensors in half precision; `registry.json` holds every file's sha256; each folder carries golden tensors that prove
-that the network still computes what it computed when it was published; `results/` holds the points of every curve."""
+few channel symbols, and the receiver, which already has a correlated picture, reconstructs and classifies it. Weights
+are safetensors in half precision; `registry.json` holds every file's sha256; each folder has golden tensors to verify
+that the network still gives its published output; `results/` has the points of every curve."""
 
 
 def repository_card(repo: str, entries: Mapping[str, Entry]) -> str:

@@ -1,7 +1,7 @@
 """The checkpoint folder: ``config.json``, ``model.safetensors``, ``golden.safetensors``, ``README.md``.
 
 Reading trusts nothing: sizes are checked before bytes are read, the configuration before a network is built, and every
-tensor's name, shape and type before one is copied into it; the memory of a network that is refused is never touched.
+tensor's name, shape and type before any is copied; the memory of a rejected network is never touched.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from zoo.rates import LinkConfig, LinkNetwork
 
 CONFIG, WEIGHTS, GOLDEN, CARD = "config.json", "model.safetensors", "golden.safetensors", "README.md"
 FILES = (CONFIG, WEIGHTS, GOLDEN, CARD)
-"""What a checkpoint folder holds."""
+"""The files of a checkpoint folder."""
 
 LIMITS = {CONFIG: 2**16, WEIGHTS: 2**28, GOLDEN: 2**23, CARD: 2**20}
-"""Most bytes of each file; nothing larger is read."""
+"""Size limit of each file in bytes; nothing larger is read."""
 
 FORMAT = 1
-"""Version of ``config.json``; a reader refuses any other."""
+"""Version of ``config.json``; any other is rejected."""
 
 Network = LinkNetwork | Judge
 NetworkConfig = LinkConfig | JudgeConfig
@@ -48,7 +48,7 @@ class Description:
     Attributes:
         name: e.g. ``deepjscc_wz_roi.task_r32``. network: ``link`` or ``judge``. config: the network's own fields.
         judge: name of the judge that a link network was trained and measured with; ``None`` for judges.
-        sha256: of ``model.safetensors``, so that a folder on its own tells whether its weights are its own.
+        sha256: of ``model.safetensors``, so that a folder shows by itself whether the weights belong to it.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Description:
             raise ZooError(f"{where} has format {values['format']!r}, this version reads {FORMAT}: update the package")
         texts = [values["name"], values["sha256"], values["judge"] or ""]
         if not all(isinstance(text, str) for text in texts):
-            raise ZooError(f"{where}: name, judge and sha256 must be text; take the file from its source again")
+            raise ZooError(f"{where}: name, judge and sha256 must be text; download the file again")
         config = read_config(values["network"], values["config"], where)
         return cls(values["name"], values["network"], config, values["judge"], values["sha256"])
 
@@ -91,7 +91,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def parse_json(blob: bytes, where: str) -> dict[str, Any]:
-    """A JSON object from untrusted bytes; raises ZooError when it is anything else."""
+    """A JSON object from untrusted bytes; raises ZooError for anything else."""
     try:
         values = json.loads(blob.decode("utf-8"), object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
@@ -102,7 +102,7 @@ def parse_json(blob: bytes, where: str) -> dict[str, Any]:
 
 
 def read_config(network: object, values: object, where: str) -> NetworkConfig:
-    """A network's configuration from plain data; raises ZooError with the field and the mend."""
+    """A network's configuration from plain data; raises ZooError with the field and the fix."""
     if network not in ("link", "judge"):
         raise ZooError(f"{where}: network must be link or judge, not {str(network)[:40]!r}")
     if not isinstance(values, dict):
@@ -114,7 +114,7 @@ def read_config(network: object, values: object, where: str) -> NetworkConfig:
 
 
 def _read_link(values: dict[str, Any]) -> LinkConfig:
-    """A link network's configuration, read strictly: a flexible one has a depth, and none of the others' own fields."""
+    """A link network's configuration, read strictly: a flexible one has a depth, and no fields of the others."""
     flexible = {"depth", "hidden"} & set(values) and not {"side", "guidance", "maps"} & set(values)
     return FlexConfig.from_dict(values) if flexible else ModelConfig.from_dict(values)
 
@@ -127,16 +127,16 @@ def read_file(folder: Path, name: str, *, boundary: Path | None = None) -> bytes
             folder itself by default.
 
     Raises:
-        ZooError: when the file is missing, larger than ``LIMITS``, or a link that leaves ``boundary``.
+        ZooError: if the file is missing, larger than ``LIMITS``, or a link that leaves ``boundary``.
     """
     path = folder / name
     try:
         if not path.resolve().is_relative_to((boundary or folder).resolve()):
-            raise ZooError(f"{path} is a link that leaves its folder: put the file itself there")
+            raise ZooError(f"{path} is a link to outside its folder: put the file itself there")
         if not path.is_file():
             raise ZooError(f"{path} is missing: restore it (git checkout, or pull the checkpoint again)")
         if path.stat().st_size > LIMITS.get(name, 2**20):
-            raise ZooError(f"{path} is larger than any {name} of this zoo: take it from its source again")
+            raise ZooError(f"{path} is larger than any {name} of this zoo: download it again")
         return path.read_bytes()
     except OSError as error:
         raise ZooError(f"{path} cannot be read ({error.strerror}): check its permissions and its disk") from error
@@ -148,20 +148,20 @@ def digest(blob: bytes) -> str:
 
 
 def tensors_of(blob: bytes, where: str) -> dict[str, Tensor]:
-    """Tensors of a safetensors file; raises ZooError for anything else, above all for a pickle."""
+    """Tensors of a safetensors file; raises ZooError for anything else, in particular for a pickle."""
     if blob[:2] == b"PK" or blob[:1] == b"\x80":
         raise ZooError(f"{where} is a pickle, which could run code: only safetensors files are loaded; convert it")
     try:
         return load(blob)
-    except Exception as error:  # the parser's errors on hostile bytes come in many classes
+    except Exception as error:  # the parser raises many classes of errors on hostile bytes
         reason = str(error)[:120] if isinstance(error, SafetensorError) else type(error).__name__
-        raise ZooError(f"{where} is not a whole safetensors file ({reason}): fetch it again") from error
+        raise ZooError(f"{where} is not a complete safetensors file ({reason}): fetch it again") from error
 
 
 class _Uninitialised(TorchFunctionMode):
-    """Skips ``torch.nn.init`` and all random draws: the weights are read from a file next.
+    """Skips ``torch.nn.init`` and all random draws, because the weights are then read from a file.
 
-    So building leaves torch's global random state alone, and touches no memory for weights that do not come.
+    Building thus does not change torch's global random state, nor touch memory for weights that are never loaded.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -173,7 +173,7 @@ class _Uninitialised(TorchFunctionMode):
 
 
 def build(config: NetworkConfig) -> Network:
-    """A network whose weights are still to be loaded: what they hold is arbitrary."""
+    """A network whose weights are still to be loaded; their values are arbitrary."""
     with _Uninitialised():
         if isinstance(config, JudgeConfig):
             return Judge(config)
@@ -186,7 +186,7 @@ def fill(network: Network, tensors: Mapping[str, Tensor], where: str) -> Network
     Raises:
         ZooError: unless they are exactly the network's: names, shapes, types, finite values.
     """
-    expected, foreign = network.state_dict(), "it belongs to another config.json; fetch both again"
+    expected, foreign = network.state_dict(), "it belongs to another config.json; download both again"
     if missing := sorted(set(expected) - set(tensors)):
         raise ZooError(f"{where} lacks the tensor {missing[0]} ({len(missing)} in all): {foreign}")
     if extra := sorted(set(tensors) - set(expected)):
@@ -199,11 +199,11 @@ def fill(network: Network, tensors: Mapping[str, Tensor], where: str) -> Network
 
 def _check_tensor(where: str, value: Tensor, wanted: Tensor) -> None:
     if value.shape != wanted.shape:
-        raise ZooError(f"{where} has shape {list(value.shape)}, its config.json needs {list(wanted.shape)}")
+        raise ZooError(f"{where} has shape {list(value.shape)}, its config.json requires {list(wanted.shape)}")
     if value.is_floating_point() != wanted.is_floating_point() or value.is_complex():
-        raise ZooError(f"{where} has type {value.dtype}, which its network does not take")
+        raise ZooError(f"{where} has type {value.dtype}, which its network does not accept")
     if value.is_floating_point() and not bool(value.isfinite().all()):
-        raise ZooError(f"{where} holds numbers that are not finite; publish the network again")
+        raise ZooError(f"{where} has values that are not finite; publish the network again")
 
 
 def network_from(config: NetworkConfig, blob: bytes, where: str, device: torch.device | str = "cpu") -> Network:
@@ -213,14 +213,14 @@ def network_from(config: NetworkConfig, blob: bytes, where: str, device: torch.d
 
 
 def half_weights(network: Network) -> bytes:
-    """``model.safetensors`` of a network: floating point as fp16, whole numbers as they are; same weights, same bytes.
+    """``model.safetensors`` of a network: floats as fp16, integers unchanged; equal weights give equal bytes.
 
     Raises:
-        ZooError: when a weight does not fit half precision.
+        ZooError: if a weight exceeds half precision.
     """
     state = network.state_dict()
     tensors = {k: (v.half() if v.is_floating_point() else v).cpu().contiguous() for k, v in sorted(state.items())}
     for name, value in tensors.items():
         if value.is_floating_point() and not bool(value.isfinite().all()):
-            raise ZooError(f"{name} does not fit half precision: clip it, or train with more weight decay")
+            raise ZooError(f"{name} exceeds half precision: clip it, or train with more weight decay")
     return save(tensors, metadata={"format": "pt"})

@@ -1,7 +1,7 @@
-"""Golden tensors: an input beside the weights, and the output that it must give on every machine.
+"""Golden tensors: an input stored with the weights, and the output that it must give on every machine.
 
-The pictures are smooth random colour fields made from a seed, no photographs. Inputs are stored as they are, so that a
-check depends on no random number generator and no interpolation, only on the network.
+The pictures are smooth random colour fields, not photographs. The inputs themselves are stored, so that a check depends
+only on the network, not on a random number generator or an interpolation.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class GoldenReport(NamedTuple):
 
     @property
     def passed(self) -> bool:
-        """Whether the network gives what it gave when it was published."""
+        """Whether the network still gives its published output."""
         return self.error <= self.tolerance
 
 
@@ -93,7 +93,7 @@ def _expected(network: Network) -> set[str]:
 def make_golden(network: Network) -> bytes:
     """``golden.safetensors`` of a network in eval mode: inputs from ``SEED``, and its output on the CPU.
 
-    A link network sends crop pairs at 5 dB; a flexible one at 1/16, and both its ends know where the crop belongs.
+    A link network sends crop pairs at 5 dB; a flexible one at 1/16, and both ends know where the crop belongs.
     """
     generator = torch.Generator().manual_seed(SEED)
     pictures = colour_fields(PICTURES, 3, SIZE, generator)
@@ -113,15 +113,17 @@ def make_golden(network: Network) -> bytes:
 
 
 def check_golden(network: Network, blob: bytes, where: str) -> GoldenReport:
-    """Run a network on its golden input, on whatever device it lies.
+    """Run a network on its golden input, on the network's device.
 
     Raises:
-        ZooError: when the file is not a golden file of this kind of network.
+        ZooError: if the file is not a golden file for this kind of network.
     """
     tensors = tensors_of(blob, where)
     link = not isinstance(network, Judge)
     if set(tensors) != _expected(network):
-        raise ZooError(f"{where} does not hold the golden tensors of a {'link' if link else 'judge'}: publish it again")
+        raise ZooError(
+            f"{where} does not contain the golden tensors of a {'link' if link else 'judge'}: publish it again"
+        )
     wanted = tensors["output" if link else "logits"]
     try:
         given = _output(network, tensors)
@@ -129,7 +131,7 @@ def check_golden(network: Network, blob: bytes, where: str) -> GoldenReport:
         raise ZooError(f"{where} does not fit its network ({str(error)[:120]}): publish it again") from error
     if given.shape != wanted.shape:
         shapes = f"{list(wanted.shape)}, not {list(given.shape)}"
-        raise ZooError(f"{where} holds an output of shape {shapes}: publish it again")
+        raise ZooError(f"{where} contains an output of shape {shapes}: publish it again")
     largest = (given - wanted).abs().max().item() if bool(given.isfinite().all()) else float("inf")
     if link:
         return GoldenReport(largest, TOLERANCE)

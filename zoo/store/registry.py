@@ -1,8 +1,8 @@
-"""The registry: every checkpoint's files with sha256 and size, its figures at 5 dB, licence and origin, as one table.
+"""The registry: every checkpoint's files with sha256 and size, metrics at 5 dB, licence and origin, in one table.
 
-A *shelf* is a folder of checkpoints with its registry. The bundled shelf is ``zoo/checkpoints`` with
-``zoo/registry.json``; ``$WZROI_ZOO`` names another folder, with ``registry.json`` inside, to use in its place. A pulled
-Hub repository is a shelf too.
+A *store* is a folder of checkpoints with its registry. The bundled store is ``zoo/checkpoints`` with
+``zoo/registry.json``; ``$WZROI_ZOO`` names another folder, containing ``registry.json``, to use instead. A pulled
+Hub repository is a store too.
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ class FileRecord:
 
 @dataclass(frozen=True)
 class Entry:
-    """What the registry knows of one checkpoint.
+    """A checkpoint's entry in the registry.
 
     Attributes:
         name: ``architecture.tag``. network: ``link`` or ``judge``. config: the network's own fields.
-        judge: the judge that a link network belongs with (its ROI maps and accuracies); ``None`` for judges.
+        judge: a link network's judge (for its ROI maps and accuracies); ``None`` for judges.
         files: file name -> sha256 and size, for each of the folder's four files.
         parameters: number of trained values.
         metrics: figures on the CIFAR-10 test set: at 5 dB (and 1/16 if flexible) for a link network (``psnr``,
-            ``ssim``, ``accuracy``, each with ``_ci95``), on clean images and side views for a judge; empty before it
-            was evaluated.
-        licence: SPDX identifier of the weights. origin: who made them, with what and from what, in a sentence.
-        training: recipe, seed, commit, validation figures, as the run recorded them.
+            ``ssim``, ``accuracy``, each with ``_ci95``), on clean images and side views for a judge; empty until it
+            is evaluated.
+        licence: SPDX identifier of the weights. origin: a sentence on who made them and how.
+        training: recipe, seed, commit, validation figures, as recorded by the run.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Entry:
 
     @property
     def flexible(self) -> bool:
-        """Whether it serves every rate; ``metrics`` are then those at 1/16."""
+        """Whether it supports every rate; ``metrics`` are then those at 1/16."""
         return isinstance(self.config, FlexConfig)
 
     @property
@@ -103,15 +103,17 @@ class Entry:
         where = f"{where}, {name}"
         expected = {"network", "config", "judge", "files", "parameters", "metrics", "licence", "origin", "training"}
         if not isinstance(values, dict) or set(values) != expected:
-            raise ZooError(f"{where}: an entry has the fields {', '.join(sorted(expected))}; fetch the registry again")
+            raise ZooError(
+                f"{where}: an entry must have the fields {', '.join(sorted(expected))}; download the registry again"
+            )
         config = read_config(values["network"], values["config"], where)
         judge = values["judge"]
         if judge is not None:
             check_name(judge)
         if not isinstance(values["metrics"], dict) or not isinstance(values["training"], dict):
-            raise ZooError(f"{where}: metrics and training must be objects; fetch the registry again")
+            raise ZooError(f"{where}: metrics and training must be objects; download the registry again")
         if not all(isinstance(values[key], str) for key in ("licence", "origin")):
-            raise ZooError(f"{where}: licence and origin must be text; fetch the registry again")
+            raise ZooError(f"{where}: licence and origin must be text; download the registry again")
         return cls(
             name, values["network"], config, judge, _read_files(values["files"], where), values["parameters"],
             values["metrics"], values["licence"], values["origin"], values["training"],
@@ -120,11 +122,11 @@ class Entry:
 
 def _read_files(values: Any, where: str) -> dict[str, FileRecord]:
     if not isinstance(values, dict) or set(values) != set(FILES):
-        raise ZooError(f"{where}: a checkpoint has the files {', '.join(FILES)}; fetch the registry again")
+        raise ZooError(f"{where}: a checkpoint must have the files {', '.join(FILES)}; download the registry again")
     for name, record in values.items():
         good = isinstance(record, dict) and set(record) == {"sha256", "size"}
         if not good or not isinstance(record["sha256"], str) or not _SHA256.fullmatch(record["sha256"]):
-            raise ZooError(f"{where}: {name} needs a sha256 of 64 hexadecimal digits; fetch the registry again")
+            raise ZooError(f"{where}: {name} needs a sha256 of 64 hexadecimal digits; download the registry again")
         if type(record["size"]) is not int or not 0 < record["size"] <= LIMITS[name]:
             raise ZooError(f"{where}: {name} cannot have {str(record['size'])[:24]} bytes (at most {LIMITS[name]})")
     return {name: FileRecord(record["sha256"], record["size"]) for name, record in values.items()}
@@ -134,20 +136,20 @@ def check_name(name: object) -> str:
     """A checkpoint's name, safe to use as a folder; raises ZooError with the pattern otherwise."""
     if not isinstance(name, str) or len(name) > 100 or not _NAME.fullmatch(name):
         raise ZooError(
-            f"{str(name)[:60]!r} is not a checkpoint name: it must read architecture.tag in small letters, digits and "
-            "single underscores, e.g. deepjscc_wz_roi.task_r32"
+            f"{str(name)[:60]!r} is not a checkpoint name: it must be architecture.tag in lower-case letters, digits "
+            "and single underscores, e.g. deepjscc_wz_roi.task_r32"
         )
     return name
 
 
 @dataclass(frozen=True)
-class Shelf:
+class CheckpointStore:
     """A folder of checkpoints and its registry.
 
     Args:
-        folder: holds one folder per checkpoint. registry: the JSON file.
-        boundary: where symbolic links may point (a Hub cache links its files); ``folder`` itself when ``None``.
-        origin: how lists name it: ``bundled``, a folder, or a Hub repository.
+        folder: contains one folder per checkpoint. registry: the JSON file.
+        boundary: where symbolic links may point (a Hub cache links its files); default: ``folder``.
+        origin: its title in lists: ``bundled``, a folder, or a Hub repository.
     """
 
     folder: Path
@@ -156,15 +158,15 @@ class Shelf:
     origin: str = "bundled"
 
     @classmethod
-    def at(cls, folder: Path | str) -> Shelf:
-        """The shelf of a folder: the bundled one for ``zoo/checkpoints``, else one with ``registry.json`` inside."""
+    def at(cls, folder: Path | str) -> CheckpointStore:
+        """The store of a folder: the bundled one for ``zoo/checkpoints``, else one that contains ``registry.json``."""
         folder = Path(folder)
         if folder.resolve() == BUNDLED.folder:
             return BUNDLED
         return cls(folder, folder / REGISTRY, origin=str(folder))
 
     def entries(self) -> dict[str, Entry]:
-        """Every entry by name; empty where there is no registry yet."""
+        """Every entry by name; empty if there is no registry yet."""
         try:
             status = self.registry.stat()
         except FileNotFoundError:
@@ -174,7 +176,7 @@ class Shelf:
         return dict(_read_registry(self.registry, status.st_mtime_ns, status.st_size, status.st_ino))
 
     def entry(self, name: str) -> Entry:
-        """One entry; raises ZooError with the nearest names when there is none."""
+        """One entry; raises ZooError with similar names if there is none."""
         found = self.entries()
         if name not in found:
             raise ZooError(unknown_name(name, list(found), self.origin))
@@ -185,27 +187,27 @@ class Shelf:
         return self.folder / check_name(name)
 
     def whole(self, name: str) -> bool:
-        """Whether every file of a checkpoint is there: of a pulled one, only some may have arrived."""
+        """Whether all files of a checkpoint are there; a pull may have been interrupted."""
         return all((self.path(name) / file).is_file() for file in FILES)
 
 
-BUNDLED = Shelf(PACKAGE / "checkpoints", PACKAGE / REGISTRY)
-"""What this package carries."""
+BUNDLED = CheckpointStore(PACKAGE / "checkpoints", PACKAGE / REGISTRY)
+"""The store that is part of this package."""
 
 
 def unknown_name(name: str, known: list[str], where: str) -> str:
-    """The sentence for a name that a shelf does not have."""
+    """The error message for a name that a store does not have."""
     import difflib
 
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else "`python -m zoo list` shows what there is"
+    hint = f"did you mean {' or '.join(near)}?" if near else "`python -m zoo list` lists the available ones"
     return f"no checkpoint {name!r} in the zoo ({where}): {hint}"
 
 
 @functools.lru_cache(maxsize=32)
 def _read_registry(path: Path, modified: int, size: int, inode: int) -> dict[str, Entry]:
     if size > 2**24:
-        raise ZooError(f"{path} is larger than any registry: take it from its source again")
+        raise ZooError(f"{path} is larger than any registry: download it again")
     return parse_registry(path.read_bytes(), str(path))
 
 
@@ -227,24 +229,24 @@ def registry_text(entries: Mapping[str, Entry]) -> str:
     return json.dumps({"format": FORMAT, "checkpoints": checkpoints}, indent=1) + "\n"
 
 
-def default_shelf() -> Shelf:
-    """The shelf in use: ``$WZROI_ZOO`` when set, else the bundled one.
+def default_store() -> CheckpointStore:
+    """The active store: ``$WZROI_ZOO`` if set, else the bundled one.
 
     Raises:
-        ZooError: when ``$WZROI_ZOO`` names a folder without a registry.
+        ZooError: if ``$WZROI_ZOO`` names a folder without a registry.
     """
     named = os.environ.get(VARIABLE)
     if not named:
         return BUNDLED
-    shelf = Shelf.at(Path(named).expanduser())
-    if not shelf.registry.is_file():
+    store = CheckpointStore.at(Path(named).expanduser())
+    if not store.registry.is_file():
         raise ZooError(f"{VARIABLE}={named} has no {REGISTRY}: name a folder made by publish or pull, or unset it")
-    return shelf
+    return store
 
 
-def select(pattern: str, network: NetworkKind, shelf: Shelf | None = None) -> list[str]:
-    """Names of one kind that match a shell pattern, in the order architectures grow, then by tag."""
-    entries = (shelf or default_shelf()).entries()
+def select(pattern: str, network: NetworkKind, store: CheckpointStore | None = None) -> list[str]:
+    """Names of one kind that match a shell pattern, by complexity of the architecture, then by tag."""
+    entries = (store or default_store()).entries()
     names = [name for name, entry in entries.items() if entry.network == network]
     return sorted(fnmatch.filter(names, pattern), key=lambda name: _order(entries[name]))
 

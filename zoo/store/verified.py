@@ -1,4 +1,4 @@
-"""A shelf's files, each equal to its sha256 in the registry, and the networks that they hold."""
+"""A store's files, each verified against its sha256 in the registry, and the networks they contain."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from zoo.store.checkpoint import (
     read_file,
 )
 from zoo.store.golden import GoldenReport, check_golden
-from zoo.store.registry import Entry, Shelf
+from zoo.store.registry import CheckpointStore, Entry
 
 
 def pick_device(device: torch.device | str = "auto") -> torch.device:
-    """``auto`` is CUDA, else MPS, else the CPU; raises ZooError for a device that is not there."""
+    """``auto`` is CUDA, else MPS, else the CPU; raises ZooError for a device that is not available."""
     if str(device) == "auto":
         has_mps = torch.backends.mps.is_available()
         return torch.device("cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu")
@@ -31,12 +31,12 @@ def pick_device(device: torch.device | str = "auto") -> torch.device:
         chosen = torch.device(device)
         torch.empty(1, device=chosen)
     except (RuntimeError, AssertionError, ImportError) as error:
-        raise ZooError(f"there is no device {str(device)!r} here: use auto or cpu") from error
+        raise ZooError(f"the device {str(device)!r} is not available: use auto or cpu") from error
     return chosen
 
 
 _DIGESTS: dict[tuple[str, int, int, int], str] = {}
-"""sha256 by path, modification time, size and inode: a file is hashed once a process while it stays as it is."""
+"""sha256 by path, modification time, size and inode: a file is hashed once per process unless it changes."""
 
 
 def _digest_of(path: Path, blob: bytes) -> str:
@@ -47,14 +47,14 @@ def _digest_of(path: Path, blob: bytes) -> str:
     return _DIGESTS[key]
 
 
-def checked_file(shelf: Shelf, entry: Entry, name: str) -> bytes:
-    """Bytes of one of a checkpoint's files, equal to the registry's sha256 (hashed once a process, while unchanged).
+def checked_file(store: CheckpointStore, entry: Entry, name: str) -> bytes:
+    """Bytes of one of a checkpoint's files, verified against the registry's sha256 (hashed once per process).
 
     Raises:
-        ZooError: when the file is missing or is not the published one.
+        ZooError: if the file is missing or is not the published one.
     """
-    folder = shelf.path(entry.name)
-    blob = read_file(folder, name, boundary=shelf.boundary)
+    folder = store.path(entry.name)
+    blob = read_file(folder, name, boundary=store.boundary)
     found = _digest_of(folder / name, blob)
     if found != entry.files[name].sha256:
         raise ZooError(
@@ -64,24 +64,24 @@ def checked_file(shelf: Shelf, entry: Entry, name: str) -> bytes:
     return blob
 
 
-def load_from(shelf: Shelf, name: str, device: torch.device | str = "auto") -> Network:
-    """A network of a shelf: files checked against the registry, config against its entry, tensors against config."""
-    entry = shelf.entry(name)
-    folder = shelf.path(name)
-    description = Description.from_json(checked_file(shelf, entry, CONFIG), str(folder / CONFIG))
+def load_from(store: CheckpointStore, name: str, device: torch.device | str = "auto") -> Network:
+    """A network of a store: files checked against the registry, config against its entry, tensors against config."""
+    entry = store.entry(name)
+    folder = store.path(name)
+    description = Description.from_json(checked_file(store, entry, CONFIG), str(folder / CONFIG))
     if (description.name, description.config) != (name, entry.config):
         raise ZooError(f"{folder / CONFIG} describes {description.name}, not the registry's {name}: publish it again")
-    blob = checked_file(shelf, entry, WEIGHTS)
+    blob = checked_file(store, entry, WEIGHTS)
     return network_from(entry.config, blob, str(folder / WEIGHTS), pick_device(device))
 
 
-def verify_in(shelf: Shelf, name: str, device: torch.device | str = "cpu") -> GoldenReport:
-    """Check every file of a shelf's checkpoint against the registry, then its golden tensors on ``device``.
+def verify_in(store: CheckpointStore, name: str, device: torch.device | str = "cpu") -> GoldenReport:
+    """Check every file of a store's checkpoint against the registry, then its golden tensors on ``device``.
 
     Raises:
-        ZooError: for a file that is missing or altered. A golden failure is in the report, not raised.
+        ZooError: for a file that is missing or altered. A golden failure is reported, not raised.
     """
-    entry = shelf.entry(name)
-    blobs = {file: checked_file(shelf, entry, file) for file in FILES}
-    network = load_from(shelf, name, device)
-    return check_golden(network, blobs[GOLDEN], str(shelf.path(name) / GOLDEN))
+    entry = store.entry(name)
+    blobs = {file: checked_file(store, entry, file) for file in FILES}
+    network = load_from(store, name, device)
+    return check_golden(network, blobs[GOLDEN], str(store.path(name) / GOLDEN))

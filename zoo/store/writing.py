@@ -1,4 +1,4 @@
-"""Making a checkpoint folder from a network: the four files, the registry entry, and writing both atomically."""
+"""Creating a checkpoint folder from a network: the four files, the registry entry, and atomic writing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from zoo.store.golden import check_golden, make_golden
 from zoo.store.registry import Entry, FileRecord, check_name
 
 MAX_FILE = 50 * 2**20
-"""No file of a checkpoint may be larger: git has to carry it."""
+"""Size limit of a checkpoint's files, because they are kept in git."""
 
 
 def assemble(
@@ -45,13 +45,13 @@ def assemble(
     """The files of a checkpoint, and its registry entry.
 
     Args:
-        judge: name of the judge that a link network belongs with. origin, training: as in ``Entry``.
-        results: the network's results on the test set; those of other weights are left out.
-        folder: of all results files; the card shows what stands beside the network.
-        old: folder of the same checkpoint as it was; its golden tensors are kept while the weights are the same.
+        judge: name of a link network's judge. origin, training: as in ``Entry``.
+        results: the network's results on the test set; those of other weights are ignored.
+        folder: of all results files; the card compares the network with others.
+        old: folder of the existing checkpoint; its golden tensors are kept if the weights are the same.
 
     Raises:
-        ZooError: for a name that is none, weights beyond half precision, or a file too large for git.
+        ZooError: for an invalid name, weights beyond half precision, or a file too large for git.
     """
     blob = half_weights(network)
     link = not isinstance(network, Judge)
@@ -70,13 +70,13 @@ def assemble(
 
 
 def measures(results: Mapping[str, Any] | None, entry: Entry) -> bool:
-    """Whether results were measured with an entry's very weights, published or as trained."""
+    """Whether results were measured with exactly an entry's weights, as published or as trained."""
     known = {entry.sha256, entry.training.get("run_sha256")}
     return results is not None and results.get("weights_sha256") in known - {None}
 
 
 def _golden(described: Description, network: Network, old: Path | None) -> bytes:
-    """The old golden file when the weights are still the same and still give it, else a new one."""
+    """The old golden file if the weights are the same and still reproduce it, else a new one."""
     if old is not None and (old / CONFIG).is_file():
         try:
             before = Description.from_json((old / CONFIG).read_bytes(), str(old / CONFIG))
@@ -84,7 +84,7 @@ def _golden(described: Description, network: Network, old: Path | None) -> bytes
             if before == described and check_golden(network, kept, str(old / GOLDEN)).passed:
                 return kept
         except (OSError, ZooError):
-            pass  # a damaged folder is what publishing again mends
+            pass  # a damaged folder is fixed by publishing again
     return make_golden(network)
 
 
@@ -95,7 +95,7 @@ def _records(files: Mapping[str, bytes]) -> dict[str, FileRecord]:
 
 
 def write_file(path: Path, blob: bytes) -> None:
-    """Write beside ``path``, sync, then replace it: a kill leaves the old file or the new one, never a part."""
+    """Write beside ``path``, sync, then replace it: an interruption leaves the old file or the new one."""
     partial = path.with_name(f".{path.name}.part")
     try:
         with partial.open("wb") as handle:
@@ -109,15 +109,15 @@ def write_file(path: Path, blob: bytes) -> None:
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write all files beside ``folder``, then swap: a kill leaves the old folder, the new one or none, no mixture.
+    """Write all files beside ``folder``, then swap: an interruption leaves the old folder, the new one or none.
 
     Raises:
-        ZooError: when the folder holds anything but a checkpoint, which the swap would lose.
+        ZooError: if the folder contains anything else than a checkpoint, which the swap would delete.
     """
     foreign = sorted(path.name for path in folder.iterdir() if path.name not in FILES) if folder.is_dir() else []
     if foreign or (folder.exists() and not folder.is_dir()):
         what = foreign[0] if foreign else "a file"
-        raise ZooError(f"{folder} holds {what}, which is no part of a checkpoint: name a new folder")
+        raise ZooError(f"{folder} contains {what}, which is not part of a checkpoint: name a new folder")
     if folder.is_dir() and all((folder / n).is_file() and (folder / n).read_bytes() == b for n, b in files.items()):
         return
     fresh, old = folder.with_name(f".{folder.name}.part"), folder.with_name(f".{folder.name}.old")

@@ -83,7 +83,7 @@ def test_axe_would_find_it(browser: Browser, address: str) -> None:
 
 def test_the_tour_is_accessible(browser: Browser, address: str) -> None:
     page = opened(browser, address, "compare", 390, "light")
-    page.get_by_role("button", name="Tour: half a minute").click()
+    page.get_by_role("button", name="Tour (half a minute)").click()
     page.get_by_role("dialog").wait_for()
     assert findings(page) == []
     page.context.close()

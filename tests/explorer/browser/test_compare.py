@@ -100,7 +100,7 @@ def test_variants_overlay_errors_gallery_and_seed(open_page: Callable[..., Page]
     page.get_by_role("checkbox", name="Error maps").uncheck()
     assert not page.locator(".fault").first.is_visible()
     before = reconstruction(page)
-    page.get_by_role("button", name="Draw again").click()
+    page.get_by_role("button", name="New noise").click()
     assert shown(page)["seed"] == 1
     assert reconstruction(page) != before
     page.get_by_role("button", name="Ship, CIFAR-10 test image 1", exact=True).click()
@@ -123,7 +123,7 @@ def test_the_tour_goes_by_keyboard_and_is_remembered(open_page: Callable[..., Pa
     page.reload()
     shown(page)
     assert not tour.is_visible(), "the second visit is left alone"
-    again = page.get_by_role("button", name="Tour: half a minute")
+    again = page.get_by_role("button", name="Tour (half a minute)")
     again.click()
     page.keyboard.press("ArrowRight")
     assert tour.get_by_role("heading").inner_text() == titles[1]
@@ -152,7 +152,7 @@ def test_every_control_is_explained_with_an_equation(open_page: Callable[..., Pa
 def test_the_exported_lines_give_the_numbers_on_the_screen(open_page: Callable[..., Page]) -> None:
     page = open_page("?pair=gallery:cifar-2&snr=2.5&seed=11&roi=side")
     shown(page)
-    page.get_by_text("Take away").click()
+    page.get_by_text("Export").click()
     page.locator("[data-testid=stCode]").wait_for()
     lines = page.locator("[data-testid=stCode]").inner_text()
     done = subprocess.run([sys.executable, "-c", lines], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -212,7 +212,7 @@ def test_a_stopped_server_and_a_bad_setting_are_sentences(open_page: Callable[..
     slider = page.get_by_role("slider", name="SNR")
     slider.focus()
     slider.press("ArrowRight")
-    page.get_by_role("alert").filter(has_text="does not answer").wait_for()
+    page.get_by_role("alert").filter(has_text="does not respond").wait_for()
     assert not page.locator(".cards dl").first.is_visible(), "numbers of another setting are hidden"
     page.unroute("**/wzroi/frame**")
     assert shown(page)["snr_db"] == 5.5

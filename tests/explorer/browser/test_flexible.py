@@ -66,7 +66,7 @@ def test_the_slider_has_every_96th_and_each_variant_keeps_its_place(page: Page, 
     assert "k = 160 complex, ρ = k/n = 5/96" in page.locator(".chain").inner_text()
     assert "ρ 5/96" in page.locator(".caption").inner_text()
     cards = page.locator(".cards .card").all_inner_texts()
-    assert "Not in the zoo at 5/96: it has 1/16." in cards[0] and cards[1].startswith("WZ-ROI-Flex")
+    assert "Not in the zoo at 5/96; available: 1/16." in cards[0] and cards[1].startswith("WZ-ROI-Flex")
     page.wait_for_url("**rate=96%2F5**")
     numbers = page.locator(".cards dd").all_inner_texts()
     page.goto(page.url)
@@ -74,7 +74,7 @@ def test_the_slider_has_every_96th_and_each_variant_keeps_its_place(page: Page, 
     rate.focus()
     rate.press("End")
     assert ask(page)["rate"] == "8" and "k = 384" in page.locator(".chain").inner_text()
-    assert "x_side moved to its place, as both ends know" in page.locator(".held").inner_text()
+    assert "x_side moved to its place, known to both ends" in page.locator(".held").inner_text()
 
 
 def test_only_the_paper_networks_leave_their_own_rates(page: Page) -> None:

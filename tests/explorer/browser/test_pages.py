@@ -63,10 +63,10 @@ def test_a_dragged_crop_changes_what_leans_on_it(open_page: Callable[..., Page])
     again = open_page(page.url.split("/", 3)[3])
     assert (shown(again)["pair"], card(again, 3)) == (shown(page)["pair"], told), "the link gives the same pixels"
     close(again, HARMLESS)
-    page.get_by_role("checkbox", name="Remove it").check()
+    page.get_by_role("checkbox", name="Remove").check()
     assert "removed=1" in shown(page)["pair"]
     assert page.get_by_role("slider", name="Noise").is_disabled()
-    page.get_by_role("button", name="Undisturbed").click()
+    page.get_by_role("button", name="Original").click()
     assert shown(page)["pair"] == "gallery:cifar-0"
     assert card(page, 1) == leaning
     close(page, HARMLESS)
@@ -108,7 +108,7 @@ def test_a_map_is_painted_by_keyboard_and_pointer(open_page: Callable[..., Page]
 
 def test_two_pictures_lie_under_an_edge_that_pointer_and_keys_move(open_page: Callable[..., Page]) -> None:
     page = open_page("")
-    page.get_by_text("Two pictures under one slider").click()
+    page.get_by_text("Compare two pictures with a slider").click()
     edge, frame = page.get_by_role("slider", name="Edge between the two pictures"), page.locator(".reveal .frame")
     cut = "node => node.style.getPropertyValue('--cut')"
     edge.focus()

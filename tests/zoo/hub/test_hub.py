@@ -22,10 +22,10 @@ from zoo.store.registry import REGISTRY
 def test_round_trip_is_byte_identical(base: Path, server: LoopbackHub, elsewhere: Path) -> None:
     assert zoo.list_models() == []
     assert zoo.pull() == sorted([*NAMES, JUDGE])
-    (shelf,) = hub.cached_shelves()
+    (store,) = hub.cached_stores()
     for name in [*NAMES, JUDGE]:
         for file in FILES:
-            assert (shelf.path(name) / file).read_bytes() == (base / "shelf" / name / file).read_bytes()
+            assert (store.path(name) / file).read_bytes() == (base / "store" / name / file).read_bytes()
         assert zoo.verify(name).passed
     assert isinstance(zoo.load(ROI, device="cpu"), torch.nn.Module)
     assert zoo.from_pretrained(REPO, ROI, device="cpu").config == zoo.describe(ROI).config
@@ -80,7 +80,7 @@ def test_a_part_of_the_zoo_joins_what_is_there(base: Path, server: LoopbackHub) 
 
 @pytest.mark.parametrize("damage", ["results", "other results", "card", "golden", "missing"])
 def test_push_refuses_what_is_not_whole(base: Path, server: LoopbackHub, damage: str) -> None:
-    folder = base / "shelf" / ROI
+    folder = base / "store" / ROI
     if damage == "results":
         (base / "results" / f"{ROI}.json").unlink()
     elif damage == "other results":
@@ -92,13 +92,14 @@ def test_push_refuses_what_is_not_whole(base: Path, server: LoopbackHub, damage:
         if damage == "card":
             (folder / file).write_text("no metadata")
         else:
-            (folder / file).write_bytes((base / "shelf" / NAMES[0] / file).read_bytes())
-        values = json.loads((base / "shelf" / REGISTRY).read_text())
+            (folder / file).write_bytes((base / "store" / NAMES[0] / file).read_bytes())
+        values = json.loads((base / "store" / REGISTRY).read_text())
         blob = (folder / file).read_bytes()
         record = {"sha256": hashlib.sha256(blob).hexdigest(), "size": len(blob)}
         values["checkpoints"][ROI]["files"][file] = record
-        (base / "shelf" / REGISTRY).write_text(json.dumps(values))
-    reasons = {"results": "no results of its own", "other results": "no results of its own", "card": "no Hub metadata",
+        (base / "store" / REGISTRY).write_text(json.dumps(values))
+    unmeasured = "no results for its own"
+    reasons = {"results": unmeasured, "other results": unmeasured, "card": "no Hub metadata",
                "golden": "golden tensors", "missing": r"config\.json is missing"}  # fmt: skip
     with pytest.raises(zoo.ZooError, match=reasons[damage]):
         push_zoo(base)
@@ -166,7 +167,7 @@ def test_the_xet_path_round_trips(
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", False)
     server.cas = f"local://{tmp_path / 'cas'}"
     (tmp_path / "cas").mkdir()
-    paths = sorted((base / "shelf").rglob("*.safetensors"))
+    paths = sorted((base / "store").rglob("*.safetensors"))
     for path, pointer in zip(paths, hf_xet.hash_files([str(path) for path in paths]), strict=True):
         blob = path.read_bytes()
         sha256 = hashlib.sha256(blob).hexdigest()
@@ -204,6 +205,6 @@ def test_commands(base: Path, server: LoopbackHub, monkeypatch: pytest.MonkeyPat
     again = runner.invoke(cli.app, ["push", "--repo", REPO])
     assert "0 files changed" in again.stdout
     pulled = runner.invoke(cli.app, ["pull", ROI])
-    assert pulled.exit_code == 0 and "2 checkpoints of tester/zoo (main) are at hand" in pulled.stdout, pulled.output
+    assert pulled.exit_code == 0 and "2 checkpoints of tester/zoo (main) are available" in pulled.stdout, pulled.output
     wrong = runner.invoke(cli.app, ["pull", "deepjscc.rec_r17_lite"])
     assert wrong.exit_code == 2 and "did you mean" in wrong.stderr
