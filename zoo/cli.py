@@ -21,8 +21,9 @@ from wzroi.images import Pixels, png_bytes, to_pixels
 from zoo.console import console, reporting
 from zoo.environment import expanded
 from zoo.errors import ZooError
-from zoo.image_io import read_picture
+from zoo.image_io import OWN, Picture, PictureError, check_same_size, load_picture, load_views, notes_of
 from zoo.loading import describe, list_absent, list_judges, list_models, load, load_judge, verify
+from zoo.pictures.decode import Layout
 from zoo.rates import check_rate, parse_rho, rates_of, rho_text, symbols_at
 from zoo.space.deploy import space_command
 from zoo.store.folders import default_store
@@ -163,19 +164,37 @@ def transmit_command(
     max_side: Annotated[
         int, typer.Option(help="Shrink larger pictures until the longer side has this many pixels.")
     ] = 1024,
+    layout: Annotated[
+        Layout,
+        typer.Option(help="What IMAGE holds: one picture, or the sent and the receiver's, as views (a stereo camera's "
+                     "MPO file), side-by-side or top-bottom."),
+    ] = "single",
     device: Device = "auto",
 ) -> None:
     """Send one picture through a link and write the reconstruction."""
     with reporting():
         image, side, out = expanded(image), None if side is None else expanded(side), expanded(out)
         check_out(out, [image] if side is None else [image, side])
-        source = read_picture(image, max_side=max_side)
-        other = None if side is None else read_picture(side, max_side=max_side)
+        pictures = _read(image, side, max_side, layout)
+        source, other = pictures[0].pixels, pictures[1].pixels if len(pictures) > 1 else None
         name = describe(model or default_model()).name
         ratio = None if rho is None else parse_rho(rho)
         sent = transmit(source, other, name, snr=snr, rho=ratio, seed=seed, channel=channel, roi=roi, device=device)
         _write(out, encoded(to_pixels(sent.reconstruction[0]), out.suffix))
-    typer.echo("\n".join([*sent.lines, f"written         {out}"]))
+    notes = [f"note            {note}" for note in notes_of(pictures)]
+    typer.echo("\n".join([*sent.lines, *notes, f"written         {out}"]))
+
+
+def _read(image: Path, side: Path | None, max_side: int, layout: Layout) -> list[Picture]:
+    """The picture to send, and the receiver's where one is given; raises PictureError."""
+    if layout != "single":
+        if side is not None:
+            raise PictureError(f"--layout {layout} takes both pictures from {image.name}: leave --side out")
+        return list(load_views(image, layout, max_side=max_side, budget=OWN))
+    paths = [image] if side is None else [image, side]
+    pictures = [load_picture(path, max_side=max_side, budget=OWN) for path in paths]
+    check_same_size(pictures, [path.name for path in paths])
+    return pictures
 
 
 def default_model() -> str:
@@ -229,6 +248,7 @@ def transmit(
 def _report(model: str, source: Tensor, symbols: int, report: object, snr: float, channel: str) -> list[str]:
     from wzroi.config import CLASSES
     from wzroi.link import LinkReport
+    from wzroi.metrics import figure_text
 
     assert isinstance(report, LinkReport)
     height, width = source.shape[-2:]
@@ -239,7 +259,7 @@ def _report(model: str, source: Tensor, symbols: int, report: object, snr: float
         f"symbols k       {symbols}",
         f"bandwidth ratio {symbols / source.numel():.5f} = 1/{source.numel() / symbols:.4g}",
         f"PSNR            {report.psnr.item():.2f} dB",
-        f"SSIM            {report.ssim.item():.4f}",
+        f"SSIM            {figure_text(report.ssim, 4)}",
     ]
     if report.roi_psnr is not None:
         lines.append(f"ROI-PSNR        {report.roi_psnr.item():.2f} dB")

@@ -157,7 +157,7 @@ class VariantResult(NamedTuple):
     symbols: int
     picture: Tensor
     psnr: float
-    ssim: float
+    ssim: float | None
     roi_psnr: float | None
     probabilities: list[float] | None
 
@@ -323,7 +323,7 @@ class Engine:
         report = finish(network, ready, channel)
         roi_psnr = None if report.roi_psnr is None else finite(report.roi_psnr)
         return VariantResult(
-            model, title_of(model), symbols, report.reconstruction, float(report.psnr), float(report.ssim), roi_psnr,
+            model, title_of(model), symbols, report.reconstruction, float(report.psnr), finite(report.ssim), roi_psnr,
             None,
         )
 
@@ -337,7 +337,7 @@ class Engine:
         title = "Paste over DeepJSCC" if entry.source == "crop" else "Side image unchanged"
         symbols = result.symbols if entry.source == "crop" else 0
         weighted = None if regional is None else finite(regional)
-        return VariantResult(result.model, title, symbols, picture, float(psnr), float(ssim), weighted, None)
+        return VariantResult(result.model, title, symbols, picture, float(psnr), finite(ssim), weighted, None)
 
     @torch.no_grad()
     def classified(self, results: list[VariantResult]) -> list[VariantResult]:
@@ -442,7 +442,7 @@ def result_json(result: VariantResult) -> dict[str, Any]:
     plain = None if config is None or isinstance(config, FlexConfig | JudgeConfig) else config
     return {
         "model": result.model, "title": result.title, "symbols": result.symbols, "psnr": finite(result.psnr),
-        "ssim": finite(result.ssim), "roi_psnr": result.roi_psnr, "probabilities": result.probabilities,
+        "ssim": result.ssim, "roi_psnr": result.roi_psnr, "probabilities": result.probabilities,
         "side": flexible or bool(plain and plain.side), "guidance": plain.guidance if plain else "none",
         "flexible": flexible,
     }

@@ -119,14 +119,14 @@ class UploadStore:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def put(self, pair: Pair, title: str, source: str) -> str:
-        """Store a pair that is small enough for live use; returns its key."""
+    def put(self, pair: Pair, title: str, source: str, notes: tuple[str, ...] = ()) -> str:
+        """Store a pair that is small enough for live use, with what was assumed about it; returns its key."""
         height, width = pair.source.shape[-2:]
         if height * width > MAX_LIVE_PIXELS:
             raise SourceError(f"{width}x{height} is too large for live use: choose a working size up to {SIZES[-1]}")
         key = f"upload:{secrets.token_urlsafe(18)}"
         with self._lock:
-            self._entries[key] = (time.monotonic(), PairEntry(key, title, pair, source))
+            self._entries[key] = (time.monotonic(), PairEntry(key, title, pair, source, notes))
             while len(self._entries) > self._limit:
                 self._entries.popitem(last=False)
         return key

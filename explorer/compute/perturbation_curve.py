@@ -20,7 +20,7 @@ class Line(NamedTuple):
 
     title: str
     control: bool
-    values: dict[str, list[float]]
+    values: dict[str, list[float | None]]
 
 
 def stops(parameter: str, present: float) -> list[float]:

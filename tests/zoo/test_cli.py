@@ -107,7 +107,7 @@ def test_transmit_answers_mistakes(folder: Path) -> None:
     mistakes = {
         ("none.png",): "does not exist",
         ("text.png",): "is not a picture",
-        ("left.png", "--side", "small.png"): "must have the same size",
+        ("left.png", "--side", "small.png"): "two pictures of the same size",
         ("left.png", "--snr", "nan"): "finite number of dB",
         ("left.png", "--channel", "fibre"): "unknown channel",
         ("left.png", "--model", "deepjscc.rec_r99"): "no checkpoint",

@@ -117,6 +117,7 @@ def transmit(
         else engine.transmit_on_gpu(entry, [name], request)[0]
     )
     figures = {**request.to_dict(), "pair": entry.key, "pair_source": entry.source, "label": entry.label}
+    figures["notes"] = list(entry.notes)
     return images.to_pixels(sent.report.reconstruction[0]), {**engine.numbers(sent), **figures}
 
 
