@@ -9,7 +9,7 @@ from wzroi.networks.deepjscc import WynerZivJSCC
 from wzroi.pairs import CropPair, Pair, StereoPair, make_pair
 from wzroi.roi import ORIGINS, roi_map
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "ARCHITECTURES",

@@ -69,8 +69,8 @@ def _check_snr(snr_db: float) -> None:
 
 
 def _circular(shape: tuple[int, int], generator: torch.Generator) -> Tensor:
-    """CN(0, 1): variance one half in each real dimension."""
-    pairs = torch.randn(*shape, 2, generator=generator, device=generator.device)
+    """CN(0, 1): variance one half in each real dimension; fp32 whatever torch's default, so that a seed is a draw."""
+    pairs = torch.randn(*shape, 2, dtype=torch.float32, generator=generator, device=generator.device)
     return torch.view_as_complex(pairs * math.sqrt(0.5))
 
 
@@ -104,7 +104,7 @@ def sample_channel(
         snr = snr_db.float()
     else:
         _check_snr(snr_db)
-        snr = torch.full((batch,), float(snr_db))
+        snr = torch.full((batch,), float(snr_db), dtype=torch.float32)
     noise = _circular((batch, symbols), generator)
     gain = None
     if kind != "awgn":

@@ -48,7 +48,7 @@ def ssim(reconstruction: Tensor, source: Tensor) -> Tensor:
     NaN for images with a side below 11 pixels, which such a window does not fit.
     """
     if min(source.shape[-2:]) < SSIM_WINDOW:
-        return torch.full((len(source),), math.nan, device=source.device)
+        return torch.full((len(source),), math.nan, dtype=source.dtype, device=source.device)
     return gaussian_ssim(reconstruction.float(), source.float(), data_range=1.0, size_average=False)
 
 

@@ -76,7 +76,8 @@ def roi_map(
     if origin == "normal":
         if generator is None:
             raise ValueError("origin 'normal' draws random numbers: pass generator=")
-        return torch.randn(shape, generator=generator, device=generator.device).to(pair.side.device)
+        noise = torch.randn(shape, dtype=torch.float32, generator=generator, device=generator.device)
+        return noise.to(pair.side.device)
     if origin == "shuffled":
         if len(pair.side) < 2:
             raise ValueError("origin 'shuffled' takes another image's map: pass at least two images")

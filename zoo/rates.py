@@ -57,8 +57,8 @@ def parse_rho(text: str) -> float:
 
 def symbols_at(model: LinkNetwork, height: int, width: int, rate: Rate = DEFAULT) -> int:
     """k for a picture: at this rate for a flexible network, at its own for any other."""
-    if isinstance(model, FlexJSCC):
-        return model.num_symbols(height, width, rho=float(1 / rate))
+    if isinstance(model.config, FlexConfig):  # not the class: a compiled network has another
+        return model.num_symbols(height, width, rho=float(1 / rate))  # type: ignore[call-arg]
     return model.num_symbols(height, width)
 
 

@@ -19,6 +19,7 @@ from explorer.compute.perturbation import perturbed, read_text
 from wzroi.config import CLASSES
 from wzroi.data import FOLDER, DataError, Images, as_float, default_root, find_root, load_split
 from wzroi.pairs import Pair, make_pair
+from zoo.paths import own_folder
 from zoo.serving.gallery import GALLERY, PairEntry, SourceError, gallery, gallery_entry, shrink
 
 __all__ = [
@@ -40,8 +41,6 @@ __all__ = [
     "working_size",
 ]  # fmt: skip
 
-ROOT = Path(__file__).resolve().parents[2]
-
 MAX_LIVE_PIXELS = 160 * 160
 """Largest pair, in pixels, that is sent again at every movement of a control."""
 
@@ -51,7 +50,7 @@ SIZES = (32, 64, 96, 128, 160)
 
 def cifar_root() -> Path | None:
     """The folder that holds the CIFAR-10 test set, or ``None``."""
-    return find_root([default_root(), ROOT / "data", Path("data")])
+    return find_root([default_root(), own_folder("data"), Path("data")])
 
 
 @functools.lru_cache(maxsize=1)

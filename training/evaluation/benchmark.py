@@ -27,8 +27,8 @@ from wzroi.networks.deepjscc import WynerZivJSCC
 from wzroi.networks.flex import FlexJSCC
 from wzroi.pairs import Pair, make_pair
 from wzroi.roi import roi_map
+from zoo.paths import OWN_RESULTS as RESULTS
 from zoo.rates import LinkConfig, LinkNetwork, symbols_at
-from zoo.results.files import RESULTS
 from zoo.results.tables import PAPER_RATES
 
 RATE = 16

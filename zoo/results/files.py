@@ -21,9 +21,9 @@ from torch import Tensor
 from wzroi.config import FLEXIBLE, ConfigError
 from wzroi.names import ModelName
 from zoo.errors import ZooError
+from zoo.paths import RESULTS
 from zoo.results.tables import HEADLINE_DB, METRICS, Metric, Tier
 
-RESULTS = Path(__file__).resolve().parents[2] / "assets" / "results"
 PER_IMAGE = "per_image"
 
 

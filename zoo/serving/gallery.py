@@ -6,7 +6,6 @@ import functools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -14,9 +13,8 @@ from torch.nn import functional as F
 
 from wzroi.pairs import Pair, make_pair, pair_source
 from zoo.image_io import bundled_picture
+from zoo.paths import GALLERY, need
 from zoo.serving.request import RequestError
-
-GALLERY = Path(__file__).resolve().parents[2] / "assets" / "gallery"
 
 
 class SourceError(RequestError):
@@ -82,8 +80,8 @@ class GalleryItem:
 
 @functools.cache
 def gallery() -> dict[str, GalleryItem]:
-    """The bundled gallery by identifier, in its order."""
-    rows = json.loads((GALLERY / "gallery.json").read_text(encoding="utf-8"))
+    """The bundled gallery by identifier, in its order; raises ZooError where it is missing."""
+    rows = json.loads(need(GALLERY / "gallery.json").read_text(encoding="utf-8"))
     return {row["id"]: GalleryItem(**row) for row in rows}
 
 

@@ -173,11 +173,12 @@ class _Uninitialised(TorchFunctionMode):
 
 
 def build(config: NetworkConfig) -> Network:
-    """A network whose weights are still to be loaded; their values are arbitrary."""
+    """A network in fp32, whatever torch's default type; its weights are still to be loaded and arbitrary."""
     with _Uninitialised():
         if isinstance(config, JudgeConfig):
-            return Judge(config)
-        return FlexJSCC(config) if isinstance(config, FlexConfig) else WynerZivJSCC(config)
+            return Judge(config).float()
+        link = FlexJSCC(config) if isinstance(config, FlexConfig) else WynerZivJSCC(config)
+        return link.float()
 
 
 def fill(network: Network, tensors: Mapping[str, Tensor], where: str) -> Network:
