@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,9 +14,7 @@ from torch import Tensor
 from wzroi.channel import ChannelState, apply_channel
 from wzroi.judge import Judge
 from wzroi.metrics import psnr, roi_psnr, ssim
-from wzroi.networks.decoder import SideContext
-from wzroi.networks.deepjscc import WynerZivJSCC
-from wzroi.networks.flex import FlexContext, FlexJSCC
+from wzroi.networks.base import LinkNetwork
 from wzroi.pairs import Pair
 from wzroi.roi import gradcam, upscale
 
@@ -24,12 +22,12 @@ from wzroi.roi import gradcam, upscale
 class Transmission(NamedTuple):
     """Everything that can be computed before the channel is known.
 
-    ``sent``: symbols, complex ``[B, K]``, or a flexible network's latent; the side context; ROI-PSNR weights.
+    ``sent``: what the network's ``encode`` returned; ``context``: its ``encode_side``; ROI-PSNR weights.
     """
 
     pair: Pair
     sent: Tensor
-    context: SideContext | FlexContext
+    context: Any
     weight: Tensor | None
 
 
@@ -62,7 +60,7 @@ def source_weight(judge: Judge | None, pair: Pair) -> Tensor | None:
 
 @torch.no_grad()
 def prepare(
-    model: WynerZivJSCC | FlexJSCC, pair: Pair, roi: Tensor | None = None, judge: Judge | None = None
+    model: LinkNetwork, pair: Pair, roi: Tensor | None = None, judge: Judge | None = None
 ) -> Transmission:
     """Everything that does not depend on the channel; raises ValueError if a required ROI map is missing."""
     context = model.encode_side(pair.side, roi, pair.placement)
@@ -71,26 +69,15 @@ def prepare(
 
 @torch.no_grad()
 def finish(
-    model: WynerZivJSCC | FlexJSCC, transmission: Transmission, channel: ChannelState, judge: Judge | None = None
+    model: LinkNetwork, transmission: Transmission, channel: ChannelState, judge: Judge | None = None
 ) -> LinkReport:
     """Send, decode, measure and classify what ``prepare`` returned."""
     symbols = model.modulate(transmission.sent, channel, transmission.pair.placement)
     received = apply_channel(symbols, channel)
-    reconstruction = decode(model, received, transmission.context, channel)
+    reconstruction = model.decode(received, transmission.context, channel)
     measured = measure(reconstruction, transmission.pair, transmission.weight)
     logits = judge(reconstruction) if judge is not None else None
     return LinkReport(reconstruction, symbols, received, *measured, logits)
-
-
-def decode(
-    model: WynerZivJSCC | FlexJSCC, received: Tensor, context: SideContext | FlexContext, channel: ChannelState
-) -> Tensor:
-    """Decode received symbols with either kind of network; ``context`` is from its own ``encode_side``."""
-    if isinstance(model, FlexJSCC):
-        assert isinstance(context, FlexContext)  # its own encode_side() made it
-        return model.decode(received, context, channel)
-    assert isinstance(context, SideContext)
-    return model.decode(received, context, channel)
 
 
 def measure(reconstruction: Tensor, pair: Pair, weight: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -100,7 +87,7 @@ def measure(reconstruction: Tensor, pair: Pair, weight: Tensor | None) -> tuple[
 
 
 def run_link(
-    model: WynerZivJSCC | FlexJSCC, pair: Pair, channel: ChannelState, roi: Tensor | None = None,
+    model: LinkNetwork, pair: Pair, channel: ChannelState, roi: Tensor | None = None,
     judge: Judge | None = None,
 ) -> LinkReport:  # fmt: skip
     """Transmit ``pair.source``, decode it with ``pair.side``, measure and classify the result.

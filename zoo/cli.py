@@ -12,8 +12,8 @@ import typer
 from rich.table import Table
 from torch import Tensor
 
+from wzroi.architectures import ARCHITECTURES
 from wzroi.channel import CHANNELS
-from wzroi.config import FlexConfig, JudgeConfig
 from wzroi.images import png_bytes, to_pixels
 from zoo.console import console, reporting
 from zoo.errors import ZooError
@@ -61,9 +61,9 @@ def list_command(pattern: Annotated[str, typer.Argument()] = "*", as_json: Json 
 
 
 def _rate(entry: Entry) -> tuple[str, str]:
-    if isinstance(entry.config, JudgeConfig):
+    if entry.link is None:
         return "", ""
-    rates = rates_of(entry.config)
+    rates = rates_of(entry.link)
     ends = dict.fromkeys((rates[0], rates[-1]))  # one of a network with one rate
     return " to ".join(map(rho_text, ends)), " to ".join(f"{round(3072 / rate)}" for rate in ends)
 
@@ -184,8 +184,8 @@ def transmit(
         guide = roi_map(judge, pair, roi, generator=generator)
     report = run_link(network, pair, state, guide, judge)
     lines = _report(model, source, state.symbols, report, snr, channel)
-    trained_here = isinstance(network.config, FlexConfig) or not network.config.side
-    if not trained_here and (side is not None or (height, width) != (32, 32)):
+    row = ARCHITECTURES[network.config.architecture]
+    if row.side and not row.searches and (side is not None or (height, width) != (32, 32)):
         lines.append(
             "note            it was trained with a crop of 32 x 32 pictures as side information; expect less here"
         )

@@ -7,11 +7,9 @@ import os
 import torch
 
 from wzroi.judge import Judge
+from wzroi.networks.base import LinkNetwork
 from zoo.errors import ZooError
-from zoo.rates import LinkNetwork
-from zoo.store.checkpoint import (
-    NetworkKind,
-)
+from zoo.store.checkpoint import NetworkKind, is_judge
 from zoo.store.golden import GoldenReport
 from zoo.store.registry import CheckpointStore, Entry, default_store, select
 from zoo.store.verified import load_from, verify_in
@@ -72,7 +70,7 @@ def load(name: str, device: torch.device | str = "auto") -> LinkNetwork:
         ZooError: for an unknown name, a judge's name, or a missing or altered file.
     """
     network = load_from(find(name)[0], name, device)
-    if isinstance(network, Judge):
+    if is_judge(network):
         raise ZooError(f"{name} is a judge: use zoo.load_judge({name!r})")
     return network
 
@@ -80,7 +78,7 @@ def load(name: str, device: torch.device | str = "auto") -> LinkNetwork:
 def load_judge(name: str, device: torch.device | str = "auto") -> Judge:
     """A judge by name: fp32, frozen, in eval mode; raises ZooError as ``load`` does."""
     network = load_from(find(name)[0], name, device)
-    if not isinstance(network, Judge):
+    if not is_judge(network):
         raise ZooError(f"{name} is a link network: use zoo.load({name!r})")
     return network
 

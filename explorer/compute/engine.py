@@ -21,15 +21,17 @@ from torch import Tensor
 import zoo
 from explorer.compute.pair_sources import find_entry
 from wzroi import images
+from wzroi.architectures import ARCHITECTURES
 from wzroi.channel import sample_channel
-from wzroi.config import CLASSES, ConfigError, FlexConfig, JudgeConfig
+from wzroi.config import CLASSES, ConfigError
 from wzroi.judge import Judge
 from wzroi.link import Transmission, finish, measure, prepare, source_weight
 from wzroi.names import ModelName
+from wzroi.networks.base import LinkNetwork
 from wzroi.pairs import pair_source
 from wzroi.roi import roi_map
 from zoo.errors import ZooError
-from zoo.rates import DEFAULT, LinkNetwork, symbols_at
+from zoo.rates import DEFAULT, symbols_at
 from zoo.results.files import name_of
 from zoo.serving.gallery import PairEntry, SourceError, on_source, with_neighbour
 from zoo.serving.painted_roi import PREFIX, is_painted, painted_map
@@ -437,14 +439,13 @@ def frame_json(frame: Frame) -> dict[str, Any]:
 
 def result_json(result: VariantResult) -> dict[str, Any]:
     """The numbers of one variant's result."""
-    config = zoo_index().models[result.model].config if result.model in zoo_index().models else None
-    flexible = isinstance(config, FlexConfig)
-    plain = None if config is None or isinstance(config, FlexConfig | JudgeConfig) else config
+    entry = zoo_index().models.get(result.model)
+    row = None if entry is None or entry.link is None else ARCHITECTURES[entry.link.architecture]
     return {
         "model": result.model, "title": result.title, "symbols": result.symbols, "psnr": finite(result.psnr),
         "ssim": finite(result.ssim), "roi_psnr": result.roi_psnr, "probabilities": result.probabilities,
-        "side": flexible or bool(plain and plain.side), "guidance": plain.guidance if plain else "none",
-        "flexible": flexible,
+        "side": row is not None and row.side, "guidance": "none" if row is None else row.guidance,
+        "flexible": row is not None and not row.rated,
     }
 
 

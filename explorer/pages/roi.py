@@ -17,7 +17,6 @@ from explorer.ui.state import View
 from explorer.ui.tables import verdict
 from explorer.ui.visit import Visit, arrive, visit
 from wzroi import images
-from wzroi.config import JudgeConfig
 from zoo.errors import ZooError
 from zoo.serving.painted_roi import PREFIX, check
 
@@ -59,8 +58,8 @@ class Choice:
 def guided(variants: list[Variant]) -> list[Variant]:
     """The variants that take an ROI map."""
     models = zoo_index().models
-    configs = {v.id: [models[name].config for name in v.names.values() if name in models] for v in variants}
-    return [v for v in variants if any(not isinstance(c, JudgeConfig) and c.uses_roi for c in configs[v.id])]
+    configs = {v.id: [models[name].link for name in v.names.values() if name in models] for v in variants}
+    return [v for v in variants if any(c is not None and c.uses_roi for c in configs[v.id])]
 
 
 def begun(networks: list[Variant]) -> Choice:

@@ -14,7 +14,6 @@ from explorer.compute.pair_sources import gallery, gallery_entry, shrink
 from explorer.ui.state import View
 from wzroi import images
 from wzroi.channel import CHANNELS
-from wzroi.config import FlexConfig, ModelConfig
 from wzroi.roi import ORIGINS
 
 FOLDER = Path(__file__).resolve().parent / "web"
@@ -59,11 +58,7 @@ def asset(*names: str) -> str:
 
 def shapes() -> dict[str, dict[str, int]]:
     """Sizes for the signal chain: c maps and N filters of each network; window and coefficients of a flexible one."""
-    configs = {name: entry.config for name, entry in zoo_index().models.items()}
-    found = {name: {"maps": config.maps, "width": config.width} for name, config in configs.items()
-             if isinstance(config, ModelConfig)}
-    flexible = {"window": FlexConfig.WINDOW, "values": 64 * FlexConfig.MAX_MAPS}
-    return found | {name: flexible for name, config in configs.items() if isinstance(config, FlexConfig)}
+    return {name: entry.link.sizes for name, entry in zoo_index().models.items() if entry.link is not None}
 
 
 def square(identifier: str) -> images.Pixels:

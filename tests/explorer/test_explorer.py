@@ -28,7 +28,6 @@ from streamlit.testing.v1 import AppTest
 import zoo
 from explorer.compute import cifar_download, engine, pair_sources
 from explorer.compute.draws import draw
-from explorer.compute.stereo import feature_bytes
 from explorer.export import frame as takeaway
 from explorer.export import image as poster
 from explorer.navigation import PAGES
@@ -380,7 +379,7 @@ def test_many_draws_are_the_first_one_and_others(fresh: engine.Engine) -> None:
 
 def test_memory_is_told_before_a_large_pair_is_sent() -> None:
     config = zoo.describe(FOUR[3]).config
-    assert feature_bytes(config, 500, 741) > 100 * feature_bytes(config, 32, 32)
+    assert config.feature_bytes(500, 741) > 100 * config.feature_bytes(32, 32)
 
 
 def told(result: engine.VariantResult, name: str) -> str:

@@ -10,7 +10,7 @@ import torch
 
 from tests.support.zoo_runs import write_judge_run, write_link_run
 from training.fit.publish import publish
-from wzroi.config import ARCHITECTURES
+from wzroi.config import PAPER_ARCHITECTURES
 from zoo.store.registry import BUNDLED
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "quickstart.ipynb"
@@ -36,7 +36,7 @@ def _check(space: dict[str, object], printed: str) -> None:
 def test_quickstart_on_untrained_networks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    names = [f"{architecture}.task_r16_lite" for architecture in ARCHITECTURES]
+    names = [f"{architecture}.task_r16_lite" for architecture in PAPER_ARCHITECTURES]
     for folder in [write_judge_run(tmp_path / "runs"), *(write_link_run(tmp_path / "runs", name) for name in names)]:
         publish(folder, tmp_path / "store")
     monkeypatch.setenv("WZROI_ZOO", str(tmp_path / "store"))

@@ -29,8 +29,8 @@ from wzroi.judge import Judge
 from wzroi.link import run_link
 from wzroi.metrics import Estimate, estimate, psnr, roi_psnr
 from wzroi.networks.alignment import Reach, valid_pixels
+from wzroi.networks.base import LinkNetwork
 from wzroi.networks.block_transform import WINDOW, from_windows, pad_to_windows, to_windows
-from wzroi.networks.deepjscc import WynerZivJSCC
 from wzroi.networks.flex import FlexJSCC
 from wzroi.pairs import CropPair, Pair
 from wzroi.roi import roi_map
@@ -230,7 +230,7 @@ def joined(tiles: Tensor, height: int, width: int) -> Tensor:
 
 @torch.no_grad()
 def stereo_picture(
-    model: FlexJSCC | WynerZivJSCC, judge: Judge, pair: Pair, rate: int, way: Stereo, generator: torch.Generator
+    model: LinkNetwork, judge: Judge, pair: Pair, rate: int, way: Stereo, generator: torch.Generator
 ) -> Tensor:
     """The stereo pair's source as it arrives at 5 dB."""
     height, width = pair.source.shape[-2:]

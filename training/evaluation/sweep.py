@@ -15,9 +15,9 @@ from training.evaluation.networks import Network
 from training.evaluation.plan import Plan
 from training.evaluation.tally import Tally
 from training.evaluation.test_set import TestSet, channel_draw
+from wzroi.architectures import ARCHITECTURES
 from wzroi.channel import ChannelState
 from wzroi.link import LinkReport, Transmission, finish, measure, prepare
-from wzroi.networks.deepjscc import WynerZivJSCC
 from wzroi.pairs import Pair
 from zoo.rates import DEFAULT, Rate, symbols_at
 from zoo.results.tables import TABLE_SNRS
@@ -44,7 +44,7 @@ class Sweep:
     ) -> None:  # fmt: skip
         self.network, self.test, self.plan, self.controls = network, test, plan, controls
         self.model, self.task = network.model, network.name.stage == "task"
-        self.plain = isinstance(self.model, WynerZivJSCC) and not self.model.config.side
+        self.plain = not ARCHITECTURES[self.model.config.architecture].side
         height, width = test.images.pixels.shape[-2:]
         self.kind, self.symbols = channel, symbols_at(self.model, height, width, rate)
         self.tallies: dict[tuple[str, float], Tally] = {}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from training.recipes import STANDARD
 from training.reports.markdown import Table
-from wzroi.config import ARCHITECTURES, FLEXIBLE
+from wzroi.architectures import ARCHITECTURES
 from wzroi.names import ModelName
 from zoo.results import claims
 from zoo.results import files as data
@@ -44,8 +44,17 @@ def recipe(found: Results) -> str:
     return "" if epochs is None else f"{training.get('recipe_name', STANDARD)}, {epochs:g} epochs"
 
 
-KINDS = [(name, oracle) for name in ARCHITECTURES for oracle in (False, True)] + [(name, False) for name in FLEXIBLE]
-"""Architecture, and whether its ROI is an oracle's, in the order of the tables."""
+
+def kinds() -> list[tuple[str, bool]]:
+    """Architecture, and whether its ROI is an oracle's, in the order of the tables."""
+    rows = [(name, row, oracle) for name, row in ARCHITECTURES.items() for oracle in (False, True)]
+    return [(name, oracle) for name, row, oracle in rows if row.rated or not oracle]
+
+
+def flexible() -> list[str]:
+    """The architectures of one network for every rate."""
+    return [name for name, row in ARCHITECTURES.items() if not row.rated]
+
 
 Read = Callable[[str, float], str]
 """(metric, SNR) -> the cell of a table."""
@@ -78,7 +87,7 @@ def _networks(tier: Tier, rate: int, folder: Path) -> Iterator[list[str]]:
     """A row for each network of a rate with what beats it and what it costs, and DeepJSCC's control ``paste``."""
     known = costs(folder)
     for stage in ("rec", "task"):
-        for arch, oracle in KINDS:
+        for arch, oracle in kinds():
             name = data.name_of(arch, stage, rate, tier, oracle=oracle)
             if (found := data.results(name, folder, rate)) is not None:
                 beaten = [
@@ -87,7 +96,7 @@ def _networks(tier: Tier, rate: int, folder: Path) -> Iterator[list[str]]:
                 ]
                 cells = _row(found, f"`{name}`")
                 yield [*cells, recipe(found) or "–", *beaten, *known.get((tier, arch, rate), ["–"] * 3)]
-                controls = FLEX_CONTROLS if arch in FLEXIBLE else {}
+                controls = {} if ARCHITECTURES[arch].rated else FLEX_CONTROLS
                 shown_controls = [(key, text) for key, text in controls.items() if key in found.controls]
                 yield from (
                     [*_row(found, f"control: `{name}`, {text}", key), *NO_COSTS] for key, text in shown_controls
@@ -128,7 +137,7 @@ def _baselines(tier: Tier, rate: int, folder: Path) -> Iterator[list[str]]:
 def flex_tables(tier: Tier, folder: Path) -> list[Table]:
     """The flexible networks over rate: a line for each rate that was measured, PSNR over SNR and accuracy at 5 dB."""
     rows = []
-    for name in (data.name_of(arch, stage, 16, tier) for arch in FLEXIBLE for stage in ("rec", "task")):
+    for name in (data.name_of(arch, stage, 16, tier) for arch in flexible() for stage in ("rec", "task")):
         whole = data.results(name, folder)
         for rate in whole.rates if whole else []:
             if (found := data.results(name, folder, rate)) is not None:

@@ -18,7 +18,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from wzroi.config import FLEXIBLE, ConfigError
+from wzroi.architectures import ARCHITECTURES
+from wzroi.config import ConfigError
 from wzroi.names import ModelName
 from zoo.errors import ZooError
 from zoo.results.tables import HEADLINE_DB, METRICS, Metric, Tier
@@ -172,7 +173,7 @@ def name_of(
 ) -> str:
     """A network's name; a flexible architecture has one for all rates."""
     kind: Literal["rec", "task"] = "rec" if stage == "rec" else "task"
-    own = None if architecture in FLEXIBLE else rate
+    own = rate if ARCHITECTURES[architecture].rated else None
     return str(ModelName(architecture, kind, own, oracle, tier == "lite", placed=placed))
 
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from wzroi.config import TITLES, FlexConfig, JudgeConfig, ModelConfig
+from wzroi.architectures import ARCHITECTURES, PAPER_LIMITS
+from wzroi.config import PAPER_ARCHITECTURES, LinkConfig
 from zoo.errors import ZooError
-from zoo.rates import LinkConfig, rates_of, rho_text
+from zoo.rates import rates_of, rho_text
 from zoo.results.comparison import section
 from zoo.results.files import sending
 from zoo.store.registry import Entry
@@ -20,7 +21,6 @@ PAPER = (
     "Tian, Dong, Cao: Joint ROI Guidance and Spatial Analysis for Task-Aware Distributed Deep Joint Source-Channel "
     "Coding"
 )
-ARTICLE = "Wyner-Ziv deep joint source-channel coding"
 
 SNR_DB = 5.0
 """The SNR of the paper's main tables and of a card's figures."""
@@ -29,13 +29,6 @@ RATE = 16
 """1/rho of a flexible network's figures."""
 
 FIGURE_TITLES = {"psnr": "PSNR (dB)", "ssim": "SSIM", "roi_psnr": "ROI-PSNR (dB)", "accuracy": "judge accuracy"}
-
-LIMITS = """- Trained on 32x32 pictures of ten classes. Networks with side information learned to find it 12 pixels
-  away: send larger pictures as a batch of 32x32 blocks. DeepJSCC, which has none, takes any size as it is.
-- Trained at one SNR on AWGN; the curves show how it performs at other SNRs. It was not trained for fading.
-- The published side information is a crop of the source in a shifted frame; a real stereo pair is different.
-- The judge's classes and its Grad-CAM map are meaningless on pictures of anything else."""
-
 
 def read_results(folder: Path | None, name: str) -> dict[str, Any] | None:
     """``<name>.json`` of a results folder, or ``None``; raises ZooError if it belongs to another model."""
@@ -50,14 +43,6 @@ def read_results(folder: Path | None, name: str) -> dict[str, Any] | None:
     if owner != name:
         raise ZooError(f"{path} contains the results of {owner}: evaluate {name} again")
     return values
-
-
-FLEX_LIMITS = """- Trained on 32x32 pictures of ten classes, with side images made from them: the crop, other shifts,
-  noise, other colours, synthetic disparity. Larger pictures are coded in windows of 32x32.
-- Trained on AWGN from -5 to 20 dB and from 1/96 to 1/8; outside these ranges it extrapolates.
-- Both ends know the published crop's place; in a real stereo pair it must be found,
-  which requires a moderate disparity.
-- The judge's classes and its Grad-CAM map are meaningless on pictures of anything else."""
 
 
 def row_at(rows: Sequence[Mapping[str, Any]], snr_db: float = SNR_DB) -> Mapping[str, Any] | None:
@@ -100,9 +85,9 @@ def _pipeline(entry: Entry) -> str:
 
 def _tags(entry: Entry) -> list[str]:
     common = ["semantic-communication", "safetensors"]
-    if isinstance(entry.config, JudgeConfig):
+    if entry.link is None:
         return ["resnet", "grad-cam", *common]
-    return ["joint-source-channel-coding", "deepjscc", "wyner-ziv", entry.config.architecture, *common]
+    return ["joint-source-channel-coding", "deepjscc", "wyner-ziv", entry.link.architecture, *common]
 
 
 def model_index(entry: Entry) -> dict[str, Any]:
@@ -141,38 +126,28 @@ def card(entry: Entry, results: Mapping[str, Any] | None, folder: Path | None = 
     beside = section(entry.name, folder) if results is not None and entry.metrics else ""
     parts = [f"# {entry.title}\n", _what(entry), _how_to_load(entry)]
     parts += [_results_section(entry, results), *([beside] if beside else []), _training(entry)]
-    parts.append(f"## Limits\n\n{FLEX_LIMITS if entry.flexible else LIMITS}\n")
-    parts.append(f"## Source\n\n{'Beyond the paper: ' * entry.flexible}{PAPER}.\n")
+    parts.append(f"## Limits\n\n{_limits(entry)}\n")
+    parts.append(f"## Source\n\n{'Beyond the paper: ' * _beyond(entry)}{PAPER}.\n")
     return with_front_matter(front_matter(entry), "\n".join(parts))
+
+
+def _limits(entry: Entry) -> str:
+    return PAPER_LIMITS if entry.link is None else ARCHITECTURES[entry.link.architecture].limits
+
+
+def _beyond(entry: Entry) -> bool:
+    return entry.link is not None and entry.link.architecture not in PAPER_ARCHITECTURES
 
 
 def _what(entry: Entry) -> str:
     size = f"{entry.parameters:,} parameters, stored in half precision, loaded as fp32."
-    if isinstance(entry.config, FlexConfig):
-        return _what_flexible(entry, entry.config, size)
-    if not isinstance(entry.config, ModelConfig):
+    if entry.link is None:
         return (
             f"The judge `{entry.name}`: classifies CIFAR-10 pictures, and its Grad-CAM is the ROI map. Trained on "
             f"clean images and on side views. {size}\n"
         )
-    config = entry.config
-    joined = "the received symbols and features of the side image" if config.side else "the received symbols alone"
-    guides = {"none": "", "side": ", SFT layers guided by it", "roi": ", SFT layers guided by it and the ROI map"}
-    return (
-        f"`{entry.name}` is {TITLES[config.architecture]} ({ARTICLE}) at bandwidth ratio {config.rho.numerator}/"
-        f"{config.rho.denominator} complex channel symbols per source value. Its decoder sees "
-        f"{joined}{guides[config.guidance]}. N = {config.width}, c = {config.maps}. {size}\n"
-    )
-
-
-def _what_flexible(entry: Entry, config: FlexConfig, size: str) -> str:
-    rates = rates_of(config)
-    return (
-        f"`{entry.name}` is {TITLES[config.architecture]} ({ARTICLE}): one network for every SNR from -5 to 20 dB and "
-        f"every bandwidth ratio from {rho_text(rates[0])} to {rho_text(rates[-1])}: the number of channel symbols "
-        "decides. Its decoder finds where the side image belongs, copies from it at full resolution, and takes the "
-        f"ROI map. Token width {config.width}, {config.depth} blocks per refiner. {size}\n"
-    )
+    row = ARCHITECTURES[entry.link.architecture]
+    return f"`{entry.name}` is {row.title} {row.card(entry.link)} {size}\n"
 
 
 def _how_to_load(entry: Entry) -> str:
@@ -259,7 +234,7 @@ def repository_card(repo: str, entries: Mapping[str, Entry]) -> str:
     if judged:
         values["model-index"] = [{"name": "WZ-ROI", "results": [_named_index(entry) for entry in judged]}]
     parts = ["# WZ-ROI\n", REPOSITORY_TEXT + "\n", _how_to_pull(repo, entries), _table(entries)]
-    parts += [f"## Limits\n\n{LIMITS}\n", f"## Source\n\n{PAPER}.\n"]
+    parts += [f"## Limits\n\n{PAPER_LIMITS}\n", f"## Source\n\n{PAPER}.\n"]
     return with_front_matter(values, "\n".join(parts))
 
 
@@ -285,7 +260,7 @@ def _table(entries: Mapping[str, Entry]) -> str:
     head = "CIFAR-10 test set; link networks at 5 dB on AWGN, judges on clean images; ± is a 95 % interval.\n"
     lines = ["| name | bandwidth ratio | parameters | PSNR (dB) | SSIM | accuracy |", "|---|---|---|---|---|---|"]
     for name, entry in entries.items():
-        rho = "" if isinstance(entry.config, JudgeConfig) else _ratios(entry.config)
+        rho = "" if entry.link is None else _ratios(entry.link)
         cells = [_figure(entry.metrics, key) if key in entry.metrics else "" for key in ("psnr", "ssim", "accuracy")]
         lines.append(f"| `{name}` | {rho} | {entry.parameters:,} | {' | '.join(cells)} |")
     return f"## Checkpoints\n\n{head}\n" + "\n".join(lines) + "\n"
