@@ -9,6 +9,7 @@ help:
 lint:
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
+	npm install --silent --no-audit --no-fund --no-package-lock && npx biome ci
 
 test:
 	$(PYTHON) -m pytest -q

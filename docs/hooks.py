@@ -6,6 +6,7 @@ Nothing is fetched and no package of the project is imported, so a build needs t
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "docs"))  # MkDocs runs this file alone
+
+import import_graph  # noqa: E402
 
 PICTURES = (
     "assets/icon.png",
@@ -70,6 +74,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Fill in configured values, find the modules of ``::: package:name``, and set equations aside as MathML."""
     extra: dict[str, Any] = config.extra
     markdown = markdown.replace("{{ benchmarks }}", extra["benchmarks"])
+    if "{{ import_graph }}" in markdown:
+        markdown = markdown.replace("{{ import_graph }}", import_graph.page())
     if extra.get("hub"):
         markdown = markdown.replace("USER/ZOO", extra["hub"])
     markdown = _PLACE.sub(lambda found: f"::: {located(found[1], found[2])}", markdown)

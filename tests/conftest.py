@@ -34,6 +34,20 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "cifar10: reads the real CIFAR-10 from $WZROI_DATA")
 
 
+SERVERS = ("tests/explorer/browser", "tests/space")
+"""Folders whose tests share running servers and browsers."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """For ``-n 2 --dist loadgroup``: a file's tests stay together, and so do all that share a running server."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    for item in items:
+        place = Path(item.location[0]).as_posix()
+        group = next((folder for folder in SERVERS if place.startswith(folder)), place)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session", name="require")
 def _require() -> Callable[[str, bool, str], None]:
     """``require(name, present, reason)`` as a fixture."""

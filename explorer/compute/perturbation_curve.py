@@ -37,7 +37,8 @@ def along(request: Request, what: Perturbation, parameter: str) -> tuple[list[fl
     xs = stops(parameter, getattr(what, parameter))
     lines: dict[str, Line] = {}
     for x in xs:
-        frame = ENGINE.frame(request._replace(pair=what._replace(**{parameter: float(x)}).on(request.pair)))
+        moved = Perturbation(**what._asdict() | {parameter: float(x)})
+        frame = ENGINE.frame(request._replace(pair=moved.on(request.pair)))
         for result in [*frame.results, *([frame.paste] if frame.paste else [])]:
             control = result is frame.paste
             line = lines.setdefault(result.title, Line(result.title, control, {metric: [] for metric in CURVE_METRICS}))

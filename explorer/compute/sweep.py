@@ -95,10 +95,15 @@ def _mean(values: Tensor | None) -> float | None:
     return float(values.double().mean())
 
 
+def _joined(values: Sequence[Tensor | None]) -> Tensor | None:
+    """All parts' values, double; ``None`` where a part has none."""
+    known = [value for value in values if value is not None]
+    return torch.cat(known).double() if len(known) == len(values) else None
+
+
 def _point(title: str, step: Step, parts: Sequence[Measured]) -> Point:
-    psnr, ssim, roi_psnr, correct = (
-        None if column[0] is None else torch.cat(column).double() for column in zip(*parts, strict=True)
-    )
+    psnr, ssim = (torch.cat([getattr(part, name) for part in parts]).double() for name in ("psnr", "ssim"))
+    roi_psnr, correct = (_joined([getattr(part, name) for part in parts]) for name in ("roi_psnr", "correct"))
     error = float((10 ** (-psnr / 10)).mean())
     return Point(
         title, step.model, step.x, step.snr_db, float(psnr.mean()), float(psnr.std(unbiased=False)),

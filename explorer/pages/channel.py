@@ -40,7 +40,7 @@ class ChannelSettings(NamedTuple):
     model: str
     channel: str
     snr_db: float
-    count: int
+    sendings: int
     seed: int
     roi: str
     believed: float | None
@@ -49,7 +49,7 @@ class ChannelSettings(NamedTuple):
     def draws(self, entry: PairEntry) -> Draws:
         """Send the pair many times."""
         return draw(
-            entry, self.model, self.channel, self.snr_db, self.seed, self.count, self.roi, self.believed, self.rate
+            entry, self.model, self.channel, self.snr_db, self.seed, self.sendings, self.roi, self.believed, self.rate
         )
 
 
@@ -73,7 +73,7 @@ def controls(view: View, variants: list[Variant]) -> ChannelSettings:
     first = view.request(variants).models
     columns = st.columns(5, vertical_alignment="bottom")
     model = columns[0].selectbox("Network", models, index=models.index(first[0]) if first else 0, help=TIPS["variants"])
-    kind = columns[1].selectbox("Channel", list(CHANNELS), format_func=CHANNEL_NAMES.get, help=TIPS["channel"],
+    kind = columns[1].selectbox("Channel", list(CHANNELS), format_func=CHANNEL_NAMES.__getitem__, help=TIPS["channel"],
                                 index=list(CHANNELS).index(view.channel))
     snr = columns[2].slider("SNR, dB", *SNR_RANGE, value=view.snr, step=0.5, help=TIPS["snr"])
     count = columns[3].select_slider("Draws", [1, 10, 50, 100, MAX_DRAWS], value=50, help=TIPS["draws"])
@@ -97,7 +97,7 @@ def render_draws(entry: PairEntry, settings: ChannelSettings, draws: Draws) -> N
     """Pictures, numbers and plots of many draws."""
     st.caption(
         f"{entry.title} · k = {len(draws.sent):,} complex symbols · mean power {draws.power:.3f}, peak "
-        f"{peak_to_average_db(draws.sent):.1f} dB above it · SNR measured over {settings.count} draws "
+        f"{peak_to_average_db(draws.sent):.1f} dB above it · SNR measured over {settings.sendings} draws "
         f"{draws.snr_db:.2f} dB · PSNR {float(draws.psnr.mean()):.2f} ± "
         f"{float(draws.psnr.std(unbiased=False)):.2f} dB (standard deviation) · seed {settings.seed}"
     )
@@ -109,7 +109,7 @@ def render_draws(entry: PairEntry, settings: ChannelSettings, draws: Draws) -> N
         show_pictures(entry, draws)
     left, right = st.columns(2)
     left.plotly_chart(power_figure(draws.sent), key="power", config=PLAIN)
-    if settings.count > 1:
+    if settings.sendings > 1:
         right.plotly_chart(channel_plots.histogram_figure(draws.psnr.tolist(), "PSNR, dB"), key="psnr", config=PLAIN)
 
 
@@ -137,7 +137,7 @@ def levels(entry: PairEntry, settings: ChannelSettings) -> list[Level]:
     few = max(1, min(MISMATCH_DRAWS, DRAW_PIXELS // (height * width)))
     found = []
     for snr in MISMATCH_SNRS:
-        psnr = settings._replace(snr_db=float(snr), count=few).draws(entry).psnr
+        psnr = settings._replace(snr_db=float(snr), sendings=few).draws(entry).psnr
         found.append(Level(float(snr), float(psnr.mean()), float(psnr.std(unbiased=False))))
     return found
 

@@ -91,7 +91,7 @@ def _controls(chosen: str, tiers: list[Tier]) -> Choice:
     if chosen == "fig6":
         return Choice(chosen, setting, (), tier, _oracle(int(setting), tier))
     beside = st.pills("Compare with", list(BESIDE), selection_mode="multi", default=["controls"],
-                      format_func=BESIDE.get, key="beside")
+                      format_func=BESIDE.__getitem__, key="beside")
     return Choice(chosen, setting, tuple(beside), tier)
 
 
@@ -117,7 +117,7 @@ def _setting(chosen: str) -> float:
 def _metrics(choice: Choice) -> list[str]:
     """The metrics to draw; with bounds, PSNR is computed from the mean squared error, which they bound."""
     chosen = st.pills("Panels", list(METRIC_TITLES), selection_mode="multi", default=list(choice.kind.metrics),
-                      format_func=METRIC_TITLES.get, key=f"metrics-{choice.figure}")
+                      format_func=METRIC_TITLES.__getitem__, key=f"metrics-{choice.figure}")
     swap = {"psnr": "psnr_of_mean_mse"} if "bounds" in choice.beside else {}
     return list(dict.fromkeys(swap.get(metric, metric) for metric in chosen))
 

@@ -153,7 +153,7 @@ def rows_of(done: Comparison) -> list[tuple[str, ...]]:
     def part(value: float | None) -> str:
         return "–" if value is None else f"{100 * value:+.1f} %"
 
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, _, _, result, change in done.found:
         weighted = "–" if result.roi_psnr is None else f"{result.roi_psnr:.2f} dB"
         rows.append((LABELS[name], f"{result.psnr:.2f} dB", f"{change.psnr:+.2f} dB", f"{result.ssim:.3f}", weighted,

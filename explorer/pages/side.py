@@ -122,8 +122,9 @@ def curve(view: View, variants: list[Variant], what: Perturbation) -> None:
     left, right = st.columns(2, vertical_alignment="bottom")
     parameter = left.segmented_control("Parameter", list(PARAMETERS), default="dx", required=True, key="side_parameter",
                                   format_func=lambda name: PARAMETERS[name].label) or "dx"
-    metric = right.segmented_control("Metric", list(perturbation_curve.CURVE_METRICS), default="psnr", required=True,
-                                     key="side_metric", format_func=perturbation_curve.CURVE_METRICS.get) or "psnr"
+    titles = perturbation_curve.CURVE_METRICS
+    metric = right.segmented_control("Metric", list(titles), default="psnr", required=True, key="side_metric",
+                                     format_func=titles.__getitem__) or "psnr"
     xs, lines = perturbation_curve.along(view.request(variants), what._replace(removed=0), parameter)
     figure = perturbation_curve.draw(xs, lines, parameter, getattr(what, parameter), metric)
     st.plotly_chart(figure, key="side_curve", config={"displaylogo": False})

@@ -103,9 +103,10 @@ def render() -> None:
     columns = st.columns(4, vertical_alignment="bottom")
     models = sorted(zoo_index().models, key=lambda name: not is_flexible(name))
     model = columns[0].selectbox("Network", models, key="stereo_model", help=TIPS["variants"])
-    channel = columns[1].selectbox("Channel", list(CHANNELS), format_func=CHANNEL_NAMES.get, help=TIPS["channel"])
+    channel = columns[1].selectbox("Channel", list(CHANNELS), format_func=CHANNEL_NAMES.__getitem__,
+                                   help=TIPS["channel"])
     snr = columns[2].slider("SNR, dB", *SNR_RANGE, value=5.0, step=0.5, help=TIPS["snr"], key="stereo_snr")
-    way = columns[3].segmented_control("Sent", list(WAYS), default="whole", format_func=WAYS.get, required=True,
+    way = columns[3].segmented_control("Sent", list(WAYS), default="whole", format_func=WAYS.__getitem__, required=True,
                                        key="stereo_way", help=TIPS["tiles"]) or "whole"
     rate = choose_rate(model, DEFAULT, "stereo")
     show_pair(chosen)

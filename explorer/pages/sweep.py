@@ -64,7 +64,7 @@ def render() -> None:
             "Metric",
             list(METRIC_TITLES),
             default="psnr",
-            format_func=METRIC_TITLES.get,
+            format_func=METRIC_TITLES.__getitem__,
             required=True,
             key="sweep_metric",
             label_visibility="collapsed",
@@ -81,7 +81,7 @@ def render() -> None:
 def controls(view: View, variants: list[Variant]) -> Plan:
     """The widgets; everything else is taken from the Compare page."""
     left, right = st.columns([2, 3], vertical_alignment="bottom")
-    axis = left.segmented_control("Axis", list(AXES), default="snr", format_func=AXES.get, required=True,
+    axis = left.segmented_control("Axis", list(AXES), default="snr", format_func=AXES.__getitem__, required=True,
                                   key="sweep_axis", help=f"{TIPS['snr']} {TIPS['rate']}") or "snr"
     ids = [variant.id for variant in variants]
     names = {variant.id: variant.title for variant in variants}

@@ -6,6 +6,7 @@ It lies apart from ``explorer/pages``: Streamlit takes a folder of that name bes
 from __future__ import annotations
 
 import sys
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def main() -> None:
     )  # fmt: skip
     there = [page for page in PAGES if find_spec(page.module)]
     entries = [
-        st.Page(lambda page=page: guarded(page), title=page.title, url_path=page.path, default=page is there[0])
+        st.Page(partial(guarded, page), title=page.title, url_path=page.path, default=page is there[0])
         for page in there
     ]
     shown = st.navigation(entries, position="top")

@@ -12,7 +12,7 @@ from zoo.results.tables import Tier
 
 COLOURS = {
     "holds": "#15803d", "does not hold": "#b91c1c", "only with the oracle": "#7e22ce", "holds in part": "#a16207",
-    "undecided": "#52525b", "not yet measured": "",
+    "undecided": "#52525b", "different recipes": "#52525b", "not yet measured": "",
 }
 """Verdict -> badge colour (with white text); none: an outline."""
 

@@ -66,7 +66,7 @@ def choose(series: list[Series], tier: Tier) -> None:
         st.session_state[KEY] = clicked
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     with left:
-        point = st.selectbox("A point", list(names), index=None, format_func=names.get, key=KEY,
+        point = st.selectbox("A point", list(names), index=None, format_func=names.__getitem__, key=KEY,
                              placeholder="Click a point, or choose one here")
     if point is not None:
         right.markdown(f"[:material/open_in_new: Open the explorer at this setting]({address(point, tier)})")

@@ -57,7 +57,7 @@ def sweep(view: View, variants: list[Variant]) -> None:
         st.caption("Not yet measured: there are no test-set results for the chosen variants at this rate.")
         return
     metric = st.segmented_control(
-        "Metric", list(LABELS), default="psnr", format_func=LABELS.get, key="metric", required=True,
+        "Metric", list(LABELS), default="psnr", format_func=LABELS.__getitem__, key="metric", required=True,
         label_visibility="collapsed",
     )
     figure = plots.sweep_figure(curves, metric or "psnr", present_of(view, variants, metric or "psnr"), view.snr)

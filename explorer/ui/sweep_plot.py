@@ -41,7 +41,8 @@ def _rows(model: str, rate: Fraction, metric: str, folder: Path) -> list[tuple[f
 
 def committed(plan: Plan, metric: str, folder: Path = RESULTS) -> list[Series]:
     """Test-set curves of the plan's networks on the plan's axis; over rate, only values measured at its SNR."""
-    palette, found = colours([step.title for step in plan.steps]), {}
+    palette = colours([step.title for step in plan.steps])
+    found: dict[str, list[figures.Point]] = {}
     for model, rate in dict.fromkeys((step.model, step.rate) for step in plan.steps):
         step = next(step for step in plan.steps if (step.model, step.rate) == (model, rate))
         points = [figures.Point(snr if plan.axis == "snr" else step.x, value)

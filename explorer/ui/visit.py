@@ -65,7 +65,7 @@ def choose_pair(here: Visit) -> None:
     """The widgets that choose where the pair comes from."""
     # a widget's value is lost while another page is open; the current pair tells where it came from
     st.session_state.setdefault("source", here.view.pair.partition(":")[0])
-    kind = st.segmented_control("Pair", list(SOURCES), format_func=SOURCES.get, key="source", required=True,
+    kind = st.segmented_control("Pair", list(SOURCES), format_func=SOURCES.__getitem__, key="source", required=True,
                                 label_visibility="collapsed")
     if kind == "cifar":
         key = cifar_picker.choose(here.view.pair)

@@ -73,7 +73,10 @@ def test_the_endpoint_takes_a_ratio() -> None:
     assert api.transmit(*asked)[1]["symbols"] == 192
     figures = api.transmit(*asked, "1/24")[1]
     assert figures["symbols"] == 128 and figures["bandwidth_ratio"] == pytest.approx(1 / 24)
-    refused = {(PAPER, "1/24"): "only has the bandwidth ratio 1/16", (FLEX, "1/2"): "1/192 to 1/8", (FLEX, "x"): "ratio is written"}
+    refused = {
+        (PAPER, "1/24"): "only has the bandwidth ratio 1/16", (FLEX, "1/2"): "1/192 to 1/8",
+        (FLEX, "x"): "ratio is written",
+    }  # fmt: skip
     for (model, rho), sentence in refused.items():
         with pytest.raises(gr.Error, match=sentence):
             api.transmit("cifar-0", None, None, 64, model, 5.0, "awgn", "side", 0, rho)

@@ -38,7 +38,10 @@ def test_names_say_what_is_placed() -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("deepjscc.rec_r16_placed", "does not use the side image"), ("wz_roi_flex.rec_placed", "no oracle or placed network")],
+    [
+        ("deepjscc.rec_r16_placed", "does not use the side image"),
+        ("wz_roi_flex.rec_placed", "no oracle or placed network"),
+    ],
 )
 def test_networks_that_cannot_be_placed_are_refused(name: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):

@@ -201,7 +201,7 @@ def test_rates_are_exact() -> None:
 def test_only_a_flexible_network_takes_another_rate() -> None:
     paper = ModelConfig.named("deepjscc_wz", 32, 8)
     assert check_rate(paper, None) == check_rate(paper, 1 / 32) == 1 / 32
-    with pytest.raises(ConfigError, match=r"has the bandwidth ratio 1/32 and no other, not 0\.0625"):
+    with pytest.raises(ConfigError, match=r"only has the bandwidth ratio 1/32, not 0\.0625"):
         check_rate(paper, 1 / 16)
     assert check_rate(SMALL_FLEX, None) == 1 / 16 and check_rate(SMALL_FLEX, 0.05) == 0.05
 
@@ -239,7 +239,7 @@ def test_transmit_takes_a_rate(picture: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "rho", "sentence"),
     [
-        (PAPER, "1/16", "has the bandwidth ratio 1/32 and no other"), (FLEX, "1/4", "from 1/192 to 1/8"),
+        (PAPER, "1/16", "only has the bandwidth ratio 1/32"), (FLEX, "1/4", "from 1/192 to 1/8"),
         (FLEX, "many", "a bandwidth ratio is written 1/16"), (FLEX, "0", "must be above 0"),
     ],
 )

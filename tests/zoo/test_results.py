@@ -537,3 +537,18 @@ def test_tables_say_when_networks_were_trained_by_different_recipes(folder: Path
     assert told in brief(folder) and told in results_page(folder)
     row = next(line for line in results_page(folder).splitlines() if line.startswith("| `deepjscc.rec_r16_lite` |"))
     assert "| short, 32 epochs |" in row
+
+
+def test_networks_of_different_recipes_give_no_verdict(folder: Path) -> None:
+    claim = next(claim for claim in CLAIMS if claim.text.startswith("Side information raises PSNR"))
+    before = judge_claim(claim, "lite", folder)
+    assert before.verdict in ("holds", "does not hold", "holds in part", "undecided")
+    for architecture, epochs in (("deepjscc", 32), ("deepjscc_wz", 3)):
+        for rate in (16, 32):
+            path = folder / f"{architecture}.rec_r{rate}_lite.json"
+            training = {"recipe_name": "short", "schedule": {"epochs": epochs}}
+            path.write_text(json.dumps(json.loads(path.read_text()) | {"training": training}))
+    mixed = judge_claim(claim, "lite", folder)
+    assert mixed.verdict == "different recipes" and mixed.evidence == before.evidence
+    pasted = next(claim for claim in CLAIMS if claim.text.startswith("The network beats a linear scheme"))
+    assert judge_claim(pasted, "lite", folder).verdict != "different recipes"

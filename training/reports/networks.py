@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from training.recipes import STANDARD
 from training.reports.markdown import Table
 from wzroi.architectures import ARCHITECTURES
 from wzroi.names import ModelName
@@ -14,7 +13,6 @@ from zoo.results import claims
 from zoo.results import files as data
 from zoo.results.files import Results
 from zoo.results.tables import BASELINES, BOUNDS, FLEX_CONTROLS, HEADLINE_DB, PAPER_RATES, ROI_MAPS, TABLE_SNRS, Tier
-from zoo.store.registry import BUNDLED
 
 TIER_TITLES = {"paper": "Paper size", "lite": "Lite tier"}
 NO_COSTS = ["–"] * 6
@@ -28,21 +26,6 @@ FLEX_SNRS = (-5.0, 0.0, 5.0, 9.0, 15.0, 20.0)
 def shown(found: Results, metric: str, snr_db: float, control: str = "") -> str:
     value = found.at(metric, snr_db, control)
     return "–" if value is None else value.to_text(metric)
-
-
-def recipe(found: Results) -> str:
-    """How a network was trained, ``short, 32 epochs``; empty where neither its results nor the registry say.
-
-    The registry stands in for results files that were written before they said it, if it holds the same weights.
-    """
-    training = found.about.get("training")
-    if not training:
-        entry = BUNDLED.entries().get(found.model)
-        same = entry is not None and entry.sha256 == found.about.get("weights_sha256")
-        training = entry.training if entry is not None and same else {}
-    epochs = training.get("schedule", {}).get("epochs")
-    return "" if epochs is None else f"{training.get('recipe_name', STANDARD)}, {epochs:g} epochs"
-
 
 
 def kinds() -> list[tuple[str, bool]]:
@@ -95,7 +78,7 @@ def _networks(tier: Tier, rate: int, folder: Path) -> Iterator[list[str]]:
                     for metric in ("psnr", "accuracy")
                 ]
                 cells = _row(found, f"`{name}`")
-                yield [*cells, recipe(found) or "–", *beaten, *known.get((tier, arch, rate), ["–"] * 3)]
+                yield [*cells, found.recipe or "–", *beaten, *known.get((tier, arch, rate), ["–"] * 3)]
                 controls = {} if ARCHITECTURES[arch].rated else FLEX_CONTROLS
                 shown_controls = [(key, text) for key, text in controls.items() if key in found.controls]
                 yield from (
@@ -113,7 +96,7 @@ def _placed(tier: Tier, stage: str, rate: int, folder: Path) -> Iterator[list[st
         name = data.name_of(architecture, stage, rate, tier, placed=True)
         if (found := data.results(name, folder)) is not None:
             title = f"control: `{name}`, the side image where it belongs"
-            yield [*_row(found, title), recipe(found) or "–", *NO_COSTS[1:]]
+            yield [*_row(found, title), found.recipe or "–", *NO_COSTS[1:]]
 
 
 def _baselines(tier: Tier, rate: int, folder: Path) -> Iterator[list[str]]:

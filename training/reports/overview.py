@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from training.reports.markdown import Table
-from training.reports.networks import TIER_TITLES, flexible, kinds, recipe, shown
+from training.reports.networks import TIER_TITLES, flexible, kinds, shown
 from wzroi.names import ModelName
 from zoo.results import files as data
 from zoo.results.files import Value
@@ -84,7 +84,7 @@ def trained_by(tier: Tier, folder: Path) -> dict[str, list[str]]:
     trained: dict[str, list[str]] = {}
     for (architecture, oracle), rate, stage in itertools.product(kinds(), PAPER_RATES, ("rec", "task")):
         name = data.name_of(architecture, stage, rate, tier, oracle=oracle)
-        if (found := data.results(name, folder, rate)) is not None and (recipe_text := recipe(found)):
+        if (found := data.results(name, folder, rate)) is not None and (recipe_text := found.recipe):
             trained.setdefault(f"{stage}: {recipe_text}", []).append(name)
     return {recipe_text: list(dict.fromkeys(trained[recipe_text])) for recipe_text in sorted(trained)}
 

@@ -45,6 +45,13 @@ class Side(NamedTuple):
         network = results(self.name, folder, self.rate or None)
         return network.at(metric, control=self.control) if network else None
 
+    def recipe(self, folder: Path) -> str:
+        """How the network was trained; empty for a baseline, a flexible network, or where nothing says."""
+        if not self.name or ModelName.parse(self.name).flexible:
+            return ""
+        network = results(self.name, folder)
+        return network.recipe if network else ""
+
     def images(self, metric: str, folder: Path) -> Tensor | None:
         """Each image's value at 5 dB; ``None`` if they are not stored."""
         return per_image(self.name, metric, self.control, folder, self.rate) if self.name else None
@@ -89,7 +96,10 @@ def difference(metric: str, first: Side, second: Side, folder: Path = RESULTS) -
     return Difference(metric, first, second, a.mean - b.mean, math.hypot(a.ci95, b.ci95), False)
 
 
-VERDICTS = ("holds", "does not hold", "only with the oracle", "holds in part", "undecided", "not yet measured")
+MIXED = "different recipes"
+"""The verdict where one side was trained longer, or otherwise, than the other: the difference says nothing then."""
+
+VERDICTS = ("holds", "does not hold", "only with the oracle", "holds in part", "undecided", MIXED, "not yet measured")
 
 
 class Claim(NamedTuple):
@@ -258,6 +268,12 @@ def _compare(claim: Claim, tier: Tier, folder: Path, first: Sequence[Side]) -> d
     return found
 
 
+def _mixed(evidence: Mapping[int, Difference], folder: Path) -> bool:
+    """Whether a difference is one between networks that were trained by different recipes."""
+    pairs = [(one.first.recipe(folder), one.second.recipe(folder)) for one in evidence.values()]
+    return any(first and second and first != second for first, second in pairs)
+
+
 def _agrees(claim: Claim, found: Difference) -> bool | None:
     """Whether a difference supports the claim; ``None`` if its interval is inconclusive."""
     if claim.expected:
@@ -273,6 +289,8 @@ def judge_claim(claim: Claim, tier: Tier, folder: Path = RESULTS) -> Finding:
     evidence = _compare(claim, tier, folder, sides)
     if len(evidence) < len(claim.rates):
         return Finding(claim, "not yet measured", evidence)
+    if _mixed(evidence, folder):
+        return Finding(claim, MIXED, evidence)
     votes = [_agrees(claim, found) for found in evidence.values()]
     if all(votes):
         return Finding(claim, "holds", evidence)
@@ -292,7 +310,8 @@ def _with_oracle(claim: Claim, tier: Tier, folder: Path) -> dict[int, Difference
     trained = claim._replace(first=(ORACLE, ""), second=(ORACLE, second[1]) if second[0] == first[0] else second)
     for one in (trained, claim._replace(first=(first[0], "roi:source+label"))):
         evidence = _compare(one, tier, folder, [one.side(one.first, rate, tier) for rate in one.rates])
-        if len(evidence) == len(one.rates) and all(_agrees(one, found) for found in evidence.values()):
+        complete = len(evidence) == len(one.rates) and not _mixed(evidence, folder)
+        if complete and all(_agrees(one, found) for found in evidence.values()):
             return evidence
     return {}
 

@@ -57,6 +57,13 @@ class Results:
     about: dict[str, Any]
 
     @property
+    def recipe(self) -> str:
+        """How the network was trained, ``short, 32 epochs``; empty where the file does not say."""
+        training = self.about.get("training", {})
+        epochs = training.get("schedule", {}).get("epochs")
+        return "" if epochs is None else f"{training.get('recipe_name', 'standard')}, {epochs:g} epochs"
+
+    @property
     def rates(self) -> list[int]:
         """1/rho of a flexible network's rows, fewest symbols first; empty for a network with a rate of its own."""
         return sorted({row["rate"] for row in self.rows if "rate" in row}, reverse=True)

@@ -207,8 +207,16 @@ def curve_table(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _training_line(key: str, value: Any) -> str:
+    if key == "wall_s":
+        return f"- wall time: {value / 60:.0f} minutes"
+    if key == "core_s":
+        return f"- processor time: {value / 3600:.2f} core hours"
+    return f"- {key.replace('_', ' ')}: `{_short(value)}`"
+
+
 def _training(entry: Entry) -> str:
-    lines = [f"- {key.replace('_', ' ')}: `{_short(value)}`" for key, value in entry.training.items()]
+    lines = [_training_line(key, value) for key, value in entry.training.items()]
     data = "45,000 pictures of CIFAR-10's training set, the other 5,000 for validation, none of the test set."
     known = f"Data: {data}\n\n" if "seed" in entry.training else ""
     return f"## Training\n\n{entry.origin}\n\n{known}" + "\n".join(lines) + "\n"

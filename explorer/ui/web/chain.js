@@ -13,14 +13,18 @@ const shapesOf = (frame, shapes) => {
 };
 
 const sentSteps = (frame, data, shape) => {
-  const { ask, height, width, cards, judge } = frame, values = 3 * height * width;
+  const { ask, height, width, cards, judge } = frame,
+    values = 3 * height * width;
   const symbols = cards.length ? cards[0].symbols : 0;
   const rate = symbols ? `ρ = k/n = ${ratioText(values, symbols)}` : "";
   const windows = shape.window ? Math.ceil(height / shape.window) * Math.ceil(width / shape.window) : 0;
   const flexible = `${windows > 1 ? `${windows} windows × ` : ""}${shape.values} values in order of importance`;
   return [
     ["Camera", `x: ${shape.image} = ${thousands(values)} values`],
-    ["Encoder (eq. 1)", shape.maps ? `${product(shape.maps, shape.quarter)} real maps` : windows ? flexible : "convolutions, GDN"],
+    [
+      "Encoder (eq. 1)",
+      shape.maps ? `${product(shape.maps, shape.quarter)} real maps` : windows ? flexible : "convolutions, GDN",
+    ],
     ["Symbols (eqs. 2, 3)", symbols ? `k = ${thousands(symbols)} complex, ${rate}` : "no variant chosen"],
     ["Channel", `${data.channel_names[ask.channel]}, SNR ${ask.snr_db.toFixed(1)} dB`, "air"],
     ["Decoder (eq. 4)", `estimate of x: ${shape.image}`],
@@ -29,22 +33,32 @@ const sentSteps = (frame, data, shape) => {
 };
 
 const heldSteps = (frame, shape) => {
-  const flexible = frame.cards.some((card) => card.flexible), paper = frame.cards.filter((card) => !card.flexible);
-  const sided = paper.some((card) => card.side), guided = paper.some((card) => card.guidance !== "none");
+  const flexible = frame.cards.some((card) => card.flexible),
+    paper = frame.cards.filter((card) => !card.flexible);
+  const sided = paper.some((card) => card.side),
+    guided = paper.some((card) => card.guidance !== "none");
   const mapped = flexible || paper.some((card) => card.guidance === "roi");
   if (!sided && !guided && !flexible) return [];
   const steps = [["Known to the receiver", `x_side: ${shape.image}`]];
-  if (sided) steps.push(["Same encoder", `${product(shape.width, shape.half)} and ${product(shape.maps, shape.quarter)} maps`]);
+  if (sided)
+    steps.push(["Same encoder", `${product(shape.width, shape.half)} and ${product(shape.maps, shape.quarter)} maps`]);
   if (mapped) steps.push(["Grad-CAM (eqs. 6, 7)", `ROI map M: ${shape.map}, ${frame.ask.roi}`]);
   if (guided) {
-    const scale = product(shape.width, shape.quarter), finer = product((sided ? 2 : 1) * shape.width, shape.half);
+    const scale = product(shape.width, shape.quarter),
+      finer = product((sided ? 2 : 1) * shape.width, shape.half);
     steps.push(["SFT (eq. 8)", `γ, β: ${scale} and ${finer}`]);
   }
   if (flexible) {
-    const place = frame.pair_source === "crop" && frame.height === 32 && frame.width === 32 ? "known to both ends" : "found by matching";
+    const place =
+      frame.pair_source === "crop" && frame.height === 32 && frame.width === 32
+        ? "known to both ends"
+        : "found by matching";
     steps.push(["Flex: alignment", `x_side moved to its place, ${place}`]);
   }
-  return [...steps, ["Decoder", sided || guided ? "combines and modulates features" : "copies from it and refines", "end"]];
+  return [
+    ...steps,
+    ["Decoder", sided || guided ? "combines and modulates features" : "copies from it and refines", "end"],
+  ];
 };
 
 const chainOf = (frame, data) => {

@@ -1,28 +1,60 @@
 // The live part of the Region of interest page: one network with the map of every origin, and one painted by hand.
 
-const ROI_CARD_METRICS = [...CARD_METRICS, ["vs zeros", "gain", 2, " dB"], ["error in M", "inside", 1, " %"], ["outside M", "outside", 1, " %"]];
+const ROI_CARD_METRICS = [
+  ...CARD_METRICS,
+  ["vs zeros", "gain", 2, " dB"],
+  ["error in M", "inside", 1, " %"],
+  ["outside M", "outside", 1, " %"],
+];
 const PAINTED = "painted";
 
 class RoiBench extends Live {
-  get route() { return "roi"; }
+  get route() {
+    return "roi";
+  }
 
-  begin(data) { return { ...data.view, ...data.roi.state, overlay: true }; }
+  begin(data) {
+    return { ...data.view, ...data.roi.state, overlay: true };
+  }
 
-  chosen() { return this.data.roi.networks.find((one) => one.id === this.state.network) ?? this.data.roi.networks[0]; }
+  chosen() {
+    return this.data.roi.networks.find((one) => one.id === this.state.network) ?? this.data.roi.networks[0];
+  }
 
-  rates() { return falling(Object.keys(this.chosen().names)); }
+  rates() {
+    return falling(Object.keys(this.chosen().names));
+  }
 
-  model() { return this.chosen().names[this.state.rate]; }
+  model() {
+    return this.chosen().names[this.state.rate];
+  }
 
   query() {
     const { pair, snr, channel, seed, grid, rate } = this.state;
-    return new URLSearchParams({ pair, models: this.model(), snr, channel, seed, rate, roi: `${PAINTED}:${grid}`, seq: this.sequence, quiet: 1 }).toString();
+    return new URLSearchParams({
+      pair,
+      models: this.model(),
+      snr,
+      channel,
+      seed,
+      rate,
+      roi: `${PAINTED}:${grid}`,
+      seq: this.sequence,
+      quiet: 1,
+    }).toString();
   }
 
   isCurrent(ask) {
     const { pair, snr, channel, seed, grid, rate } = this.state;
-    return ask.rate === rate && ask.pair === pair && ask.snr_db === snr && ask.channel === channel && ask.seed === seed && ask.roi === `${PAINTED}:${grid}`
-      && ask.models.join() === this.model();
+    return (
+      ask.rate === rate &&
+      ask.pair === pair &&
+      ask.snr_db === snr &&
+      ask.channel === channel &&
+      ask.seed === seed &&
+      ask.roi === `${PAINTED}:${grid}` &&
+      ask.models.join() === this.model()
+    );
   }
 
   buildControls() {
@@ -30,22 +62,45 @@ class RoiBench extends Live {
     const { tips, roi } = this.data;
     this.part("sliders").replaceChildren(...this.coreSliders());
     this.part("options").replaceChildren(
-      this.choice("network", "Network", Object.fromEntries(roi.networks.map((one) => [one.id, one.title])), tips.variants),
-      this.choice("channel", "Channel", this.data.channels, tips.channel), this.seedField());
+      this.choice(
+        "network",
+        "Network",
+        Object.fromEntries(roi.networks.map((one) => [one.id, one.title])),
+        tips.variants,
+      ),
+      this.choice("channel", "Channel", this.data.channels, tips.channel),
+      this.seedField(),
+    );
     this.part("help").replaceChildren(this.explain());
     this.buildPainter();
   }
 
   buildPainter() {
     this.painter = new Painter(this.part("grid"), this.data.roi_colours, (grid) => this.move({ grid }));
-    const brush = make("select", { id: "wz-brush", onchange: () => { this.painter.brush = Number(brush.value); } },
-      ...STRENGTHS.map((name, level) => make("option", { value: level, selected: level === this.painter.brush }, name)));
+    const brush = make(
+      "select",
+      {
+        id: "wz-brush",
+        onchange: () => {
+          this.painter.brush = Number(brush.value);
+        },
+      },
+      ...STRENGTHS.map((name, level) => make("option", { value: level, selected: level === this.painter.brush }, name)),
+    );
     const button = (name, act) => make("button", { type: "button", onclick: act }, name);
     this.part("brushes").replaceChildren(
       make("div", { class: "field" }, make("label", { for: "wz-brush" }, "Brush"), brush),
-      make("div", { class: "inline wrap" }, button("Clear", () => this.painter.fill(0)), button("Fill", () => this.painter.fill(3)),
-        button("Start from the side map", () => { if (this.frame) this.move({ grid: this.frame.side_grid }); })),
-      make("p", { class: "note" }, this.data.roi.hint));
+      make(
+        "div",
+        { class: "inline wrap" },
+        button("Clear", () => this.painter.fill(0)),
+        button("Fill", () => this.painter.fill(3)),
+        button("Start from the side map", () => {
+          if (this.frame) this.move({ grid: this.frame.side_grid });
+        }),
+      ),
+      make("p", { class: "note" }, this.data.roi.hint),
+    );
   }
 
   syncControls() {
@@ -68,20 +123,38 @@ class RoiBench extends Live {
 
   showCaption(frame) {
     const { ask, cards } = frame;
-    this.part("caption").replaceChildren(make("b", {}, frame.title), ` · ${cards[0].title} · ${ask.snr_db.toFixed(1)} dB · `
-      + `ρ ${ratioText(3 * frame.height * frame.width, cards[0].symbols)} · ${this.data.channel_names[ask.channel]} · seed ${ask.seed} · `
-      + `computed in ${frame.milliseconds.toFixed(0)} ms on ${this.data.hardware}`);
+    this.part("caption").replaceChildren(
+      make("b", {}, frame.title),
+      ` · ${cards[0].title} · ${ask.snr_db.toFixed(1)} dB · ` +
+        `ρ ${ratioText(3 * frame.height * frame.width, cards[0].symbols)} · ${this.data.channel_names[ask.channel]} · seed ${ask.seed} · ` +
+        `computed in ${frame.milliseconds.toFixed(0)} ms on ${this.data.hardware}`,
+    );
   }
 
   makeCard({ origin }) {
     const [name, note] = (this.data.roi.origins[origin] ?? origin).split(": ");
-    const overlay = this.picture(`x with the map of origin ${origin}`, true), picture = this.picture(`Reconstruction with the map of origin ${origin}`, false);
-    const error = this.picture(`Error map, origin ${origin}`, false), change = this.picture(`Change of the error from zeros, origin ${origin}`, false);
+    const overlay = this.picture(`x with the map of origin ${origin}`, true),
+      picture = this.picture(`Reconstruction with the map of origin ${origin}`, false);
+    const error = this.picture(`Error map, origin ${origin}`, false),
+      change = this.picture(`Change of the error from zeros, origin ${origin}`, false);
     const part = (text, box) => make("div", {}, make("span", { class: "under" }, text), box);
-    const values = Object.fromEntries(ROI_CARD_METRICS.map(([, key]) => [key, make("dd", {})])), classes = this.classes(`origin ${origin}`);
-    const node = make("article", { class: `card${["zeros", "normal", "shuffled"].includes(origin) ? " control" : ""}` },
-      make("h2", {}, name, make("small", {}, note ?? "")), make("div", { class: "four" }, part("map M on x", overlay), part("reconstruction", picture), part("error", error), part("change", change)),
-      make("dl", {}, ...ROI_CARD_METRICS.flatMap(([text, key]) => [make("dt", {}, text), values[key]])), classes);
+    const values = Object.fromEntries(ROI_CARD_METRICS.map(([, key]) => [key, make("dd", {})])),
+      classes = this.classes(`origin ${origin}`);
+    const node = make(
+      "article",
+      { class: `card${["zeros", "normal", "shuffled"].includes(origin) ? " control" : ""}` },
+      make("h2", {}, name, make("small", {}, note ?? "")),
+      make(
+        "div",
+        { class: "four" },
+        part("map M on x", overlay),
+        part("reconstruction", picture),
+        part("error", error),
+        part("change", change),
+      ),
+      make("dl", {}, ...ROI_CARD_METRICS.flatMap(([text, key]) => [make("dt", {}, text), values[key]])),
+      classes,
+    );
     node.dataset.origin = origin;
     return { node, overlay, picture, error, change, values, classes };
   }
@@ -91,7 +164,9 @@ class RoiBench extends Live {
     this.draw(view.overlay.layer, card.layer);
     for (const key of ["picture", "error", "change"]) this.draw(view[key].canvas, card[key]);
     for (const [, key, digits, unit] of ROI_CARD_METRICS) {
-      const value = card[key], part = unit === " %", sign = ["gain", "inside", "outside"].includes(key) && value > 0 ? "+" : "";
+      const value = card[key],
+        part = unit === " %",
+        sign = ["gain", "inside", "outside"].includes(key) && value > 0 ? "+" : "";
       view.values[key].textContent = value === null ? "–" : sign + fixed(part ? 100 * value : value, digits) + unit;
     }
     this.fillClasses(view.classes, card.probabilities, label);
@@ -103,18 +178,35 @@ class RoiBench extends Live {
       this.cardsKey = key;
       this.views = frame.cards.map((card) => this.makeCard(card));
       this.part("cards").replaceChildren(...this.views.map((view) => view.node));
-      if (frame.label === null) this.part("cards").append(make("p", { class: "note" }, "This picture has no true class, so the label oracle (source+label) is not available."));
+      if (frame.label === null)
+        this.part("cards").append(
+          make(
+            "p",
+            { class: "note" },
+            "This picture has no true class, so the label oracle (source+label) is not available.",
+          ),
+        );
     }
-    frame.cards.forEach((card, place) => this.fillCard(this.views[place], card, frame.label));
+    for (const [place, card] of frame.cards.entries()) this.fillCard(this.views[place], card, frame.label);
   }
 
   showLegend() {
     if (this.legend) return;
     this.legend = true;
-    const { error_scale: error, roi } = this.data, levels = (value) => Math.round(255 * value);
+    const { error_scale: error, roi } = this.data,
+      levels = (value) => Math.round(255 * value);
     this.part("legend").replaceChildren(
-      make("span", {}, "Change of the error from zeros: less, -", String(levels(roi.change_scale)), bar(roi.change_colours), `+${levels(roi.change_scale)} grey levels, more`),
-      make("span", {}, "Error: 0", bar(this.data.error_colours), `${levels(error)} grey levels`), make("span", {}, "Map M: 0", bar(this.data.roi_colours), "1"));
+      make(
+        "span",
+        {},
+        "Change of the error from zeros: less, -",
+        String(levels(roi.change_scale)),
+        bar(roi.change_colours),
+        `+${levels(roi.change_scale)} grey levels, more`,
+      ),
+      make("span", {}, "Error: 0", bar(this.data.error_colours), `${levels(error)} grey levels`),
+      make("span", {}, "Map M: 0", bar(this.data.roi_colours), "1"),
+    );
   }
 }
 

@@ -2,12 +2,36 @@
 
 const TOUR_KEY = "wzroi-tour";
 const TOUR = [
-  ["gallery", "Choose a picture x", "The camera sends it (eq. 1). Your own picture and the test set are in the row above."],
-  ["sliders", "Drag the SNR", "The pictures change while you drag. With more noise they blur but do not break down (eq. 2)."],
-  ["chain", "Few symbols", "The bandwidth ratio sets the number of symbols per picture (eq. 3); the shapes along the chain are shown here."],
-  ["given", "What the receiver knows", "x_side: a shifted part of x, or the other camera's view. It helps the decoder (eq. 4)."],
-  ["cards", "Four decoders", "From the symbols alone to x_side, SFT layers (eq. 8) and the ROI map M. ★ is best; dashed is a control."],
-  ["more", "Explore further", "Other networks, fading channels, and the origin of M (eqs. 6, 7). The other pages continue with this picture."],
+  [
+    "gallery",
+    "Choose a picture x",
+    "The camera sends it (eq. 1). Your own picture and the test set are in the row above.",
+  ],
+  [
+    "sliders",
+    "Drag the SNR",
+    "The pictures change while you drag. With more noise they blur but do not break down (eq. 2).",
+  ],
+  [
+    "chain",
+    "Few symbols",
+    "The bandwidth ratio sets the number of symbols per picture (eq. 3); the shapes along the chain are shown here.",
+  ],
+  [
+    "given",
+    "What the receiver knows",
+    "x_side: a shifted part of x, or the other camera's view. It helps the decoder (eq. 4).",
+  ],
+  [
+    "cards",
+    "Four decoders",
+    "From the symbols alone to x_side, SFT layers (eq. 8) and the ROI map M. ★ is best; dashed is a control.",
+  ],
+  [
+    "more",
+    "Explore further",
+    "Other networks, fading channels, and the origin of M (eqs. 6, 7). The other pages continue with this picture.",
+  ],
 ];
 
 class Tour {
@@ -25,7 +49,11 @@ class Tour {
   }
 
   remembered() {
-    try { return localStorage.getItem(TOUR_KEY) !== null; } catch { return true; } // no memory: never in the way
+    try {
+      return localStorage.getItem(TOUR_KEY) !== null;
+    } catch {
+      return true;
+    } // no memory: never in the way
   }
 
   build() {
@@ -34,9 +62,16 @@ class Tour {
     this.count = make("span", { class: "count" });
     this.back = make("button", { type: "button", onclick: () => this.go(-1) }, "Back");
     this.next = make("button", { type: "button", class: "first", onclick: () => this.go(1) });
-    this.skip = make("button", { type: "button", class: "plain", "aria-label": "Close the tour", onclick: () => this.close() }, "✕");
-    this.box.replaceChildren(this.skip, make("div", { "aria-live": "polite" }, this.title, this.text),
-      make("div", { class: "row" }, this.count, this.back, this.next));
+    this.skip = make(
+      "button",
+      { type: "button", class: "plain", "aria-label": "Close the tour", onclick: () => this.close() },
+      "✕",
+    );
+    this.box.replaceChildren(
+      this.skip,
+      make("div", { "aria-live": "polite" }, this.title, this.text),
+      make("div", { class: "row" }, this.count, this.back, this.next),
+    );
   }
 
   open(byHand = false) {
@@ -50,7 +85,11 @@ class Tour {
   close() {
     this.mark(null);
     this.stop();
-    try { localStorage.setItem(TOUR_KEY, "seen"); } catch { /* not remembered, then */ }
+    try {
+      localStorage.setItem(TOUR_KEY, "seen");
+    } catch {
+      /* not remembered, then */
+    }
     if (this.opener) this.opener.focus();
   }
 
@@ -67,7 +106,10 @@ class Tour {
   }
 
   key(event) {
-    if (event.key === "Escape") { this.close(); return; }
+    if (event.key === "Escape") {
+      this.close();
+      return;
+    }
     if (!event.composedPath().includes(this.box)) return; // arrow keys elsewhere move sliders
     if (event.key === "ArrowRight") this.go(1);
     if (event.key === "ArrowLeft" && this.place > 0) this.go(-1);

@@ -74,7 +74,7 @@ def test_the_slider_has_every_96th_and_each_variant_keeps_its_place(page: Page, 
     rate.focus()
     rate.press("End")
     assert ask(page)["rate"] == "8" and "k = 384" in page.locator(".chain").inner_text()
-    assert "x_side moved to its place, as both ends know" in page.locator(".held").inner_text()
+    assert "x_side moved to its place, known to both ends" in page.locator(".held").inner_text()
 
 
 def test_only_the_paper_networks_leave_their_own_rates(page: Page) -> None:

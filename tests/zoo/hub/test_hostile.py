@@ -47,7 +47,7 @@ def refused(match: str) -> None:
 @pytest.mark.parametrize("kind", [kind for kind in HOSTILE if HOSTILE[kind]])
 def test_hostile_tensor_files(elsewhere: Path, server: LoopbackHub, kind: str) -> None:
     forge(server, {WEIGHTS: HOSTILE[kind]})
-    refused(r"model\.safetensors is not a whole safetensors file")
+    refused(r"model\.safetensors is not a complete safetensors file")
 
 
 def test_a_pickle_is_never_read(elsewhere: Path, server: LoopbackHub, tmp_path: Path) -> None:
