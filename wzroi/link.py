@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from wzroi.channel import ChannelState, apply_channel
 from wzroi.judge import Judge
-from wzroi.metrics import psnr, roi_psnr, ssim
+from wzroi.metrics import BUILT_IN, more_metrics, psnr, roi_psnr, ssim
 from wzroi.networks.base import LinkNetwork
 from wzroi.pairs import Pair
 from wzroi.roi import gradcam, upscale
@@ -40,6 +41,7 @@ class LinkReport(NamedTuple):
         psnr: dB ``[B]``. ssim: ``[B]``.
         roi_psnr: dB ``[B]``, error weighted by the Grad-CAM of x (top class); ``None`` without a judge.
         logits: ``[B, 10]``, the judge's on the reconstruction; ``None`` without a judge.
+        more: values ``[B]`` of the metrics that have been added to ``METRICS``; ``None`` where none were.
     """
 
     reconstruction: Tensor
@@ -49,6 +51,20 @@ class LinkReport(NamedTuple):
     ssim: Tensor
     roi_psnr: Tensor | None
     logits: Tensor | None
+    more: Mapping[str, Tensor] | None = None
+
+    def to(self, device: torch.device | str) -> LinkReport:
+        """The same report on another device."""
+        moved = {key: part.to(device) for key, part in self._asdict().items() if isinstance(part, Tensor)}
+        return self._replace(**moved, more={key: part.to(device) for key, part in self.added().items()} or None)
+
+    def added(self) -> Mapping[str, Tensor]:
+        """``more``, empty where there are none."""
+        return self.more or {}
+
+    def metric(self, key: str) -> Tensor | None:
+        """The values ``[B]`` of a metric with a function; ``None`` if it was not measured."""
+        return getattr(self, key) if key in BUILT_IN else self.added().get(key)
 
 
 def source_weight(judge: Judge | None, pair: Pair) -> Tensor | None:
@@ -60,11 +76,13 @@ def source_weight(judge: Judge | None, pair: Pair) -> Tensor | None:
 
 @torch.no_grad()
 def prepare(
-    model: LinkNetwork, pair: Pair, roi: Tensor | None = None, judge: Judge | None = None
-) -> Transmission:
-    """Everything that does not depend on the channel; raises ValueError if a required ROI map is missing."""
-    context = model.encode_side(pair.side, roi, pair.placement)
-    return Transmission(pair, model.encode(pair.source, pair.placement), context, source_weight(judge, pair))
+    model: LinkNetwork, pair: Pair, roi: Tensor | None = None, judge: Judge | None = None, strength: float = 1.0,
+    importance: Tensor | None = None,
+) -> Transmission:  # fmt: skip
+    """Everything that does not depend on the channel; arguments and errors as in ``run_link``."""
+    context = model.encode_side(pair.side, roi, pair.placement, strength, importance)
+    latent = model.encode(pair.source, pair.placement, importance)
+    return Transmission(pair, latent, context, source_weight(judge, pair))
 
 
 @torch.no_grad()
@@ -77,7 +95,8 @@ def finish(
     reconstruction = model.decode(received, transmission.context, channel)
     measured = measure(reconstruction, transmission.pair, transmission.weight)
     logits = judge(reconstruction) if judge is not None else None
-    return LinkReport(reconstruction, symbols, received, *measured, logits)
+    more = more_metrics(reconstruction, transmission.pair.source, transmission.weight)
+    return LinkReport(reconstruction, symbols, received, *measured, logits, more or None)
 
 
 def measure(reconstruction: Tensor, pair: Pair, weight: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -88,7 +107,7 @@ def measure(reconstruction: Tensor, pair: Pair, weight: Tensor | None) -> tuple[
 
 def run_link(
     model: LinkNetwork, pair: Pair, channel: ChannelState, roi: Tensor | None = None,
-    judge: Judge | None = None,
+    judge: Judge | None = None, strength: float = 1.0, importance: Tensor | None = None,
 ) -> LinkReport:  # fmt: skip
     """Transmit ``pair.source``, decode it with ``pair.side``, measure and classify the result.
 
@@ -96,8 +115,11 @@ def run_link(
         channel: drawn with ``sample_channel(..., symbols=model.num_symbols(height, width))``.
         roi: the map M ``[B, 1, H, W]``; ignored by an architecture without ROI guidance.
         judge: classifies the reconstruction, and weighs ROI-PSNR by its Grad-CAM on x.
+        strength: factor on the map at the decoder, from 0 (uniform) to 1.
+        importance: ``[B, 1, H, W]`` in [0, 1], fed back to the encoder: where it is high, errors count more.
 
     Raises:
-        ValueError: if an architecture with ROI guidance gets no map, or the channel does not fit.
+        ValueError: if an architecture with ROI guidance gets no map, the channel does not fit, the strength is outside
+            [0, 1], or the encoder takes no importance map.
     """
-    return finish(model, prepare(model, pair, roi, judge), channel, judge)
+    return finish(model, prepare(model, pair, roi, judge, strength, importance), channel, judge)

@@ -15,6 +15,7 @@ from torch import Tensor
 from wzroi.architectures import ARCHITECTURES
 from wzroi.channel import CHANNELS
 from wzroi.images import png_bytes, to_pixels
+from wzroi.roi import ROI_ORIGINS
 from zoo.console import console, reporting
 from zoo.errors import ZooError
 from zoo.image_io import read_picture
@@ -126,7 +127,7 @@ def transmit_command(
     rho: Annotated[str | None, typer.Option(help="Bandwidth ratio of a flexible network, e.g. 1/24.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the channel noise: same seed, same pixels.")] = 0,
     channel: Annotated[str, typer.Option(help=f"One of {', '.join(CHANNELS)}.")] = "awgn",
-    roi: Annotated[str, typer.Option(help="Origin of the ROI map.")] = "side",
+    roi: Annotated[str, typer.Option(help=f"Origin of the ROI map: {', '.join(ROI_ORIGINS)}.")] = "side",
     out: Annotated[Path, typer.Option(help="Output file of the reconstruction (PNG).")] = Path("reconstruction.png"),
     max_side: Annotated[
         int, typer.Option(help="Shrink larger pictures until the longer side has this many pixels.")
@@ -164,13 +165,16 @@ def transmit(
 
     from wzroi.channel import sample_channel
     from wzroi.link import run_link
-    from wzroi.pairs import make_pair
-    from wzroi.roi import roi_map
+    from wzroi.roi import origin_of
+    from zoo.serving.gallery import entry_of
+    from zoo.serving.roi_maps import map_of
 
     network = load(model, device)
     ratio = check_rate(network.config, rho)
     where = next(network.parameters()).device
-    pair = make_pair(source, source="crop" if side is None else "stereo", side=side).to(where)
+    origin_of(roi)  # raises for an unknown one, also where the network takes no map
+    entry = entry_of("file:", model, [source] if side is None else [source, side])
+    pair = entry.pair.to(where)
     judge_name = describe(model).judge
     judge = load_judge(judge_name, device) if judge_name in list_judges() else None
     generator = torch.Generator().manual_seed(seed)
@@ -181,7 +185,7 @@ def transmit(
     if network.config.uses_roi:
         if judge is None:
             raise ZooError(f"{model} needs the judge {judge_name} for its ROI map: pull it as well")
-        guide = roi_map(judge, pair, roi, generator=generator)
+        guide = map_of(entry, judge, roi, seed)
     report = run_link(network, pair, state, guide, judge)
     lines = _report(model, source, state.symbols, report, snr, channel)
     row = ARCHITECTURES[network.config.architecture]
@@ -195,6 +199,7 @@ def transmit(
 def _report(model: str, source: Tensor, symbols: int, report: object, snr: float, channel: str) -> list[str]:
     from wzroi.config import CLASSES
     from wzroi.link import LinkReport
+    from wzroi.metrics import METRICS
 
     assert isinstance(report, LinkReport)
     height, width = source.shape[-2:]
@@ -209,6 +214,7 @@ def _report(model: str, source: Tensor, symbols: int, report: object, snr: float
     ]
     if report.roi_psnr is not None:
         lines.append(f"ROI-PSNR        {report.roi_psnr.item():.2f} dB")
+    lines += [f"{METRICS[key].title:<15} {METRICS[key].to_text(found.item())}" for key, found in report.added().items()]
     if report.logits is not None:
         chance, index = report.logits.softmax(dim=1)[0].max(dim=0)
         lines.append(f"class           {CLASSES[int(index)]} ({100 * chance.item():.0f} %)")

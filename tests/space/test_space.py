@@ -32,7 +32,7 @@ from wzroi import make_pair, roi_map, run_link, sample_channel
 from wzroi.channel import CHANNELS
 from wzroi.metrics import estimate
 from wzroi.pairs import CropPair
-from wzroi.roi import ORIGINS
+from wzroi.roi import ROI_ORIGINS
 from zoo.errors import ZooError
 from zoo.hub import HubError
 from zoo.image_io import PictureError
@@ -106,7 +106,7 @@ def test_what_is_kept_is_apart_for_each_pair_origin_and_upload() -> None:
 
 def test_every_roi_origin(store: Path) -> None:
     entry, judge = gallery_entry("cifar-4"), zoo.load_judge(JUDGE, "cpu")
-    maps = {origin: engine.roi_of(entry, judge, Request(roi=origin, seed=5)) for origin in ORIGINS}
+    maps = {origin: engine.roi_of(entry, judge, Request(roi=origin, seed=5)) for origin in ROI_ORIGINS}
     for origin in ("side", "source", "source+label", "zeros"):
         torch.testing.assert_close(maps[origin], roi_map(judge, entry.pair, origin))
     torch.testing.assert_close(maps["normal"], roi_map(judge, entry.pair, "normal", generator=_seeded(5)))

@@ -8,11 +8,22 @@ from pathlib import Path
 
 from training.reports.markdown import Table
 from wzroi.architectures import ARCHITECTURES
+from wzroi.metrics import METRICS
 from wzroi.names import ModelName
 from zoo.results import claims
 from zoo.results import files as data
 from zoo.results.files import Results
-from zoo.results.tables import BASELINES, BOUNDS, FLEX_CONTROLS, HEADLINE_DB, PAPER_RATES, ROI_MAPS, TABLE_SNRS, Tier
+from zoo.results.tables import (
+    BASELINES,
+    BOUNDS,
+    FLEX_CONTROLS,
+    HEADLINE_DB,
+    PAPER_RATES,
+    TABLE_SNRS,
+    Tier,
+    added_metrics,
+    roi_titles,
+)
 
 TIER_TITLES = {"paper": "Paper size", "lite": "Lite tier"}
 NO_COSTS = ["–"] * 6
@@ -47,7 +58,7 @@ def _cells(title: str, read: Read) -> list[str]:
     """A line of the networks' table, costs left out."""
     psnr = [read("psnr", snr_db) for snr_db in TABLE_SNRS]
     accuracy = [read("accuracy", snr_db) for snr_db in TABLE_SNRS]
-    others = [read(metric, HEADLINE_DB) for metric in ("psnr_of_mean_mse", "ssim")]
+    others = [read(metric, HEADLINE_DB) for metric in ("psnr_of_mean_mse", "ssim", *added_metrics())]
     return [title, *psnr, *others, *accuracy]
 
 
@@ -134,6 +145,7 @@ def flex_tables(tier: Tier, folder: Path) -> list[Table]:
 def network_tables(tier: Tier, folder: Path) -> list[Table]:
     """One table a rate: PSNR and accuracy at 0, 5 and 9 dB, PSNR of the mean squared error and SSIM at 5 dB, costs."""
     headings = ["Network", *(f"PSNR at {snr:g} dB" for snr in TABLE_SNRS), "PSNR of mean MSE at 5 dB", "SSIM at 5 dB"]
+    headings += [f"{METRICS[metric].heading} at 5 dB" for metric in added_metrics()]
     headings += [f"accuracy at {snr:g} dB, %" for snr in TABLE_SNRS]
     headings += ["trained by"]
     headings += ["in PSNR beaten by", "in accuracy beaten by", "parameters", "multiply-adds, M", "ms per image"]
@@ -154,7 +166,7 @@ def roi_tables(tier: Tier, folder: Path) -> list[Table]:
         if found is None:
             continue
         own = "its own: the oracle's, map of x, true class" if oracle else "side: the receiver's own map"
-        controls = {"": own} | {f"roi:{key}": text for key, text in ROI_MAPS.items()}
+        controls = {"": own} | {f"roi:{key}": text for key, text in roi_titles().items()}
         rows += [
             [f"`{name}`, {title}", shown(found, "psnr", HEADLINE_DB, control),
              shown(found, "ssim", HEADLINE_DB, control), shown(found, "accuracy", HEADLINE_DB, control)]

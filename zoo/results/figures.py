@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from wzroi.architectures import ARCHITECTURES
 from wzroi.config import PAPER_ARCHITECTURES
+from wzroi.roi import ROI_ORIGINS
 from zoo.rates import MEASURED
 from zoo.results import files as data
 from zoo.results.files import RESULTS, Value
@@ -63,7 +64,15 @@ ABLATIONS = {
     "roi:source": ("oracle: ROI of x", "#8c6d31", "dot"),
     "roi:source+label": ("oracle: ROI of x, true class", ORACLE, "dot"),
 }
-"""Control -> title, colour and dash in Figure 6."""
+"""Control -> title, colour and dash in Figure 6, in its order; other origins follow by the titles of their rows."""
+
+
+def ablations() -> dict[str, tuple[str, str, str]]:
+    """Control -> title, colour and dash of every ROI origin."""
+    others = {
+        f"roi:{origin}": (row.title, GREY, "dot" if row.oracle else "dash") for origin, row in ROI_ORIGINS.items()
+    }
+    return ABLATIONS | {key: style for key, style in others.items() if key not in ABLATIONS}
 
 
 class Reference(NamedTuple):
@@ -244,7 +253,7 @@ def ablation(metric: str, rate: int, tier: Tier, folder: Path = RESULTS, *, orac
     beside = ("deepjscc_wz_sft", "deepjscc_wz")
     shown = [first, *(_network(arch, "task", metric, rate, tier, folder) for arch in beside)]
     name = data.name_of("deepjscc_wz_roi", "task", rate, tier, oracle=oracle)
-    for control, (title, colour, dash) in ABLATIONS.items():
+    for control, (title, colour, dash) in ablations().items():
         points = _along_snr(_curve(name, metric, folder, rate, control), rate, name, control.removeprefix("roi:"))
         shown.append(Series(f"WZ-ROI{' (oracle ROI)' * oracle}, {title}", "control", points, colour, dash))
     return _drawn(shown)

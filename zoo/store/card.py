@@ -9,10 +9,12 @@ from typing import Any
 
 from wzroi.architectures import ARCHITECTURES, PAPER_LIMITS
 from wzroi.config import PAPER_ARCHITECTURES, LinkConfig
+from wzroi.metrics import METRICS, per_image
 from zoo.errors import ZooError
 from zoo.rates import rates_of, rho_text
 from zoo.results.comparison import section
 from zoo.results.files import sending
+from zoo.results.tables import column_of
 from zoo.store.registry import Entry
 
 LICENCE = "mit"
@@ -28,7 +30,12 @@ SNR_DB = 5.0
 RATE = 16
 """1/rho of a flexible network's figures."""
 
-FIGURE_TITLES = {"psnr": "PSNR (dB)", "ssim": "SSIM", "roi_psnr": "ROI-PSNR (dB)", "accuracy": "judge accuracy"}
+
+def figure_titles() -> dict[str, str]:
+    """Metric -> title on cards, accuracy last; the PSNR of the mean error stands in the PSNR's column."""
+    titles = {key: METRICS[key].title + f" ({METRICS[key].unit})" * bool(METRICS[key].unit) for key in per_image()}
+    return titles | {"accuracy": "judge accuracy"}
+
 
 def read_results(folder: Path | None, name: str) -> dict[str, Any] | None:
     """``<name>.json`` of a results folder, or ``None``; raises ZooError if it belongs to another model."""
@@ -62,7 +69,7 @@ def summary(results: Mapping[str, Any] | None) -> dict[str, float]:
     row = row_at(results["rows"])
     if row is None:
         return {}
-    figures = {"psnr": "psnr_mean", "ssim": "ssim_mean", "roi_psnr": "roi_psnr_mean", "accuracy": "accuracy"}
+    figures = {key: column_of(key) for key in figure_titles()}
     found = {key: row[column] for key, column in figures.items() if row.get(column) is not None}
     ends = {f"{key}_ci95": row[f"{key}_ci95"] for key in found if row.get(f"{key}_ci95") is not None}
     return found | ends
@@ -107,7 +114,7 @@ def model_index(entry: Entry) -> dict[str, Any]:
 def _metric_name(key: str, entry: Entry) -> str:
     if entry.network == "judge":
         return {"accuracy": "accuracy, clean images", "side_accuracy": "accuracy, side views"}.get(key, key)
-    return f"{FIGURE_TITLES.get(key, key)} at {SNR_DB:g} dB, AWGN" + f", bandwidth ratio 1/{RATE}" * entry.flexible
+    return f"{figure_titles().get(key, key)} at {SNR_DB:g} dB, AWGN" + f", bandwidth ratio 1/{RATE}" * entry.flexible
 
 
 def with_front_matter(values: Mapping[str, Any], body: str) -> str:
@@ -191,17 +198,18 @@ def _plain(metrics: Mapping[str, float]) -> list[str]:
 
 
 def _figure(metrics: Mapping[str, float], key: str) -> str:
-    digits = 2 if "psnr" in key else 4
+    digits = METRICS[key].digits if key in METRICS and METRICS[key].unit == "dB" else 4
     interval = metrics.get(f"{key}_ci95")
     return f"{metrics[key]:.{digits}f}" + (f" ± {interval:.{digits}f}" if interval is not None else "")
 
 
 def curve_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """A Markdown table with a line per SNR."""
-    lines = ["| SNR (dB) | PSNR (dB) | SSIM | ROI-PSNR (dB) | accuracy |", "|---|---|---|---|---|"]
+    titles = [title.removeprefix("judge ") for title in figure_titles().values()]
+    lines = [f"| SNR (dB) | {' | '.join(titles)} |", "|---" * (len(titles) + 1) + "|"]
     for row in sorted(rows, key=lambda row: row["snr_db"]):
         figures = summary({"rows": [{**row, "snr_db": SNR_DB, "rate": RATE}]})
-        cells = [_figure(figures, key) if key in figures else "-" for key in FIGURE_TITLES]
+        cells = [_figure(figures, key) if key in figures else "-" for key in figure_titles()]
         cells[0] += f" ({row['psnr_of_mean_mse']:.2f})" if row.get("psnr_of_mean_mse") is not None else ""
         lines.append(f"| {row['snr_db']:g} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
