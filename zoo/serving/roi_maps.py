@@ -35,7 +35,7 @@ def map_of(entry: PairEntry, judge: Judge, origin: str, seed: int = 0) -> Tensor
     row, _ = origin_of(origin)
     if row.needs_label and entry.label is None:
         raise RequestError(
-            "the oracle ROI needs the true class, which is unknown for an upload: choose another origin"
+            "the oracle ROI needs the true class, which is unknown for an upload: choose another ROI origin"
         )
     pair = with_neighbour(entry) if row.shift else entry.pair
     return roi_map(judge, pair.to(device), origin, seed=seed)[:1]

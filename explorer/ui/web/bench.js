@@ -190,7 +190,10 @@ class Bench extends Live {
   get keys() {
     const { ask, judge, width, height } = this.frame,
       pairKey = `${ask.pair} ${width}x${height}`;
-    return { pairKey, mapKey: `${pairKey} ${judge} ${ask.roi} ${this.data.random_origins.includes(ask.roi) ? ask.seed : ""}` };
+    return {
+      pairKey,
+      mapKey: `${pairKey} ${judge} ${ask.roi} ${this.data.random_origins.includes(ask.roi) ? ask.seed : ""}`,
+    };
   }
 
   showFrame(frame) {

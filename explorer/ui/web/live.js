@@ -9,7 +9,8 @@ const RETRY_MS = 700;
 const LOGGED = 2000;
 const TOP = 3; // classes shown of ten
 // The metrics of a card as rows: title, key, digits, unit, scale, whether higher is better.
-const metricsOf = (data) => data.metrics.map((row) => [row.title, row.key, row.digits, row.unit, row.scale, row.higher]);
+const metricsOf = (data) =>
+  data.metrics.map((row) => [row.title, row.key, row.digits, row.unit, row.scale, row.higher]);
 // The best of some numbers; null where there are none.
 const bestOf = (numbers, higher = true) => {
   const known = numbers.filter((value) => value !== null && value !== undefined);
