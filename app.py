@@ -1,47 +1,7 @@
-"""The WZ-ROI explorer: ``streamlit run app.py``.
-
-One ASGI application serves Streamlit's pages (``explorer/server/main.py``), and a stateless route that
-answers a moved slider in milliseconds (``explorer/server/routes.py``). Pages are rows of ``explorer/navigation.py``.
-Nothing here imports torch, which takes two seconds, during which a page can already load
-(``explorer/server/background_tasks.py``).
-"""
-
-from __future__ import annotations
-
-import contextlib
-import threading
-from collections.abc import AsyncIterator
+"""The WZ-ROI explorer: ``streamlit run app.py``. See ``explorer/server/application.py``."""
 
 import streamlit as st
 
-from explorer.lazy_import import share_processors
-from explorer.navigation import PAGES
-from explorer.server.background_tasks import run_background_tasks
-from explorer.server.routes import routes
-from explorer.server.tcp_nodelay import send_at_once
+from explorer.server.application import SCRIPT, options
 
-__all__ = ["PAGES", "app"]
-
-
-@contextlib.asynccontextmanager
-async def lifespan(_: st.App) -> AsyncIterator[None]:
-    send_at_once()
-    threading.Thread(target=run_background_tasks, name="attend", daemon=True).start()
-    yield
-
-
-def sentence(_: Exception) -> bool:
-    """Show a message instead of a traceback, which Streamlit logs."""
-    st.error(
-        "Something went wrong on this page. Reload it; if it happens again, see the explorer's terminal for details."
-    )
-    return True
-
-
-share_processors()
-app = st.App(
-    "explorer/server/main.py",
-    routes=routes(st.config.get_option("server.baseUrlPath")),
-    lifespan=lifespan,
-    on_script_error=sentence,
-)
+app = st.App(SCRIPT, **options())

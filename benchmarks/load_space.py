@@ -33,7 +33,7 @@ from tests.support.app_server import running_app
 from tests.support.shared import ROOT
 from tests.support.space_server import running_space, small_zoo
 from zoo.space.deploy import assemble
-from zoo.store.registry import default_store
+from zoo.store.folders import default_store
 
 RESULTS = ROOT / "assets" / "results" / "load_space.json"
 PAGE = ROOT / "docs" / "results" / "index.md"

@@ -30,6 +30,7 @@ from wzroi.data import FOLDER, MD5
 
 def pytest_configure(config: pytest.Config) -> None:
     """Markers of the tests: leave the long ones out with ``-m "not slow"``."""
+    os.environ.pop("COLUMNS", None)  # 80 in pytest-xdist's processes, where printed tables would lose their digits
     config.addinivalue_line("markers", "slow: starts several processes that train for seconds")
     config.addinivalue_line("markers", "cifar10: reads the real CIFAR-10 from $WZROI_DATA")
 

@@ -112,7 +112,10 @@ app.command("campaign")(campaign_command)
 @app.command()
 def data(root: Root = None) -> None:
     """Download CIFAR-10 with torchvision (170 MB), unless it is already there."""
-    folder = root or default_root()
+    try:
+        folder = root or default_root()
+    except DataError as error:
+        raise _fail(error) from error
     try:
         download(folder)
     except (OSError, RuntimeError) as error:

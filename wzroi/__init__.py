@@ -13,7 +13,7 @@ from wzroi.pairs import CropPair, Pair, StereoPair, make_pair
 from wzroi.plugins import load_plugins
 from wzroi.roi import ROI_ORIGINS, roi_map
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "ARCHITECTURES",

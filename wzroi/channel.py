@@ -36,8 +36,11 @@ class Channel:
 
 
 def circular(shape: tuple[int, int], generator: torch.Generator) -> Tensor:
-    """CN(0, 1) of a shape: variance one half in each real dimension; drawn on the generator's device."""
-    pairs = torch.randn(*shape, 2, generator=generator, device=generator.device)
+    """CN(0, 1) of a shape: variance one half in each real dimension; drawn on the generator's device.
+
+    In fp32 whatever torch's default, so that a seed is a draw.
+    """
+    pairs = torch.randn(*shape, 2, dtype=torch.float32, generator=generator, device=generator.device)
     return torch.view_as_complex(pairs * math.sqrt(0.5))
 
 
@@ -142,7 +145,7 @@ def sample_channel(
         snr = snr_db.float()
     else:
         _check_snr(snr_db)
-        snr = torch.full((batch,), float(snr_db))
+        snr = torch.full((batch,), float(snr_db), dtype=torch.float32)
     noise = circular((batch, symbols), generator)
     gain = None if row.gain is None else row.gain(batch, symbols, generator, **parameters)
     if gain is not None and gain.shape not in ((batch, 1), (batch, symbols)):

@@ -53,8 +53,15 @@ class Images(NamedTuple):
 
 
 def default_root() -> Path:
-    """The folder in which CIFAR-10 is expected: ``$WZROI_DATA``, or ``~/.cache/wzroi``."""
-    return Path(os.environ.get("WZROI_DATA") or Path.home() / ".cache" / "wzroi")
+    """The folder in which CIFAR-10 is expected: ``$WZROI_DATA``, or ``~/.cache/wzroi``.
+
+    Raises:
+        DataError: if the user has no home folder and ``$WZROI_DATA`` does not name a whole path.
+    """
+    try:
+        return Path(os.environ.get("WZROI_DATA") or "~/.cache/wzroi").expanduser()
+    except RuntimeError as error:
+        raise DataError("there is no home folder: set WZROI_DATA to the folder of CIFAR-10, or set HOME") from error
 
 
 def _read_batch(root: Path, name: str) -> tuple[np.ndarray, list[int]]:

@@ -14,6 +14,18 @@ from torch import Tensor
 PSNR_CAP_DB = 100.0
 """PSNR of an exact copy, in dB: an upper limit on every PSNR."""
 
+SSIM_WINDOW = 11
+"""Pixels: SSIM exists from this size on."""
+
+NO_FIGURE = "–"
+"""What is shown in place of a figure that does not exist."""
+
+
+def figure_text(value: float | Tensor | None, digits: int, unit: str = "") -> str:
+    """A figure for people, ``–`` where there is none: ``None``, or NaN as ``ssim`` of a tiny image."""
+    number = math.nan if value is None else float(value)
+    return f"{number:.{digits}f}{unit}" if math.isfinite(number) else NO_FIGURE
+
 
 def squared_error(reconstruction: Tensor, source: Tensor) -> Tensor:
     """Mean squared error per image, ``[B]``, over RGB values on [0, 1]."""
@@ -37,8 +49,8 @@ def ssim(reconstruction: Tensor, source: Tensor) -> Tensor:
 
     NaN for images with a side below 11 pixels, which such a window does not fit.
     """
-    if min(source.shape[-2:]) < 11:
-        return torch.full((len(source),), math.nan, device=source.device)
+    if min(source.shape[-2:]) < SSIM_WINDOW:
+        return torch.full((len(source),), math.nan, dtype=source.dtype, device=source.device)
     return gaussian_ssim(reconstruction.float(), source.float(), data_range=1.0, size_average=False)
 
 
@@ -81,9 +93,8 @@ class Metric:
 
     def to_text(self, value: float | None) -> str:
         """A value with its unit: ``23.41 dB``; a dash where there is none."""
-        if value is None or not math.isfinite(value):
-            return "–"
-        return f"{value * self.scale:.{self.digits}f}" + (f" {self.unit}" if self.unit else "")
+        scaled = None if value is None else value * self.scale
+        return figure_text(scaled, self.digits, f" {self.unit}" * bool(self.unit))
 
 
 METRICS: dict[str, Metric] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -172,10 +173,28 @@ def check_images(images: Tensor, what: str = "images") -> None:
         raise ValueError(f"{what} must lie in [0, 1]: divide 8-bit pixels by 255")
 
 
+def as_images(images: Tensor | np.ndarray, what: str = "images") -> Tensor:
+    """Images as the networks take them: float32 ``[B, 3, H, W]`` in [0, 1], from a tensor or array of any float type.
+
+    Raises:
+        ValueError: for another type, shape or range; nothing is rescaled or transposed silently.
+    """
+    if not isinstance(images, Tensor | np.ndarray):
+        raise ValueError(f"{what} must be a tensor or a NumPy array, not {type(images).__name__}")
+    tensor = torch.from_numpy(np.array(images)) if isinstance(images, np.ndarray) else images
+    if tensor.ndim in (3, 4) and tensor.shape[-1] == 3 and (tensor.ndim == 3 or tensor.shape[1] != 3):
+        batch = "[None]" * (tensor.ndim == 3)
+        axes = "2, 0, 1" if tensor.ndim == 3 else "0, 3, 1, 2"
+        raise ValueError(f"{what} must be [B, 3, H, W], not {tuple(tensor.shape)}: use .permute({axes}){batch}")
+    check_images(tensor, what)
+    return tensor.float()
+
+
 def make_pair(
-    images: Tensor, labels: Tensor | None = None, source: str | PairSource = "crop", side: Tensor | None = None
-) -> Pair:
-    """Build a pair from images ``[B, 3, H, W]`` in [0, 1].
+    images: Tensor | np.ndarray, labels: Tensor | None = None, source: str | PairSource = "crop",
+    side: Tensor | np.ndarray | None = None,
+) -> Pair:  # fmt: skip
+    """Build a pair from images ``[B, 3, H, W]`` in [0, 1], tensors or NumPy arrays; the pair's are float32.
 
     Args:
         labels: true classes ``[B]``, used only for accuracy and by the oracle ROI.
@@ -184,13 +203,13 @@ def make_pair(
     Raises:
         ValueError: for images out of range, or a side image of another size.
     """
-    check_images(images)
+    images = as_images(images)
     if labels is not None and labels.shape != (len(images),):
         raise ValueError(f"labels must have shape [{len(images)}], not {tuple(labels.shape)}")
     maker = pair_source(source)
     if side is None:
         return Pair(images, maker.side_of(images), labels, maker.placement(images.shape[-2], images.shape[-1]))
-    check_images(side, "side images")
+    side = as_images(side, "side images")
     if side.shape != images.shape:
         raise ValueError(
             f"left and right picture must have the same size: {tuple(images.shape[2:])} and {tuple(side.shape[2:])} "

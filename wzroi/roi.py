@@ -89,11 +89,11 @@ def _label_cam(judge: Judge, pair: Pair) -> Tensor:
 
 
 def _zeros(height: int, width: int, generator: torch.Generator) -> Tensor:
-    return torch.zeros(height, width)
+    return torch.zeros(height, width, dtype=torch.float32)
 
 
 def _normal(height: int, width: int, generator: torch.Generator, mean: float, deviation: float) -> Tensor:
-    return mean + deviation * torch.randn(height, width, generator=generator)
+    return mean + deviation * torch.randn(height, width, dtype=torch.float32, generator=generator)
 
 
 def _normal_row(title: str, mean: float, deviation: float, *, shown: bool) -> RoiOrigin:

@@ -1,6 +1,12 @@
-"""Command line: ``python -m zoo list | describe | verify | transmit | pull | push``."""
+"""Command line: ``wzroi``, also ``python -m zoo``: list | describe | verify | transmit | pull | push | space."""
 
 from zoo.cli import app
 
-if __name__ == "__main__":
+
+def main() -> None:
+    """Run the command."""
     app()
+
+
+if __name__ == "__main__":
+    main()

@@ -3,29 +3,43 @@
 from __future__ import annotations
 
 import fnmatch
+import io
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import typer
-from rich.table import Table
+from PIL import Image
+from rich.table import Column, Table
 from torch import Tensor
 
 from wzroi.architectures import ARCHITECTURES
 from wzroi.channel import CHANNELS
-from wzroi.images import png_bytes, to_pixels
+from wzroi.images import Pixels, png_bytes, to_pixels
 from wzroi.roi import ROI_ORIGINS
 from zoo.console import console, reporting
+from zoo.environment import expanded
 from zoo.errors import ZooError
-from zoo.image_io import read_picture
-from zoo.loading import describe, list_judges, list_models, load, load_judge, verify
+from zoo.image_io import OWN, Picture, PictureError, check_same_size, load_picture, load_views, notes_of
+from zoo.loading import describe, list_absent, list_judges, list_models, load, load_judge, verify
+from zoo.pictures.decode import Layout
 from zoo.rates import check_rate, parse_rho, rates_of, rho_text, symbols_at
 from zoo.space.deploy import space_command
-from zoo.store.registry import Entry, default_store, unknown_name
+from zoo.store.folders import default_store
+from zoo.store.registry import Entry, canonical, unknown_name
+from zoo.store.verified import absent as not_here
 from zoo.store.writing import write_file
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Trained networks by name.")
+
+SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP", ".tif": "TIFF",
+            ".tiff": "TIFF"}  # fmt: skip
+"""Ending of a written picture -> Pillow's name of its format."""
+
+SAVED_AS: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
+"""Pillow's options by format: only a JPEG loses something."""
 
 DEFAULT_MODELS = ("deepjscc_wz_roi.task_r16", "deepjscc_wz_roi.task_r16_lite")
 Names = Annotated[list[str] | None, typer.Argument(help="Names or patterns, e.g. 'deepjscc_wz*' (default: all).")]
@@ -39,26 +53,43 @@ def _chosen(patterns: list[str] | None) -> list[str]:
     for pattern in patterns or ["*"]:
         found = list_models(pattern) + list_judges(pattern)
         if not found:
-            describe(pattern)  # raises, with the nearest names
+            absent = list_absent(pattern)
+            raise ZooError(not_here(absent[0]) if absent else _nothing(pattern))
         chosen += [name for name in found if name not in chosen]
     return chosen
 
 
+def _nothing(pattern: str) -> str:
+    """The sentence for a pattern without a match, or for an empty zoo."""
+    store = default_store()
+    known = [*store.entries(), *list_models(), *list_judges()]
+    if not known:
+        return f"the zoo ({store.origin}) holds no networks: pull some (`python -m zoo pull`), or unset WZROI_ZOO"
+    return unknown_name(pattern, list(dict.fromkeys(known)), store.origin)
+
+
 @app.command("list")
 def list_command(pattern: Annotated[str, typer.Argument()] = "*", as_json: Json = False) -> None:
-    """List the available networks."""
+    """List the available networks, and those that are in the registry but whose files are not here."""
     with reporting():
-        entries = [describe(name) for name in list_models(pattern) + list_judges(pattern)]
+        absent = list_absent(pattern)
+        entries = [describe(name) for name in list_models(pattern) + list_judges(pattern) + absent]
+        if not entries:
+            raise ZooError(_nothing(pattern))
     if as_json:
         typer.echo(json.dumps({entry.name: entry.to_dict() for entry in entries}, indent=1))
         return
-    table = Table("name", "rho", "k at 32x32", "parameters", "PSNR dB", "SSIM", "accuracy", "KiB", box=None)
+    name = Column("name", no_wrap=True)
+    table = Table(name, "rho", "k at 32x32", "parameters", "PSNR dB", "SSIM", "accuracy", "KiB", box=None)
     for entry in entries:
-        table.add_row(entry.name, *_rate(entry), f"{entry.parameters:,}", *_figures(entry), f"{entry.size / 1024:.0f}")
+        size = "not here" if entry.name in absent else f"{entry.size / 1024:.0f}"
+        table.add_row(entry.name, *_rate(entry), f"{entry.parameters:,}", *_figures(entry), size)
     console().print(table)
     typer.echo("PSNR, SSIM, accuracy: CIFAR-10 test set; link networks at 5 dB on AWGN, judges on clean images.")
     if any(entry.flexible for entry in entries):
         typer.echo("A flexible network supports every rho in its range; its figures are those at 1/16.")
+    if absent:
+        typer.echo("not here: fetch it with `python -m zoo pull NAME --repo USER/NAME`, or use a checkout.")
 
 
 def _rate(entry: Entry) -> tuple[str, str]:
@@ -128,21 +159,43 @@ def transmit_command(
     seed: Annotated[int, typer.Option(help="Seed of the channel noise: same seed, same pixels.")] = 0,
     channel: Annotated[str, typer.Option(help=f"One of {', '.join(CHANNELS)}.")] = "awgn",
     roi: Annotated[str, typer.Option(help=f"Origin of the ROI map: {', '.join(ROI_ORIGINS)}.")] = "side",
-    out: Annotated[Path, typer.Option(help="Output file of the reconstruction (PNG).")] = Path("reconstruction.png"),
+    out: Annotated[
+        Path, typer.Option(help="Output file of the reconstruction: .png, .jpg, .webp, ...")
+    ] = Path("reconstruction.png"),
     max_side: Annotated[
         int, typer.Option(help="Shrink larger pictures until the longer side has this many pixels.")
     ] = 1024,
+    layout: Annotated[
+        Layout,
+        typer.Option(help="What IMAGE holds: one picture, or the sent and the receiver's, as views (a stereo camera's "
+                     "MPO file), side-by-side or top-bottom."),
+    ] = "single",
     device: Device = "auto",
 ) -> None:
     """Send one picture through a link and write the reconstruction."""
     with reporting():
-        source = read_picture(image, max_side=max_side)
-        other = None if side is None else read_picture(side, max_side=max_side)
-        name = model or default_model()
+        image, side, out = expanded(image), None if side is None else expanded(side), expanded(out)
+        check_out(out, [image] if side is None else [image, side])
+        pictures = _read(image, side, max_side, layout)
+        source, other = pictures[0].pixels, pictures[1].pixels if len(pictures) > 1 else None
+        name = describe(model or default_model()).name
         ratio = None if rho is None else parse_rho(rho)
         sent = transmit(source, other, name, snr=snr, rho=ratio, seed=seed, channel=channel, roi=roi, device=device)
-        _write(out, png_bytes(to_pixels(sent.reconstruction[0])))
-    typer.echo("\n".join([*sent.lines, f"written         {out}"]))
+        _write(out, encoded(to_pixels(sent.reconstruction[0]), out.suffix))
+    notes = [f"note            {note}" for note in notes_of(pictures)]
+    typer.echo("\n".join([*sent.lines, *notes, f"written         {out}"]))
+
+
+def _read(image: Path, side: Path | None, max_side: int, layout: Layout) -> list[Picture]:
+    """The picture to send, and the receiver's where one is given; raises PictureError."""
+    if layout != "single":
+        if side is not None:
+            raise PictureError(f"--layout {layout} takes both pictures from {image.name}: leave --side out")
+        return list(load_views(image, layout, max_side=max_side, budget=OWN))
+    paths = [image] if side is None else [image, side]
+    pictures = [load_picture(path, max_side=max_side, budget=OWN) for path in paths]
+    check_same_size(pictures, [path.name for path in paths])
+    return pictures
 
 
 def default_model() -> str:
@@ -199,7 +252,7 @@ def transmit(
 def _report(model: str, source: Tensor, symbols: int, report: object, snr: float, channel: str) -> list[str]:
     from wzroi.config import CLASSES
     from wzroi.link import LinkReport
-    from wzroi.metrics import METRICS
+    from wzroi.metrics import METRICS, figure_text
 
     assert isinstance(report, LinkReport)
     height, width = source.shape[-2:]
@@ -210,7 +263,7 @@ def _report(model: str, source: Tensor, symbols: int, report: object, snr: float
         f"symbols k       {symbols}",
         f"bandwidth ratio {symbols / source.numel():.5f} = 1/{source.numel() / symbols:.4g}",
         f"PSNR            {report.psnr.item():.2f} dB",
-        f"SSIM            {report.ssim.item():.4f}",
+        f"SSIM            {figure_text(report.ssim, 4)}",
     ]
     if report.roi_psnr is not None:
         lines.append(f"ROI-PSNR        {report.roi_psnr.item():.2f} dB")
@@ -219,6 +272,25 @@ def _report(model: str, source: Tensor, symbols: int, report: object, snr: float
         chance, index = report.logits.softmax(dim=1)[0].max(dim=0)
         lines.append(f"class           {CLASSES[int(index)]} ({100 * chance.item():.0f} %)")
     return lines
+
+
+def check_out(out: Path, inputs: Sequence[Path]) -> None:
+    """Raise ZooError for a file that no picture can be written to, or that would replace what is sent."""
+    if out.suffix.lower() not in SUFFIXES:
+        raise ZooError(f"--out {out}: its ending must say the format, one of {', '.join(SUFFIXES)}")
+    for given in inputs:
+        if out.resolve() == given.resolve() or (out.exists() and given.exists() and out.samefile(given)):
+            raise ZooError(f"--out {out} is the picture that is sent, which would be lost: name another file")
+
+
+def encoded(pixels: Pixels, suffix: str) -> bytes:
+    """A picture's bytes in the format of a file's ending."""
+    kind = SUFFIXES[suffix.lower()]
+    if kind == "PNG":
+        return png_bytes(pixels)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind, **SAVED_AS.get(kind, {}))
+    return buffer.getvalue()
 
 
 def _write(path: Path, blob: bytes) -> None:
@@ -239,9 +311,9 @@ def pull_command(
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit.")] = None,
 ) -> None:
     """Download networks from a Hub repository into the Hub cache and check every file against the registry."""
-    from zoo import hub
-
     with reporting():
+        from zoo import hub
+
         pulled = hub.pull(names or ["*"], repo, revision)
         where = hub.repository(repo, revision)
     typer.echo("\n".join([*pulled, f"{len(pulled)} checkpoints of {where.id} ({where.revision}) are available"]))
@@ -258,9 +330,9 @@ def push_command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent without sending it.")] = False,
 ) -> None:
     """Publish networks to a Hub repository: one commit with only what changed."""
-    from zoo import hub
-
     with reporting():
+        from zoo import hub
+
         target = hub.repository(repo).id
         folder = results or hub.RESULTS
         report = hub.push(target, _local(names), results=folder, private=private, dry_run=dry_run)
@@ -277,9 +349,9 @@ def _local(patterns: list[str] | None) -> list[str] | None:
         return None
     entries = default_store().entries()
     for pattern in patterns:
-        if not fnmatch.filter(entries, pattern):
+        if not fnmatch.filter(entries, canonical(pattern)):
             raise ZooError(unknown_name(pattern, list(entries), default_store().origin))
-    return [name for name in entries if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
+    return [name for name in entries if any(fnmatch.fnmatchcase(name, canonical(p)) for p in patterns)]
 
 
 app.command("space")(space_command)

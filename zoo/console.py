@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import typer
@@ -14,13 +14,17 @@ from zoo.image_io import PictureError
 
 
 @contextmanager
-def reporting() -> Iterator[None]:
-    """Turn the project's own errors into one red line and exit code 2."""
+def reporting(leave: Callable[[int], BaseException] = typer.Exit) -> Iterator[None]:
+    """Turn the project's own errors into one red line and exit code 2.
+
+    Args:
+        leave: makes what is raised; ``SystemExit`` where no Typer command runs.
+    """
     try:
         yield
     except (ZooError, PictureError, ValueError) as error:
         typer.secho(f"error: {error}", err=True, fg="red")
-        raise typer.Exit(2) from error
+        raise leave(2) from error
 
 
 def console() -> Console:

@@ -10,8 +10,9 @@ from wzroi.judge import Judge
 from wzroi.networks.base import LinkNetwork
 from zoo.errors import ZooError
 from zoo.store.checkpoint import NetworkKind, is_judge
+from zoo.store.folders import default_store
 from zoo.store.golden import GoldenReport
-from zoo.store.registry import CheckpointStore, Entry, default_store, select
+from zoo.store.registry import CheckpointStore, Entry, canonical, select
 from zoo.store.verified import load_from, verify_in
 
 
@@ -28,10 +29,19 @@ def list_judges(pattern: str = "*") -> list[str]:
 
 
 def _available(pattern: str, network: NetworkKind) -> list[str]:
-    names = select(pattern, network)
-    for store in _pulled():
-        names += [name for name in select(pattern, network, store) if name not in names and store.whole(name)]
+    store = default_store()
+    names = [name for name in select(pattern, network, store) if store.holds(name)]
+    for pulled in _pulled():
+        names += [name for name in select(pattern, network, pulled) if name not in names and pulled.whole(name)]
     return names
+
+
+def list_absent(pattern: str = "*") -> list[str]:
+    """Names in the active registry whose files are not here: they are too large for a wheel and were not pulled."""
+    store = default_store()
+    names = select(pattern, "link", store) + select(pattern, "judge", store)
+    here = {*list_models(pattern), *list_judges(pattern)}
+    return [name for name in names if name not in here]
 
 
 def _pulled() -> list[CheckpointStore]:
@@ -46,15 +56,20 @@ def _pulled() -> list[CheckpointStore]:
 def find(name: str) -> tuple[CheckpointStore, Entry]:
     """Find a checkpoint in the active store, else in what was pulled from ``$WZROI_REPO``; nothing is downloaded.
 
+    The case of the name is ignored. An entry whose files are not here is found in the active store.
+
     Raises:
         ZooError: if it is in neither; the message suggests similar names or the command that pulls it.
     """
-    store = default_store()
-    if name in store.entries() or not os.environ.get("WZROI_REPO"):
-        return store, store.entry(name)
+    store, plain = default_store(), canonical(name)
+    known = plain in store.entries()
+    if known and store.holds(plain):
+        return store, store.entry(plain)
     for pulled in _pulled():
-        if name in pulled.entries() and pulled.whole(name):
-            return pulled, pulled.entry(name)
+        if plain in pulled.entries() and pulled.whole(plain):
+            return pulled, pulled.entry(plain)
+    if known or not os.environ.get("WZROI_REPO"):
+        return store, store.entry(plain if known else name)
     raise ZooError(f"{name!r} is not available: `python -m zoo pull {name}` downloads it if $WZROI_REPO has it")
 
 
@@ -69,7 +84,8 @@ def load(name: str, device: torch.device | str = "auto") -> LinkNetwork:
     Raises:
         ZooError: for an unknown name, a judge's name, or a missing or altered file.
     """
-    network = load_from(find(name)[0], name, device)
+    store, entry = find(name)
+    network = load_from(store, entry.name, device)
     if is_judge(network):
         raise ZooError(f"{name} is a judge: use zoo.load_judge({name!r})")
     return network
@@ -77,7 +93,8 @@ def load(name: str, device: torch.device | str = "auto") -> LinkNetwork:
 
 def load_judge(name: str, device: torch.device | str = "auto") -> Judge:
     """A judge by name: fp32, frozen, in eval mode; raises ZooError as ``load`` does."""
-    network = load_from(find(name)[0], name, device)
+    store, entry = find(name)
+    network = load_from(store, entry.name, device)
     if not is_judge(network):
         raise ZooError(f"{name} is a link network: use zoo.load({name!r})")
     return network
@@ -89,4 +106,5 @@ def verify(name: str, device: torch.device | str = "cpu", store: CheckpointStore
     Raises:
         ZooError: for a file that is missing or altered. A golden failure is reported, not raised.
     """
-    return verify_in(store or find(name)[0], name, device)
+    found, entry = (store, store.entry(name)) if store else find(name)
+    return verify_in(found, entry.name, device)

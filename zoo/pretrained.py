@@ -16,16 +16,17 @@ import torch
 
 from wzroi.judge import Judge
 from wzroi.networks.base import LinkNetwork
+from zoo.environment import expanded
 from zoo.errors import ZooError
+from zoo.store.card import SAVED
 from zoo.store.checkpoint import CONFIG, WEIGHTS, Description, Network, digest, is_link_config, network_from, read_file
-from zoo.store.registry import REGISTRY, CheckpointStore, Entry, check_name, registry_text
+from zoo.store.folders import find_store
+from zoo.store.registry import CheckpointStore, Entry, canonical, check_name, registry_text
 from zoo.store.verified import load_from, pick_device
 from zoo.store.writing import assemble, write_folder
 
 if TYPE_CHECKING:
     from zoo.hub import PushReport
-
-ORIGIN = "Saved with save_pretrained."
 
 
 def save_pretrained(
@@ -47,8 +48,9 @@ def save_pretrained(
 
 
 def _pack(model: Network, name: str, judge: str | None) -> tuple[Entry, dict[str, bytes]]:
-    frozen = copy.deepcopy(model).cpu().float().eval()
-    return assemble(frozen, name, judge=judge, origin=ORIGIN)
+    plain = getattr(model, "_orig_mod", model)  # what torch.compile wraps
+    frozen = copy.deepcopy(plain).cpu().float().eval()
+    return assemble(frozen, name, judge=judge, origin=SAVED)
 
 
 def _default_name(model: Network, folder: Path) -> str:
@@ -67,20 +69,41 @@ def from_pretrained(
 
     Args:
         repo_or_dir: a folder written by ``save_pretrained``, a folder of checkpoints with or without ``registry.json``,
-            or ``USER/NAME`` of a Hub repository. name: which checkpoint; not needed for a checkpoint's own folder.
+            a checkout of the project, or ``USER/NAME`` of a Hub repository.
+        name: which checkpoint, in any case; not needed for a folder that holds only one.
 
     Raises:
         ZooError: for anything but a complete, unaltered checkpoint; the message names the file and the fix.
     """
-    folder = Path(repo_or_dir).expanduser()
+    folder = expanded(repo_or_dir)
+    wanted = None if name is None else check_name(canonical(name))
     if (folder / CONFIG).is_file():
-        return _load_folder(folder, name, device)
+        return _load_folder(folder, wanted, device)
     if folder.is_dir():
-        chosen = check_name(name)
-        if (folder / REGISTRY).is_file():
-            return load_from(CheckpointStore.at(folder), chosen, device)
-        return _load_folder(folder / chosen, chosen, device)
-    return _load_repository(str(repo_or_dir), check_name(name), revision, device)
+        return _load_from_folder(folder, wanted, device)
+    if wanted is None:
+        raise ZooError(_unnamed(str(repo_or_dir)))
+    return _load_repository(str(repo_or_dir), wanted, revision, device)
+
+
+def _unnamed(where: str) -> str:
+    if Path(where).is_absolute() or where.startswith((".", "~")) or where.count("/") != 1:
+        return f"there is no folder {where}: name a folder that save_pretrained wrote, or USER/NAME of a Hub repository"
+    return (
+        f"{where} is no folder here, and of a Hub repository one network must be named: "
+        f"from_pretrained({where!r}, 'deepjscc_wz_roi.task_r16_lite')"
+    )
+
+
+def _load_from_folder(folder: Path, name: str | None, device: torch.device | str) -> Network:
+    """One network of a folder with several, which need not be named where there is only one."""
+    store = find_store(folder)
+    if store is None:
+        raise ZooError(f"{folder} holds no checkpoint: name one that save_pretrained wrote, or a folder of those")
+    held = [other for other in store.entries() if store.holds(other)]
+    if name is None and len(held) != 1:
+        raise ZooError(f"{folder} holds {len(held)} networks, so one must be named: {', '.join(held[:30])}")
+    return load_from(store, held[0] if name is None else name, device)
 
 
 def _load_folder(folder: Path, name: str | None, device: torch.device | str) -> Network:

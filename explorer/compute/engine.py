@@ -162,7 +162,7 @@ class VariantResult(NamedTuple):
     symbols: int
     picture: Tensor
     psnr: float
-    ssim: float
+    ssim: float | None
     roi_psnr: float | None
     probabilities: list[float] | None
     more: Mapping[str, float | None] = MappingProxyType({})
@@ -324,7 +324,7 @@ class Engine:
         report = finish(network, ready, channel)
         roi_psnr = None if report.roi_psnr is None else finite(report.roi_psnr)
         return VariantResult(
-            model, title_of(model), symbols, report.reconstruction, float(report.psnr), float(report.ssim), roi_psnr,
+            model, title_of(model), symbols, report.reconstruction, float(report.psnr), finite(report.ssim), roi_psnr,
             None, {key: finite(values) for key, values in report.added().items()},
         )
 
@@ -339,7 +339,7 @@ class Engine:
         title = "Paste over DeepJSCC" if entry.source == "crop" else "Side image unchanged"
         symbols = result.symbols if entry.source == "crop" else 0
         weighted = None if regional is None else finite(regional)
-        return VariantResult(result.model, title, symbols, picture, float(psnr), float(ssim), weighted, None, more)
+        return VariantResult(result.model, title, symbols, picture, float(psnr), finite(ssim), weighted, None, more)
 
     @torch.no_grad()
     def classified(self, results: list[VariantResult]) -> list[VariantResult]:
@@ -443,7 +443,7 @@ def result_json(result: VariantResult) -> dict[str, Any]:
     row = None if entry is None or entry.link is None else ARCHITECTURES[entry.link.architecture]
     return {
         "model": result.model, "title": result.title, "symbols": result.symbols, "psnr": finite(result.psnr),
-        "ssim": finite(result.ssim), "roi_psnr": result.roi_psnr, "probabilities": result.probabilities,
+        "ssim": result.ssim, "roi_psnr": result.roi_psnr, "probabilities": result.probabilities,
         "side": row is not None and row.side, "guidance": "none" if row is None else row.guidance,
         "flexible": row is not None and not row.rated, **result.more,
     }

@@ -19,6 +19,7 @@ from explorer.compute.perturbation import perturbed, read_text
 from wzroi.config import CLASSES
 from wzroi.data import DATASETS, FOLDER, DataError, Images, as_float, default_root, find_root, load_split
 from wzroi.pairs import Pair, make_pair
+from zoo.paths import own_folder
 from zoo.serving.gallery import GALLERY, PairEntry, SourceError, gallery, gallery_entry, shrink
 
 __all__ = [
@@ -40,8 +41,6 @@ __all__ = [
     "working_size",
 ]  # fmt: skip
 
-ROOT = Path(__file__).resolve().parents[2]
-
 MAX_LIVE_PIXELS = 160 * 160
 """Largest pair, in pixels, that is sent again at every movement of a control."""
 
@@ -51,7 +50,7 @@ SIZES = (32, 64, 96, 128, 160)
 
 def cifar_root() -> Path | None:
     """The folder that holds the CIFAR-10 test set, or ``None``."""
-    return find_root([default_root(), ROOT / "data", Path("data")])
+    return find_root([default_root(), own_folder("data"), Path("data")])
 
 
 @functools.lru_cache(maxsize=1)
@@ -135,14 +134,14 @@ class UploadStore:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def put(self, pair: Pair, title: str, source: str) -> str:
-        """Store a pair that is small enough for live use; returns its key."""
+    def put(self, pair: Pair, title: str, source: str, notes: tuple[str, ...] = ()) -> str:
+        """Store a pair that is small enough for live use, with what was assumed about it; returns its key."""
         height, width = pair.source.shape[-2:]
         if height * width > MAX_LIVE_PIXELS:
             raise SourceError(f"{width}x{height} is too large for live use: choose a working size up to {SIZES[-1]}")
         key = f"upload:{secrets.token_urlsafe(18)}"
         with self._lock:
-            self._entries[key] = (time.monotonic(), PairEntry(key, title, pair, source))
+            self._entries[key] = (time.monotonic(), PairEntry(key, title, pair, source, notes))
             while len(self._entries) > self._limit:
                 self._entries.popitem(last=False)
         return key

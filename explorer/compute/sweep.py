@@ -74,7 +74,7 @@ class Point(NamedTuple):
     psnr: float
     psnr_std: float
     psnr_of_mean_mse: float
-    ssim: float
+    ssim: float | None
     roi_psnr: float | None
     accuracy: float | None
 
@@ -107,7 +107,7 @@ def _point(title: str, step: Step, parts: Sequence[Measured]) -> Point:
     error = float((10 ** (-psnr / 10)).mean())
     return Point(
         title, step.model, step.x, step.snr_db, float(psnr.mean()), float(psnr.std(unbiased=False)),
-        10 * math.log10(1 / error) if error else math.inf, float(ssim.mean()), _mean(roi_psnr), _mean(correct),
+        10 * math.log10(1 / error) if error else math.inf, _mean(ssim), _mean(roi_psnr), _mean(correct),
     )
 
 

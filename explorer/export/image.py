@@ -14,6 +14,7 @@ from explorer.compute.engine import Frame, VariantResult
 from explorer.ui.state import View
 from wzroi import images
 from wzroi.config import CLASSES
+from wzroi.metrics import figure_text
 
 TILE = 192
 """Width of a picture on the sheet in pixels."""
@@ -47,7 +48,8 @@ def _result_panel(frame: Frame, view: View, result: VariantResult, note: str) ->
         shown = images.roi_overlay(picture, frame.roi_on_source, view.opacity / 100)
     errors = [images.error_map(picture, source)] if view.errors else []
     weighted = [] if result.roi_psnr is None else [f"ROI-PSNR {result.roi_psnr:.2f} dB"]
-    lines = [f"PSNR {result.psnr:.2f} dB", f"SSIM {result.ssim:.3f}", *weighted, _best(result.probabilities)]
+    similar = f"SSIM {figure_text(result.ssim, 3)}"
+    lines = [f"PSNR {result.psnr:.2f} dB", similar, *weighted, _best(result.probabilities)]
     title, _, stage = result.title.partition(" (")
     return Panel(title, note or stage.rstrip(")"), [shown, *errors], lines)
 

@@ -17,6 +17,7 @@ from explorer.ui.state import View
 from explorer.ui.tables import verdict
 from explorer.ui.visit import Visit, arrive, visit
 from wzroi import images
+from wzroi.metrics import figure_text
 from wzroi.roi import ROI_ORIGINS
 from zoo.errors import ZooError
 from zoo.serving.painted_roi import PREFIX, check
@@ -173,6 +174,6 @@ def rows_of(done: Comparison) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for name, _, _, result, change in done.found:
         weighted = "–" if result.roi_psnr is None else f"{result.roi_psnr:.2f} dB"
-        rows.append((label_of(name), f"{result.psnr:.2f} dB", f"{change.psnr:+.2f} dB", f"{result.ssim:.3f}", weighted,
-                     part(change.inside), part(change.outside), verdict(result)))
+        rows.append((label_of(name), f"{result.psnr:.2f} dB", f"{change.psnr:+.2f} dB", figure_text(result.ssim, 3),
+                     weighted, part(change.inside), part(change.outside), verdict(result)))
     return rows

@@ -18,6 +18,7 @@ from explorer.ui.layout import header, no_networks
 from explorer.ui.state import View
 from explorer.ui.tables import verdict
 from explorer.ui.visit import Visit, arrive, visit
+from wzroi.metrics import figure_text
 from zoo.errors import ZooError
 
 INTRO = (
@@ -98,8 +99,8 @@ def results_of(frame: Frame) -> list[VariantResult]:
 def rows_of(rest: Frame, now: Frame) -> list[tuple[str, ...]]:
     """One row per variant: the same symbols over the same channel, with the original and the perturbed side image."""
     return [
-        (new.title, f"{old.psnr:.2f} dB", f"{new.psnr:.2f} dB", f"{new.psnr - old.psnr:+.2f} dB", f"{old.ssim:.3f}",
-         f"{new.ssim:.3f}", verdict(old), verdict(new))
+        (new.title, f"{old.psnr:.2f} dB", f"{new.psnr:.2f} dB", f"{new.psnr - old.psnr:+.2f} dB",
+         figure_text(old.ssim, 3), figure_text(new.ssim, 3), verdict(old), verdict(new))
         for old, new in zip(results_of(rest), results_of(now), strict=True)
     ]
 

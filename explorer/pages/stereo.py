@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -14,11 +15,13 @@ from explorer.compute.pair_sources import gallery_entry, shrink, upload_pair, wo
 from explorer.compute.stereo import TILE, Cost, cost, disparity, disparity_map, needed_bytes, transmit_pair
 from explorer.ui.component import TIPS
 from explorer.ui.layout import choose_rate, header, no_networks, show_picture
-from explorer.ui.upload_picker import read_files
+from explorer.ui.upload_picker import File, read_files
 from wzroi import images
 from wzroi.channel import CHANNELS, channel_title
 from wzroi.link import LinkReport
+from wzroi.metrics import figure_text
 from wzroi.pairs import Pair, make_pair
+from zoo.image_io import Picture, load_views, notes_of
 from zoo.rates import DEFAULT
 from zoo.serving.variants import is_flexible
 
@@ -74,21 +77,30 @@ def bundled(longer: int) -> Chosen:
 
 
 def uploaded(longer: int) -> Chosen | None:
-    """Two pictures uploaded by the visitor; errors are displayed."""
-    label = "A left and a right picture of the same size"
+    """Two pictures uploaded by the visitor, or one file with both; errors are displayed."""
+    label = "A left and a right picture of the same size, or a stereo camera's MPO file"
     files = st.file_uploader(label, accept_multiple_files=True, key="stereo_files")
     if not files:
         return None
-    if len(files) != 2:
-        st.error("A stereo pair needs two files: choose a left and a right picture.")
-        return None
+    mark = (tuple(file.file_id for file in files), longer)
     try:
-        pictures, title = read_files(files, longer)
-        pair = upload_pair(pictures[0], pictures[1], None)[0]
-        return Chosen(pair, title, (tuple(file.file_id for file in files), longer))
+        if st.session_state.get("stereo_upload", (None,))[0] != mark:
+            st.session_state.stereo_upload = (mark, *read_both(files, longer))
     except ValueError as error:
         st.error(str(error), icon=":material/broken_image:")
         return None
+    _, pictures, title = st.session_state.stereo_upload
+    if notes := notes_of(pictures):
+        st.caption("Read with assumptions: " + "; ".join(notes) + ".")
+    return Chosen(upload_pair(pictures[0].pixels, pictures[1].pixels, None)[0], title, mark)
+
+
+def read_both(files: Sequence[File], longer: int) -> tuple[Sequence[Picture], str]:
+    """The left and the right picture of one MPO file or two files, and a title; raises PictureError."""
+    if len(files) == 1:
+        title = files[0].name[:60]
+        return load_views(files[0].getvalue(), max_side=longer, name=title), title
+    return read_files(files, longer)
 
 
 def render() -> None:
@@ -167,8 +179,8 @@ def render_result(sent: Sent) -> None:
     symbols = report.symbols.shape[1]
     st.markdown(
         f"**{sent.model}**, {sent.title}, {WAYS[sent.way].lower()}, {channel_title(sent.channel)}, {sent.snr_db:.1f} "
-        f"dB, seed 0: PSNR **{float(report.psnr):.2f} dB**, SSIM **{float(report.ssim):.3f}**, k = {symbols:,} complex "
-        f"symbols (ρ = 1/{3 * height * width / symbols:.3g}), {sent.seconds:.1f} s"
+        f"dB, seed 0: PSNR **{float(report.psnr):.2f} dB**, SSIM **{figure_text(report.ssim, 3)}**, k = {symbols:,} "
+        f"complex symbols (ρ = 1/{3 * height * width / symbols:.3g}), {sent.seconds:.1f} s"
     )
     picture = report.reconstruction[0].cpu()
     left, right = st.columns(2)

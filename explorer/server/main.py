@@ -11,7 +11,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = str(Path(__file__).resolve().parents[2])
-ICON = f"{ROOT}/assets/icon.png"
 if ROOT not in sys.path:  # run by another command than `streamlit run app.py`
     sys.path.insert(0, ROOT)
 
@@ -21,6 +20,7 @@ from explorer import lazy_import  # noqa: E402
 from explorer.navigation import PAGES, Page  # noqa: E402
 
 ZooError = lazy_import.load("zoo").ZooError
+ICON = str(lazy_import.load("zoo.paths").ASSETS / "icon.png")
 
 SIDEBAR = Page("Networks", "", "explorer.ui.networks", "sidebar")
 

@@ -9,7 +9,7 @@ import streamlit as st
 from explorer.compute.engine import zoo_index
 from explorer.compute.hub_jobs import HOSTED, HUB_CATALOGUE
 from zoo import Entry
-from zoo.store.registry import default_store
+from zoo.store.folders import default_store
 
 FIELD = "hub_repository"
 
@@ -30,8 +30,9 @@ def sidebar() -> None:
 
 def _available() -> str:
     """The number of available networks, and how many of them were pulled."""
-    index, own = zoo_index(), default_store().entries()
-    pulled = sum(name not in own for name in index.models)
+    index, store = zoo_index(), default_store()
+    own = store.entries()
+    pulled = sum(name not in own or not store.holds(name) for name in index.models)
     count = f"{len(index.models)} link network{'s' * (len(index.models) != 1)}"
     return f"Available: {count}" + f", {pulled} of them pulled from {HUB_CATALOGUE.repo}." * bool(pulled)
 

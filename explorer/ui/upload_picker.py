@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Protocol
 
 import streamlit as st
-from torch import Tensor
 
-from explorer.compute.pair_sources import SIZES, UPLOADS, upload_pair
-from zoo.image_io import PictureError, read_pictures
+from explorer.compute.pair_sources import SIZES, UPLOADS, SourceError, upload_pair
+from zoo.image_io import Picture, PictureError, load_pictures, notes_of
 
 DEFAULT_SIZE = 64
 
@@ -22,8 +22,8 @@ class File(Protocol):
     def getvalue(self) -> bytes: ...
 
 
-def read_files(files: Sequence[File], longer: int | None) -> tuple[list[Tensor], str]:
-    """One or two uploaded pictures ``[1, 3, H, W]``, the longer side at most ``longer``, and a title.
+def read_files(files: Sequence[File], longer: int | None) -> tuple[list[Picture], str]:
+    """One or two uploaded pictures, the longer side at most ``longer``, and a title.
 
     Raises:
         PictureError: more than two files, a file that is not a picture, or two of different sizes.
@@ -32,15 +32,15 @@ def read_files(files: Sequence[File], longer: int | None) -> tuple[list[Tensor],
         raise PictureError(f"{len(files)} files were uploaded: choose one picture, or a left and a right one")
     blobs = [file.getvalue() for file in files]
     names = [file.name[:60] for file in files]
-    return read_pictures(blobs, names, longer), " and ".join(names)
+    return load_pictures(blobs, names, longer), " and ".join(names)
 
 
 def keep(files: Sequence[File], longer: int) -> str:
     """Read uploaded files and store their pair; returns its key. Raises PictureError or another ValueError."""
     pictures, title = read_files(files, longer)
-    right = pictures[1] if len(pictures) == 2 else None
-    pair, source = upload_pair(pictures[0], right, longer)
-    return UPLOADS.put(pair, title, source)
+    right = pictures[1].pixels if len(pictures) == 2 else None
+    pair, source = upload_pair(pictures[0].pixels, right, longer)
+    return UPLOADS.put(pair, title, source, notes_of(pictures))
 
 
 def forget(keys: list[str]) -> None:
@@ -69,7 +69,16 @@ def choose(kept: list[str]) -> str | None:
     if message := st.session_state.get("upload_error"):
         st.error(message, icon=":material/broken_image:")
         return None
+    if kept:
+        show_notes(kept[-1])
     return kept[-1] if kept else None
+
+
+def show_notes(key: str) -> None:
+    """What was assumed about the pictures of an upload, if anything."""
+    with contextlib.suppress(SourceError):  # gone: who asks for its pixels says so
+        if notes := UPLOADS.get(key).notes:
+            st.caption("Read with assumptions: " + "; ".join(notes) + ".")
 
 
 def _replace(files: Sequence[File], size: int, kept: list[str], mark: tuple[object, int]) -> None:

@@ -192,7 +192,7 @@ def test_the_test_set_by_index_and_class(cifar10: Path, monkeypatch: pytest.Monk
 
 def test_a_missing_test_set_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WZROI_DATA", str(tmp_path))
-    monkeypatch.setattr(pair_sources, "ROOT", tmp_path)
+    monkeypatch.setattr(pair_sources, "own_folder", tmp_path.joinpath)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match="WZROI_DATA"):
         pair_sources.find_entry("cifar:3")
@@ -608,7 +608,7 @@ def test_the_test_set_is_chosen_by_class(cifar10: Path, monkeypatch: pytest.Monk
 
 def test_without_the_test_set_a_download_is_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WZROI_DATA", str(tmp_path))
-    monkeypatch.setattr(pair_sources, "ROOT", tmp_path)
+    monkeypatch.setattr(pair_sources, "own_folder", tmp_path.joinpath)
     monkeypatch.chdir(tmp_path)
     app = opened(pair="cifar:12")
     assert not app.exception
@@ -665,7 +665,7 @@ def test_what_the_component_is_told_can_be_sent() -> None:
 
 
 def test_the_server_starts_without_networks_and_imports_what_it_needs() -> None:
-    code = "import app, sys; assert app.PAGES; sys.exit(bool({'torch', 'training'} & set(sys.modules)))"
+    code = "import app, sys; assert app.app; sys.exit(bool({'torch', 'training'} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
 

@@ -53,13 +53,14 @@ def test_only_listening_tcp_sockets_are_found_and_no_descriptor_stays_open(tmp_p
 
 def test_the_applications_start_sets_it(monkeypatch: pytest.MonkeyPatch) -> None:
     import app
+    from explorer.server import application
 
     called: list[int] = []
-    monkeypatch.setattr(app, "send_at_once", lambda: called.append(1))
-    monkeypatch.setattr(app, "run_background_tasks", lambda: None)
+    monkeypatch.setattr(application, "send_at_once", lambda: called.append(1))
+    monkeypatch.setattr(application, "run_background_tasks", lambda: None)
 
     async def start() -> None:
-        async with app.lifespan(app.app):
+        async with application.lifespan(app.app):
             assert called == [1]
 
     asyncio.run(start())

@@ -11,7 +11,8 @@ def test_fuzzed_uploads_end_in_a_pair_or_a_sentence() -> None:
     taken = sum(one.taken for one in outcomes)
     assert 30 < taken < 270, "both ends are reached"
     assert {one.deed for one in outcomes} == set(fuzz_uploads.DEEDS)
-    slow = [one for one in outcomes if one.busy > 1]  # of this process alone: others may keep the cores busy
-    assert not slow
+    costly = [one for one in outcomes if one.busy > fuzz_uploads.MAX_BUSY or one.mib > fuzz_uploads.MAX_MIB]
+    assert not costly
+    assert max(one.mib for one in outcomes if one.deed == "small bomb") > 100, "the decoder's process is measured"
     assert max(one.busy for one in outcomes if one.deed == "bomb") < 0.5, "refused by the header"
     assert len(fuzz_uploads.UPLOADS) == held

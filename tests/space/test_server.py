@@ -6,6 +6,8 @@ import importlib.util
 import io
 import json
 import re
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -20,7 +22,7 @@ from PIL import Image
 
 from tests.support.app_server import BROWSER_ARGUMENTS, CHROMIUM
 from tests.support.shared import require
-from tests.support.space_server import LITE, PAPER, running_space, small_zoo
+from tests.support.space_server import LITE, PAPER, clean_environment, running_space, small_zoo
 from tests.support.zoo_runs import JUDGE
 from wzroi import images, make_pair, roi_map, run_link, sample_channel
 from zoo.image_io import read_picture
@@ -131,6 +133,38 @@ def test_uploads_are_sent_alone_and_as_a_stereo_pair(client: Client, served: Ser
         report = run_link(network, pair, state, roi_map(judge, pair), judge)  # type: ignore[arg-type]
         assert told["psnr_db"] == pytest.approx(report.psnr.item(), abs=1e-3)
         assert (told["pair_source"], told["label"]) == (source, None)
+
+
+def test_it_starts_behind_an_outgoing_proxy(served: Served, tmp_path: Path) -> None:
+    """Nobody listens at the proxy: what reaches this machine does not go through it."""
+    proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("no_proxy", "NO_PROXY"):
+            patch.delenv(name, raising=False)
+        with running_space(served.folder, tmp_path / "log", **proxies) as (address, _):
+            assert address.startswith("http://127.0.0.1")
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize(("name", "value", "sentence"), [
+    ("SSL_CERT_FILE", "gone.pem", "does not exist"), ("GRADIO_TEMP_DIR", "log", "cannot be written"),
+])  # fmt: skip
+def test_what_it_cannot_start_with_is_a_sentence(
+    served: Served, tmp_path: Path, name: str, value: str, sentence: str
+) -> None:
+    (tmp_path / "log").write_text("a file where a folder should be")
+    environment = clean_environment(**{name: str(tmp_path / value)})
+    done = subprocess.run([sys.executable, "app.py"], cwd=served.folder, env=environment, capture_output=True,
+                          text=True, timeout=200, check=False)  # fmt: skip
+    assert done.returncode == 1 and name in done.stderr and sentence in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, "a sentence, no traceback"
+
+
+def test_transmit_and_sweep_need_no_arguments(client: Client) -> None:
+    path, told = client.predict(api_name="/transmit")
+    assert pixels(path).shape == (32, 32, 3) and told["pair"] == "gallery:cifar-0" and told["snr_db"] == 5
+    curves = client.predict(api_name="/sweep")
+    assert list(curves) == [told["model"]] and len(curves[told["model"]]) > 3
 
 
 def test_sweep_rows_agree_with_transmit(client: Client) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 import torch
 
+import zoo
 from tests.support.shared import pictures, random_judge, small_model
 from tests.support.zoo_runs import JUDGE, write_judge_run, write_link_run
 from training.evaluation.evaluate import evaluate, evaluate_all
@@ -173,6 +175,26 @@ def test_missing_run_names_the_command(tmp_path: Path) -> None:
 def test_wrong_name_says_what_names_are(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"architecture one of .*resnet_lite\.cifar10"):
         evaluate_all(["resnet9.cifar10"], tmp_path, tmp_path)
+
+
+def test_a_missing_judge_names_the_judges_command(tmp_path: Path) -> None:
+    with pytest.raises(MissingRun, match=r"training judge resnet50\.cifar10 .*training adopt resnet50\.cifar10"):
+        network_of_run(tmp_path, "resnet50.cifar10")
+
+
+def test_the_way_for_a_network_of_ones_own_works_as_it_is_told(
+    tmp_path: Path, cifar10: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigError, match="A network of your own") as told:
+        evaluate_all(["deepjscc_wz_roi.mine"], None, cifar10)
+    folder, name = re.findall(r"save_pretrained\('(mine)/(.+?)'\)", str(told.value))[0]
+    assert f"WZROI_ZOO={folder} python -m training evaluate {name}" in str(told.value)
+    zoo.save_pretrained(small_model("deepjscc_wz_roi"), tmp_path / folder / name)
+    monkeypatch.setenv("WZROI_ZOO", str(tmp_path / folder))
+    plan = Plan(snrs=(5.0,), draws=1, limit=10)
+    written = evaluate_all([name], None, cifar10, out=tmp_path / "out", plan=plan, controls=False)
+    found = json.loads(written[1].read_text())
+    assert found["model"] == name and found["judge"] == JUDGE and found["weights_sha256"] == zoo.describe(name).sha256
 
 
 def test_command_writes_files_once(tmp_path: Path, cifar10: Path, opened_files: list[str]) -> None:

@@ -81,7 +81,7 @@ def test_tiles_are_stacked() -> None:
     assert np.array_equal(sheet[:6, :, :3], first)
     assert (sheet[:6, :, 3] == 255).all()
     assert np.array_equal(sheet[6:], second)
-    with pytest.raises(ValueError, match="of the same size"):
+    with pytest.raises(ValueError, match="all of the same size"):
         images.stack_tiles([first, second[:3]])
 
 

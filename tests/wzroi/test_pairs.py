@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.shared import pictures
-from wzroi import CropPair, StereoPair, make_pair
+from tests.support.shared import pictures, small_model
+from wzroi import CropPair, StereoPair, make_pair, run_link, sample_channel
 
 
 def test_the_papers_crop() -> None:
@@ -103,3 +104,35 @@ def test_other_mistakes_are_named() -> None:
         make_pair(images, source="stereo")
     with pytest.raises(ValueError, match=r"labels must have shape \[2\]"):
         make_pair(images, torch.tensor([1]))
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.float16, torch.bfloat16, np.float64, np.float32])
+def test_any_float_type_becomes_float32(kind: object) -> None:
+    image = pictures(1)
+    asked = image.to(kind) if isinstance(kind, torch.dtype) else image.numpy().astype(kind)  # type: ignore[arg-type]
+    for pair in (make_pair(asked), make_pair(asked, source="stereo", side=asked)):
+        assert pair.source.dtype == pair.side.dtype == torch.float32
+        torch.testing.assert_close(pair.source, image, atol=1e-2, rtol=0)
+    network = small_model("deepjscc_wz")
+    channel = sample_channel("awgn", 5.0, 1, network.num_symbols(32, 32), generator=torch.Generator().manual_seed(0))
+    assert run_link(network, make_pair(asked), channel).reconstruction.dtype == torch.float32
+
+
+def test_an_array_is_copied() -> None:
+    array = pictures(1).numpy()
+    pair = make_pair(array)
+    array[:] = 0
+    assert float(pair.source.max()) > 0
+
+
+@pytest.mark.parametrize(("wrong", "sentence"), [
+    (np.zeros((1, 32, 32, 3), np.float32), r"permute\(0, 3, 1, 2\)"),
+    (torch.zeros(32, 32, 3), r"permute\(2, 0, 1\)\[None\]"),
+    (np.zeros((1, 3, 32, 32), np.uint8), "must be float"), ([[0.0]], "tensor or a NumPy array"),
+    (np.full((1, 3, 32, 32), 255.0), "divide 8-bit"),
+])  # fmt: skip
+def test_what_is_no_picture_is_refused_at_once(wrong: object, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        make_pair(wrong)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=sentence):
+        make_pair(pictures(1), source="stereo", side=wrong)  # type: ignore[arg-type]

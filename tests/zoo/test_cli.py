@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 import zoo
@@ -105,19 +107,76 @@ def test_transmit_answers_mistakes(folder: Path) -> None:
     mistakes = {
         ("none.png",): "does not exist",
         ("text.png",): "is not a picture",
-        ("left.png", "--side", "small.png"): "must have the same size",
+        ("left.png", "--side", "small.png"): "two pictures of the same size",
         ("left.png", "--snr", "nan"): "finite number of dB",
         ("left.png", "--channel", "fibre"): "unknown channel",
         ("left.png", "--model", "deepjscc.rec_r99"): "no checkpoint",
         ("left.png", "--model", JUDGE): "is a judge",
         ("left.png", "--roi", "mine"): "unknown ROI origin",
         ("left.png", "--out", "no/such/folder/x.png"): "cannot be written",
+        ("left.png", "--out", "left.png"): "would be lost",
+        ("left.png", "--out", "./../" + folder.name + "/left.png"): "would be lost",
+        ("left.png", "--side", "right.png", "--out", "right.png"): "would be lost",
+        ("left.png", "--out", "x.txt"): "must say the format", ("left.png", "--out", "x"): "must say the format",
     }
     for arguments, sentence in mistakes.items():
         shown = _run("transmit", *arguments)
         assert shown.exit_code == 2 and sentence in shown.stderr, (arguments, shown.output)
         assert shown.stderr.count("\n") == 1 and "Traceback" not in shown.output
     assert not (folder / "reconstruction.png").exists()
+    assert Image.open(folder / "left.png").size == (42, 30), "what was sent is still there"
+
+
+@pytest.mark.parametrize(("ending", "kind"), [("jpg", "JPEG"), ("JPEG", "JPEG"), ("webp", "WEBP"), ("bmp", "BMP"),
+                                              ("tif", "TIFF"), ("PNG", "PNG")])  # fmt: skip
+def test_out_is_written_in_the_format_of_its_ending(folder: Path, ending: str, kind: str) -> None:
+    lossless, other = folder / "same.png", folder / f"out.{ending}"
+    for out in (lossless, other):
+        assert _run("transmit", "left.png", "--model", NAMES[0], "--out", str(out)).exit_code == 0
+    written = Image.open(other)
+    assert written.format == kind
+    gap = torch.from_numpy(np.array(written.convert("RGB"), np.int16) - np.array(Image.open(lossless), np.int16))
+    assert gap.abs().float().mean() < (5 if kind == "JPEG" else 1e-9)  # of what an untrained network sends: noise
+
+
+def test_a_tilde_is_the_home_folder(folder: Path, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folder))
+    (folder / "zoo").symlink_to(made)
+    monkeypatch.setenv("WZROI_ZOO", "~/zoo")
+    shown = _run("transmit", "~/left.png", "--model", NAMES[0], "--out", "~/out.png")
+    assert shown.exit_code == 0, shown.output
+    assert (folder / "out.png").is_file()
+
+
+def test_names_are_matched_without_case(folder: Path) -> None:
+    for given in ("DeepJSCC_WZ_ROI.task_r16_lite", "DeepJSCC-WZ-ROI.Task_R16_lite"):
+        assert zoo.describe(given) == zoo.describe(NAMES[1]) and zoo.load(given, "cpu").config.uses_roi
+        assert NAMES[1] in _run("verify", given).stdout and NAMES[1] in _run("list", given).stdout
+    assert zoo.list_models("DeepJSCC_WZ*") == [NAMES[1]]
+    shown = _run("transmit", "left.png", "--model", "DEEPJSCC.REC_R16_LITE")
+    assert f"model           {NAMES[0]}" in shown.stdout
+
+
+def test_a_name_without_a_tag_lists_the_tags(folder: Path) -> None:
+    for arguments in (["describe", "deepjscc_wz_roi"], ["list", "DeepJSCC_WZ_ROI"], ["verify", "deepjscc_wz_roi."]):
+        shown = _run(*arguments)
+        assert shown.exit_code == 2
+        assert "add a tag to the name; those of deepjscc_wz_roi are task_r16_lite" in shown.stderr
+    with pytest.raises(zoo.ZooError, match="are rec_r16_lite"):
+        zoo.load("deepjscc")
+
+
+def test_nothing_to_list_or_verify_is_an_error(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for command in ("list", "verify"):
+        shown = _run(command, "vgg*")
+        assert shown.exit_code == 2 and "no checkpoint 'vgg*'" in shown.stderr and not shown.stdout
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (empty / "registry.json").write_text('{"format": 1, "checkpoints": {}}')
+    monkeypatch.setenv("WZROI_ZOO", str(empty))
+    for command in ("list", "verify"):
+        shown = _run(command)
+        assert shown.exit_code == 2 and "holds no networks" in shown.stderr and not shown.stdout
 
 
 def test_pull_without_a_repository(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

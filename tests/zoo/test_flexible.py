@@ -132,7 +132,8 @@ def test_foreign_tensors_are_refused(store: Path, tmp_path: Path, edit: str) -> 
     folder = tmp_path / FLEX
     save_pretrained(small_flex(), folder)
     tensors = load((folder / "model.safetensors").read_bytes())
-    name = next(key for key, value in tensors.items() if value.ndim == 2)
+    wide = [key for key, value in tensors.items() if value.ndim == 2 and len(value) > 1]
+    name = min(wide)  # the file gives its tensors in no fixed order
     if edit == "extra":
         tensors["more"] = torch.zeros(1)
     elif edit == "missing":
@@ -239,7 +240,7 @@ def test_transmit_takes_a_rate(picture: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "rho", "sentence"),
     [
-        (PAPER, "1/16", "only has the bandwidth ratio 1/32"), (FLEX, "1/4", "from 1/192 to 1/8"),
+        (PAPER, "1/16", "only has the bandwidth ratio 1/32, not"), (FLEX, "1/4", "from 1/192 to 1/8"),
         (FLEX, "many", "a bandwidth ratio is written 1/16"), (FLEX, "0", "must be above 0"),
     ],
 )

@@ -30,7 +30,7 @@ from wzroi.data import DataError, Images, as_float, load_split
 from wzroi.judge import Judge
 from wzroi.metrics import psnr, ssim
 from zoo.errors import ZooError
-from zoo.results.files import RESULTS
+from zoo.paths import OWN_RESULTS as RESULTS
 from zoo.results.tables import HEADLINE_DB as HEADLINE
 from zoo.results.tables import PAPER_RATES, TABLE_SNRS
 

@@ -35,7 +35,8 @@ from wzroi.config import RATES
 from wzroi.data import DataError, Images, as_float, load_split
 from wzroi.metrics import decibels, estimate
 from zoo.errors import ZooError
-from zoo.results.files import RESULTS, read
+from zoo.paths import OWN_RESULTS as RESULTS
+from zoo.results.files import read
 from zoo.results.tables import HEADLINE_DB, PAPER_RATES
 
 TILES = 100

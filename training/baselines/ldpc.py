@@ -21,7 +21,7 @@ from training.evaluation.results_file import provenance, write_json
 from training.evaluation.row_cache import RowCache
 from training.gaussian import capacity_bits
 from wzroi.channel import apply_channel, sample_channel
-from zoo.results.files import RESULTS
+from zoo.paths import OWN_RESULTS as RESULTS
 from zoo.results.tables import PAPER_RATES
 
 CHECK_BITS = 16

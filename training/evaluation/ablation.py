@@ -36,7 +36,7 @@ from wzroi.pairs import CropPair, Pair
 from wzroi.roi import roi_map
 from zoo.errors import ZooError
 from zoo.image_io import read_picture
-from zoo.results.files import RESULTS
+from zoo.paths import OWN_RESULTS as RESULTS
 from zoo.serving.gallery import GALLERY
 
 CROP = CropPair()

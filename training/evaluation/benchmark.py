@@ -27,8 +27,8 @@ from wzroi.metrics import psnr, roi_psnr, ssim
 from wzroi.networks.base import LinkNetwork
 from wzroi.pairs import Pair, make_pair
 from wzroi.roi import roi_map
+from zoo.paths import OWN_RESULTS as RESULTS
 from zoo.rates import symbols_at
-from zoo.results.files import RESULTS
 from zoo.results.tables import PAPER_RATES
 
 RATE = 16

@@ -35,8 +35,8 @@ from wzroi.metrics import estimate
 from wzroi.names import ModelName
 from wzroi.pairs import pair_source
 from zoo.errors import ZooError
+from zoo.paths import OWN_RESULTS as RESULTS
 from zoo.rates import MEASURED
-from zoo.results.files import RESULTS
 
 STANDARD_SET = "cifar10"
 
@@ -88,6 +88,14 @@ def evaluate_flexible(one: Measurement, path: Path, rates: Sequence[int], progre
         one.write(path, found, images)
         shards.clear()
     return True
+
+
+OWN = (
+    "A network of your own is evaluated under a name that tells its stage, rate and judge: save it with "
+    "model.save_pretrained('mine/deepjscc_wz_roi.rec_r16_lite'), then run `WZROI_ZOO=mine python -m training evaluate "
+    "deepjscc_wz_roi.rec_r16_lite --out mine_results`"
+)
+"""The way for whoever brings a network."""
 
 
 def evaluate_all(
@@ -153,7 +161,7 @@ def _by_judge(names: Sequence[str]) -> tuple[list[str], dict[str, list[ModelName
         try:
             name = ModelName.parse(text)
         except ConfigError as error:
-            raise ConfigError(f"{error}; judges are {', '.join(JUDGES)}") from error
+            raise ConfigError(f"{error}; judges are {', '.join(JUDGES)}. {OWN}") from error
         networks.setdefault(tier_of(name).judge, []).append(name)
     return list(dict.fromkeys([*judges, *networks])), networks
 

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 import zoo
 from training.fit.runs import RECORD, WEIGHTS, MissingRun, finished
+from training.recipes import JUDGES
 from wzroi.judge import Judge
 from wzroi.names import ModelName
 from wzroi.networks.base import LinkNetwork
@@ -55,7 +56,11 @@ def network_of_run(runs: Path, name: str, device: torch.device | str = "cpu") ->
     """
     folder = runs / name
     if not finished(folder):
-        raise MissingRun(f"no finished run in {folder}: run `python -m training train {name} --runs {runs}` first")
+        command = "judge" if name in JUDGES else "train"
+        raise MissingRun(
+            f"no finished run in {folder}: run `python -m training {command} {name} --runs {runs}` first, or take the "
+            f"zoo's with `python -m training adopt {name} --runs {runs}`"
+        )
     record = json.loads((folder / RECORD).read_text())
     is_judge = "recipe" in record
     config = read_config("judge" if is_judge else "link", (record["recipe"] if is_judge else record)["config"], name)

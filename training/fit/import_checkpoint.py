@@ -28,8 +28,9 @@ def import_checkpoint(name: str, runs: Path) -> bool:
     Raises:
         ZooError: for an unknown name, or a missing or altered file.
     """
-    folder = runs / name
     store, entry = find(name)
+    name = entry.name
+    folder = runs / name
     network = load_from(store, name, "cpu")
     with run_lock(folder):
         if finished(folder):

@@ -16,6 +16,7 @@ from torch import Tensor
 from training.fit.runs import RECORD, WEIGHTS, MissingRun, finished
 from wzroi.names import ModelName
 from zoo.errors import ZooError
+from zoo.paths import checkout
 from zoo.store.card import read_results
 from zoo.store.checkpoint import Network, NetworkKind, build, digest, fill, read_config
 from zoo.store.registry import BUNDLED, CheckpointStore, Entry, check_name, registry_text
@@ -26,8 +27,11 @@ RECORDED = ("seed", "commit", "torch", "python", "snr_db", "trade_off", "schedul
             "device", "threads")
 """Fields of a run's record that go into the registry."""
 
+OWN_STORE = BUNDLED.folder if checkout() else Path("checkpoints")
+"""Where networks are published: the checkout's zoo; for an installed package, a folder for ``$WZROI_ZOO``."""
 
-def publish(run_folder: Path, checkpoints: Path = BUNDLED.folder, results: Path | None = None) -> Entry:
+
+def publish(run_folder: Path, checkpoints: Path = OWN_STORE, results: Path | None = None) -> Entry:
     """Create (or renew) the checkpoint of a finished run.
 
     The same weights give the same files: golden tensors are kept while the weights stay, so that publishing again only
@@ -105,7 +109,7 @@ def _is_control(name: str) -> bool:
 def publish_command(
     names: Annotated[list[str] | None, typer.Argument(help="Runs to publish (default: all finished ones).")] = None,
     runs: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs"),
-    checkpoints: Annotated[Path, typer.Option(help="Folder of the checkpoints.")] = BUNDLED.folder,
+    checkpoints: Annotated[Path, typer.Option(help="Folder of the checkpoints.")] = OWN_STORE,
     results: Annotated[Path, typer.Option(help="Folder of the results files.")] = Path("assets/results"),
 ) -> None:
     """Publish finished runs into the zoo: weights in half precision, golden tensors, model card, registry entry."""

@@ -31,6 +31,7 @@ from wzroi.data import Images, Split, load_split
 from wzroi.judge import Judge
 from wzroi.names import ModelName
 from wzroi.networks.deepjscc import WynerZivJSCC
+from zoo.paths import checkout
 
 WEIGHTS = "final.safetensors"
 RECORD = "run.json"
@@ -47,7 +48,9 @@ class BusyRun(RuntimeError):
 
 def code_commit() -> str:
     """The commit of the code that runs, with ``+`` for uncommitted changes to it; ``unknown`` outside git."""
-    root = Path(__file__).resolve().parents[2]
+    root = checkout()
+    if root is None:  # a repository around an installed package is another project's
+        return "unknown"
     git = ["git", "-C", str(root)]
     try:
         commit = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)

@@ -21,11 +21,12 @@ from training.reports.networks import flex_tables, network_tables, roi_tables
 from training.reports.overview import overview_tables, rates_tables
 from wzroi.architectures import ARCHITECTURES
 from wzroi.names import ModelName
+from zoo.paths import OWN_RESULTS as RESULTS
+from zoo.paths import own_folder
 from zoo.results import files as data
-from zoo.results.files import RESULTS
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
-README = Path(__file__).resolve().parents[2] / "README.md"
+README = own_folder("README.md")
 PAGE = "README.md"
 """The file of every table, in the folder of the results."""
 

@@ -8,6 +8,7 @@ results files under ``results/``. It is named by an argument or by ``$WZROI_REPO
 revision it came from, and removed if it differs.
 """
 
+from zoo.extras import need_extra
 from zoo.hub.client import api, cache_folder, offline
 from zoo.hub.errors import HubError, explained
 from zoo.hub.pulling import cached_stores, pull
@@ -34,3 +35,5 @@ __all__ = [
     "push",
     "repository",
 ]
+
+need_extra("hub", "a Hub repository")

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from zoo.environment import expanded
+
 
 def api(token: str | None = None) -> Any:
     """The Hub client, at ``$HF_ENDPOINT`` if that is set."""
@@ -18,7 +20,7 @@ def cache_folder() -> Path:
     """The Hub's cache: ``$HF_HUB_CACHE``, or the client's default."""
     from huggingface_hub import constants
 
-    return Path(os.environ.get("HF_HUB_CACHE") or constants.HF_HUB_CACHE)
+    return expanded(os.environ.get("HF_HUB_CACHE") or constants.HF_HUB_CACHE)
 
 
 def offline() -> bool:

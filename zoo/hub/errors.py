@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from zoo.environment import missing_certificates
 from zoo.errors import ZooError
 from zoo.hub.client import cache_folder
 from zoo.store.registry import REGISTRY
@@ -43,6 +44,8 @@ def _explain(error: Exception, repo: str) -> str | None:
     """The sentence for an error of the client, or ``None`` for an unrelated error."""
     from huggingface_hub import errors
 
+    if wrong := missing_certificates():
+        return wrong
     for cause in _chain(error):
         if isinstance(cause, errors.OfflineModeIsEnabled):
             return f"HF_HUB_OFFLINE is set and {repo} is not in the cache: unset it, or pull before going offline"

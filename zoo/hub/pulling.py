@@ -14,7 +14,7 @@ from zoo.hub.errors import HubError
 from zoo.hub.remote import Progress, Remote, fetch, inspect, read_registry
 from zoo.hub.repositories import Repository, repository
 from zoo.store.checkpoint import FILES, LIMITS, digest
-from zoo.store.registry import REGISTRY, CheckpointStore, Entry, unknown_name
+from zoo.store.registry import REGISTRY, CheckpointStore, Entry, canonical, unknown_name
 
 WORKERS = 4
 
@@ -103,7 +103,7 @@ def _locked(progress: Progress | None, lock: threading.Lock = threading.Lock()) 
 def _matching(patterns: Sequence[str], entries: dict[str, Entry], where: str) -> list[str]:
     chosen: list[str] = []
     for pattern in patterns:
-        found = fnmatch.filter(entries, pattern)
+        found = fnmatch.filter(entries, canonical(pattern))
         if not found:
             raise ZooError(unknown_name(pattern, list(entries), where))
         chosen += [name for name in found if name not in chosen]

@@ -12,14 +12,13 @@ from zoo.hub.client import api
 from zoo.hub.errors import HubError, explained
 from zoo.hub.remote import Remote, inspect, read_registry
 from zoo.hub.repositories import Repository, repository
-from zoo.store.card import read_results, repository_card
-from zoo.store.checkpoint import CARD, FILES
-from zoo.store.registry import REGISTRY, CheckpointStore, Entry, check_name, default_store, registry_text
+from zoo.paths import RESULTS
+from zoo.store.card import read_results, repository_card, repository_config
+from zoo.store.checkpoint import CARD, CONFIG, FILES
+from zoo.store.folders import default_store
+from zoo.store.registry import REGISTRY, CheckpointStore, Entry, check_name, registry_text
 from zoo.store.verified import checked_file, verify_in
 from zoo.store.writing import measures
-
-RESULTS = Path(__file__).resolve().parents[2] / "assets" / "results"
-"""Where ``evaluate`` writes, in a checkout of the project."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +67,7 @@ def push(
     merged = known | entries
     files[REGISTRY] = registry_text(merged).encode()
     files[CARD] = repository_card(where.id, merged).encode()
+    files[CONFIG] = repository_config(merged).encode()
     changed, unchanged = _changes(files, remote)
     commit = None if dry_run or not changed else _commit(where, remote, files, changed, token, private=private)
     return PushReport(where.id, changed, unchanged, commit)

@@ -23,9 +23,9 @@ from wzroi.config import ConfigError
 from wzroi.metrics import METRICS
 from wzroi.names import ModelName
 from zoo.errors import ZooError
+from zoo.paths import RESULTS
 from zoo.results.tables import HEADLINE_DB, Tier, column_of, interval_of
 
-RESULTS = Path(__file__).resolve().parents[2] / "assets" / "results"
 PER_IMAGE = "per_image"
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wzroi.config import CLASSES
 from wzroi.metrics import METRICS
+from zoo.extras import need_extra
 from zoo.rates import rho_text
 from zoo.results.figures import VARIANT_COLOURS, Point, Series
 from zoo.results.tables import axis_title, column_of, interval_of
@@ -51,9 +52,17 @@ def add_series(figure: Figure, series: Series, metric: str, rates: bool) -> None
     )
 
 
+def graph_objects() -> Any:
+    """Plotly, where it is installed; raises MissingExtra with the command that installs it."""
+    need_extra("app", "a figure", ("plotly",))
+    import plotly.graph_objects
+
+    return plotly.graph_objects
+
+
 def plot(series: Sequence[Series], metric: str, *, rates: bool = False) -> Figure:
     """Draw series as lines, the legend below them; ``rates``: x is a bandwidth ratio rather than SNR in dB."""
-    import plotly.graph_objects as go
+    go = graph_objects()
 
     figure = go.Figure()
     for one in series:
@@ -91,7 +100,7 @@ def sweep_figure(
         present: title of a curve -> its value for the current picture, drawn as a ring at ``snr_db``.
         snr_db: the current SNR, drawn as a vertical line.
     """
-    import plotly.graph_objects as go
+    go = graph_objects()
 
     if metric not in METRICS:
         raise ValueError(f"unknown metric {metric!r}; choose one of {', '.join(METRICS)}")
@@ -145,7 +154,7 @@ def _faint(colour: str) -> str:
 
 def class_figure(probabilities: Mapping[str, Sequence[float]], truth: int | None = None) -> Figure:
     """Class probabilities as grouped bars, one group per class, one colour per picture; the true class in bold."""
-    import plotly.graph_objects as go
+    go = graph_objects()
 
     names = [f"<b>{name}</b>" if index == truth else name for index, name in enumerate(CLASSES)]
     figure = go.Figure()

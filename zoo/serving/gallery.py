@@ -6,7 +6,6 @@ import functools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -14,10 +13,9 @@ from torch.nn import functional as F
 
 from wzroi.pairs import Pair, make_pair, pair_source
 from wzroi.roi import origin_of
-from zoo.image_io import read_picture
+from zoo.image_io import bundled_picture
+from zoo.paths import GALLERY, need
 from zoo.serving.request import RequestError
-
-GALLERY = Path(__file__).resolve().parents[2] / "assets" / "gallery"
 
 
 class SourceError(RequestError):
@@ -32,12 +30,14 @@ class PairEntry:
         key: ``gallery:<id>``, or a key of another source; what follows a ``#`` is done to the side image.
         title: shown to users. pair: float ``[1, 3, H, W]`` in [0, 1].
         source: name of the pair source, ``crop`` or ``stereo``.
+        notes: sentences on what was assumed when the pictures were read.
     """
 
     key: str
     title: str = field(compare=False)
     pair: Pair = field(compare=False)
     source: str = field(compare=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -50,11 +50,13 @@ class PairEntry:
         return None if self.pair.label is None else int(self.pair.label[0])
 
 
-def entry_of(key: str, title: str, pictures: Sequence[Tensor], label: Tensor | None = None) -> PairEntry:
+def entry_of(
+    key: str, title: str, pictures: Sequence[Tensor], label: Tensor | None = None, notes: tuple[str, ...] = ()
+) -> PairEntry:
     """A crop pair from one picture ``[1, 3, H, W]``, or a stereo pair from two of the same size."""
     if len(pictures) == 1:
-        return PairEntry(key, title, make_pair(pictures[0], label), "crop")
-    return PairEntry(key, title, make_pair(pictures[0], label, "stereo", pictures[1]), "stereo")
+        return PairEntry(key, title, make_pair(pictures[0], label), "crop", notes)
+    return PairEntry(key, title, make_pair(pictures[0], label, "stereo", pictures[1]), "stereo", notes)
 
 
 def shrink(image: Tensor, height: int, width: int) -> Tensor:
@@ -79,8 +81,8 @@ class GalleryItem:
 
 @functools.cache
 def gallery() -> dict[str, GalleryItem]:
-    """The bundled gallery by identifier, in its order."""
-    rows = json.loads((GALLERY / "gallery.json").read_text(encoding="utf-8"))
+    """The bundled gallery by identifier, in its order; raises ZooError where it is missing."""
+    rows = json.loads(need(GALLERY / "gallery.json").read_text(encoding="utf-8"))
     return {row["id"]: GalleryItem(**row) for row in rows}
 
 
@@ -90,7 +92,7 @@ def gallery_entry(identifier: str, full_size: bool = False) -> PairEntry:
     if identifier not in gallery():
         raise SourceError(f"there is no gallery pair {identifier[:40]!r}; choose one of {', '.join(gallery())}")
     item = gallery()[identifier]
-    pictures = [read_picture(GALLERY / name) for name in (item.picture, item.other) if name]
+    pictures = [bundled_picture(GALLERY / name) for name in (item.picture, item.other) if name]
     if item.height and item.width and not full_size:
         pictures = [shrink(picture, item.height, item.width) for picture in pictures]
     label = None if item.label is None else torch.tensor([item.label])

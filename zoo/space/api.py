@@ -97,17 +97,18 @@ def _rate_for(models: Sequence[str], rho: str) -> Rate:
 
 @sentences
 def transmit(
-    pair: str, picture: bytes | None, right: bytes | None, size: float, model: str, snr_db: float, channel: str,
-    roi: str, seed: float, rho: str = "",
+    pair: str = "", picture: bytes | None = None, right: bytes | None = None, size: float = 64, model: str = "",
+    snr_db: float = 5.0, channel: str = "awgn", roi: str = "side", seed: float = 0, rho: str = "",
 ) -> tuple[images.Pixels, dict[str, Any]]:
     """Send one pair through one link; returns the reconstruction as PNG and its metrics.
 
     Without ``picture`` the gallery's ``pair`` is sent; with only ``picture`` the receiver has a crop of it, with
     ``right`` the other camera's picture. Uploads are resized to ``size`` pixels on the longer side; ``rho`` is the
-    bandwidth ratio of a flexible network, such as 1/24.
+    bandwidth ratio of a flexible network, such as 1/24. Every argument has a default; without any, the gallery's first
+    pair is sent. (Gradio treats a file as optional only if its default is ``None``.)
     """
     entry = entry_from(pair, picture, right, size)
-    name = engine.known_model(model)
+    name = engine.known_model(model or default_model())
     request = Request(snr_db, channel, roi, seed, _rate_for([name], rho)).checked()  # type: ignore[arg-type]
     sent = (
         engine.transmit_pair(entry, name, request)
@@ -115,6 +116,7 @@ def transmit(
         else engine.transmit_on_gpu(entry, [name], request)[0]
     )
     figures = {**request.to_dict(), "pair": entry.key, "pair_source": entry.source, "label": entry.label}
+    figures["notes"] = list(entry.notes)
     return images.to_pixels(sent.report.reconstruction[0]), {**engine.numbers(sent), **figures}
 
 
@@ -126,12 +128,14 @@ def _as_list(values: object, what: str) -> list[Any]:
 
 @sentences
 def sweep(
-    pair: str, picture: bytes | None, right: bytes | None, size: float, models: list[str], snrs: list[float],
-    draws: float, channel: str, roi: str, seed: float, rho: str = "",
+    pair: str = "", picture: bytes | None = None, right: bytes | None = None, size: float = 64,
+    models: list[str] | None = None, snrs: list[float] | None = None, draws: float = 8, channel: str = "awgn",
+    roi: str = "side", seed: float = 0, rho: str = "",
 ) -> dict[str, list[dict[str, Any]]]:
     """Curves over SNR of one pair: model -> rows of means and 95 % half widths over ``draws`` channel draws."""
     entry = entry_from(pair, picture, right, size)
-    names, levels = _as_list(models, "models"), _as_list(snrs, "snrs")
+    names = _as_list([default_model()] if models is None else models, "models")
+    levels = _as_list(list(engine.SWEEP_SNRS) if snrs is None else snrs, "snrs")
     engine.check_sweep(entry, names, levels, draws)  # type: ignore[arg-type]
     request = Request(levels[0], channel, roi, seed, _rate_for(names, rho)).checked()  # type: ignore[arg-type]
     return engine.sweep(entry, names, levels, int(draws), request)

@@ -7,11 +7,24 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 
 if importlib.util.find_spec("spaces"):
     import spaces  # noqa: F401  (ZeroGPU: before anything may use CUDA)
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+from zoo.environment import check_certificates, exempt_loopback, gradio_folder
+from zoo.errors import ZooError
+from zoo.extras import need_extra
+
+try:  # before Gradio is imported, which reads these variables
+    need_extra("space", "the demo")
+    exempt_loopback()
+    check_certificates()
+    gradio_folder()
+except ZooError as error:
+    sys.exit(f"error: {error}")
 
 from zoo.space.device import bound_threads, more_checkpoints
 from zoo.space.page import CSS, THEME, build

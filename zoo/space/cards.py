@@ -13,7 +13,7 @@ from torch import Tensor
 
 from wzroi import images
 from wzroi.config import CLASSES
-from wzroi.metrics import METRICS
+from wzroi.metrics import METRICS, figure_text
 from zoo.serving.gallery import PairEntry, gallery, gallery_entry, on_source, shrink
 from zoo.space.engine import Sent, judge_views
 
@@ -81,7 +81,7 @@ def figure(title: str, picture: Tensor, figures: str, bars: str = "", roi: Tenso
 def sent_card(entry: PairEntry, sent: Sent, origin: str) -> str:
     """A reconstruction's card."""
     report = sent.report
-    figures = [f"<strong>{report.psnr.item():.2f} dB</strong> PSNR", f"SSIM {report.ssim.item():.3f}"]
+    figures = [f"<strong>{report.psnr.item():.2f} dB</strong> PSNR", f"SSIM {figure_text(report.ssim, 3)}"]
     if report.roi_psnr is not None and bool(report.roi_psnr.isfinite()):
         figures.append(f"ROI-PSNR {report.roi_psnr.item():.2f} dB")
     figures += [f"{METRICS[key].title} {METRICS[key].to_text(values.item())}" for key, values in report.added().items()]
@@ -96,7 +96,7 @@ def pair_cards(entry: PairEntry, sent: Sent, origin: str) -> list[str]:
     clean, side = ("", "") if seen is None else (classes(chances, entry.label) for chances in seen)
     height, width = entry.size
     on_x = origin.startswith("source")
-    sized = f"sent: {width} x {height}, {sent.symbols} symbols"
+    sized = "<br>".join([f"sent: {width} x {height}, {sent.symbols} symbols", *map(html.escape, entry.notes)])
     held = "known to the receiver, with the map M" if not on_x else "known to the receiver"
     roi = None if sent.roi is None else sent.roi[0]
     return [

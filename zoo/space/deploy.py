@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import tomllib
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
@@ -15,13 +14,14 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 
+from zoo import paths
 from zoo.errors import ZooError
 from zoo.store.card import LICENCE, read_results, with_front_matter
 from zoo.store.checkpoint import FILES
-from zoo.store.registry import REGISTRY, Entry, default_store, registry_text
+from zoo.store.folders import default_store
+from zoo.store.registry import REGISTRY, Entry, registry_text
 from zoo.store.verified import checked_file
 
-ROOT = Path(__file__).resolve().parents[2]
 PIECES = Path(__file__).resolve().parent
 
 Kind = Literal["gradio", "docker"]
@@ -38,9 +38,11 @@ BUNDLE = ("*_lite", "resnet_lite.*")
 MAX_BYTES = 500 * 2**20
 """Limit for the folder: a Space's repository may have one gigabyte."""
 
-UNUSED = {"gradio": {"accelerate", "rich", "scikit-image", "streamlit", "torch", "torchvision", "typer"},
-          "docker": {"accelerate"}}  # fmt: skip
-"""Dependencies of the project that a host does not need, or for which (torch) it uses its own version."""
+UNUSED = {"gradio": {"gradio", "rich", "torch", "torchvision", "typer", "wzroi"}, "docker": {"wzroi"}}
+"""Dependencies of the project that a host does not need, has already, or for which (torch) it uses its own version."""
+
+SERVED = {"gradio": ("", "hub", "space"), "docker": ("", "app", "hub")}
+"""The extras of the project that a host installs; the core is ``""``."""
 
 ABOUT = """# WZ-ROI
 
@@ -120,8 +122,9 @@ def front_matter(kind: Kind, checkpoints: str | None) -> dict[str, Any]:
 
 def requirements(kind: Kind) -> str:
     """The host's ``requirements.txt``, from the project's own dependencies."""
-    project = tomllib.loads(_need(ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    listed = [need for need in project["dependencies"] if _package(need) not in UNUSED[kind]]
+    known = paths.requirements()
+    wanted = dict.fromkeys(need for extra in SERVED[kind] for need in known[extra])
+    listed = [need for need in wanted if _package(need) not in UNUSED[kind]]
     return "\n".join([*listed, *(TORCH if kind == "gradio" else ())]) + "\n"
 
 
@@ -129,18 +132,12 @@ def _package(requirement: str) -> str:
     return re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0].lower()
 
 
-def _need(path: Path) -> Path:
-    if not path.exists():
-        raise ZooError(f"{path} is missing: assemble the demo in a checkout of the project")
-    return path
-
-
 def _texts(kind: Kind, repo: str, names: Sequence[str], checkpoints: str | None) -> dict[str, str]:
     """Files that are generated: relative path -> text."""
     model = next((name for name in names if name.startswith("deepjscc_wz_roi.task")), names[0])
     body = ABOUT + (API.format(repo=repo, model=model) if kind == "gradio" else "")
     card = with_front_matter(front_matter(kind, checkpoints), body)
-    texts = {"README.md": card, "requirements.txt": requirements(kind)}
+    texts = {"README.md": card, "requirements.txt": requirements(kind), "LICENSE": paths.licence()}
     if checkpoints:
         texts["zoo/space/repository.txt"] = checkpoints + "\n"
     if kind == "docker":
@@ -152,22 +149,22 @@ def _texts(kind: Kind, repo: str, names: Sequence[str], checkpoints: str | None)
 
 def _copies(kind: Kind) -> Iterator[tuple[Path, str]]:
     """Files that are copied: source, path in the folder."""
-    trees = {"wzroi": ROOT / "wzroi", "zoo": ROOT / "zoo", "assets/gallery": ROOT / "assets" / "gallery"}
+    trees = {"wzroi": paths.ROOT / "wzroi", "zoo": paths.PACKAGE, "assets/gallery": paths.GALLERY}
     if kind == "docker":
-        trees |= {"explorer": ROOT / "explorer", ".streamlit": ROOT / ".streamlit"}
+        trees |= {"explorer": paths.ROOT / "explorer", ".streamlit": paths.streamlit_files()[".streamlit"]}
     for place, tree in trees.items():
-        for path in sorted(_need(tree).rglob("*")):
+        for path in sorted(paths.need(tree).rglob("*")):
             if path.is_file() and _travels(f"{place}/{path.relative_to(tree).as_posix()}"):
                 yield path, f"{place}/{path.relative_to(tree).as_posix()}"
-    yield _need(ROOT / "LICENSE"), "LICENSE"
-    yield (PIECES / "app.py" if kind == "gradio" else _need(ROOT / "app.py")), "app.py"
+    yield (PIECES / "app.py" if kind == "gradio" else paths.streamlit_files()["app.py"]), "app.py"
     if kind == "docker":
         yield PIECES / "docker" / "dockerignore", ".dockerignore"
+        yield paths.need(paths.ASSETS / "icon.png"), "assets/icon.png"
 
 
 def _travels(place: str) -> bool:
     """Whether a file of the project's folders belongs in the demo: no leftovers; checkpoints are added separately."""
-    apart = ("zoo/checkpoints/", f"zoo/{REGISTRY}", "zoo/space/docker/", "zoo/space/repository.txt")
+    apart = ("zoo/checkpoints/", "zoo/assets/", f"zoo/{REGISTRY}", "zoo/space/docker/", "zoo/space/repository.txt")
     leftover = any(part.startswith((".", "__pycache__")) for part in place.removeprefix(".streamlit/").split("/"))
     return not leftover and not place.startswith(apart)
 
@@ -235,7 +232,7 @@ def _put(path: Path, blob: bytes) -> None:
 
 
 def _put_results(fresh: Path, name: str) -> None:
-    source = ROOT / "assets" / "results" / f"{name}.json"
+    source = paths.RESULTS / f"{name}.json"
     if read_results(source.parent, name) is not None:
         _put(fresh / "assets" / "results" / source.name, source.read_bytes())
 
@@ -272,9 +269,10 @@ def space_command(
     import tempfile
 
     from zoo.console import reporting
-    from zoo.hub import repository
 
     with reporting(), tempfile.TemporaryDirectory() as scratch:
+        from zoo.hub import repository
+
         if kind not in ("gradio", "docker"):
             raise ZooError(f"--kind must be gradio or docker, not {kind[:40]!r}")
         sdk: Kind = "gradio" if kind == "gradio" else "docker"

@@ -72,10 +72,10 @@ def is_lite(model: str) -> bool:
 
 
 def known_model(model: object) -> str:
-    """A link network's name; raises RequestError for any other, suggesting similar names."""
+    """A link network's name, given in any case; raises RequestError for any other, suggesting similar names."""
     try:
-        if isinstance(model, str) and zoo.describe(model).network == "link":
-            return model
+        if isinstance(model, str) and (entry := zoo.describe(model)).network == "link":
+            return entry.name
     except ZooError as error:
         raise RequestError(str(error)) from error
     raise RequestError(f"{str(model)[:60]!r} is not the name of a link network: /variants lists them")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -14,6 +13,7 @@ from wzroi import images
 from wzroi.channel import CHANNELS
 from wzroi.metrics import METRICS, per_image
 from wzroi.roi import ROI_ORIGINS
+from zoo.paths import RESULTS
 from zoo.rates import DEFAULT, rho_text
 from zoo.results import plots
 from zoo.results.files import results
@@ -34,8 +34,6 @@ QUEUE_SIZE = 128
 
 DRAWS = 8
 """Channel draws per point of a sweep."""
-
-RESULTS = Path(__file__).resolve().parents[2] / "assets" / "results"
 
 INTRO = """# WZ-ROI: side information at the receiver, live
 A camera sends **x** over a noisy channel with very few symbols. The receiver already has a correlated picture

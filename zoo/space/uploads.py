@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 
-from zoo.image_io import read_pictures
+from zoo.image_io import load_pictures, notes_of
 from zoo.serving.cache import Recent
 from zoo.serving.gallery import PairEntry, entry_of
 from zoo.serving.request import RequestError
@@ -38,7 +38,8 @@ def upload_entry(left: bytes, right: bytes | None, longer: int) -> PairEntry:
     digest = "-".join(hashlib.sha256(blob).hexdigest()[:32] for blob in blobs)
 
     def decode() -> PairEntry:
-        pictures = read_pictures(blobs, names, longer)
-        return entry_of(f"upload:{longer}-{digest}", "Your picture" + "s" * (len(blobs) - 1), pictures)
+        pictures = load_pictures(blobs, names, longer)
+        title, pixels = "Your picture" + "s" * (len(blobs) - 1), [picture.pixels for picture in pictures]
+        return entry_of(f"upload:{longer}-{digest}", title, pixels, notes=notes_of(pictures))
 
     return _UPLOADS.get((longer, digest), decode)

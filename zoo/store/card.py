@@ -18,6 +18,11 @@ from zoo.results.tables import column_of
 from zoo.store.registry import Entry
 
 LICENCE = "mit"
+LIBRARY = "wzroi"
+
+SAVED = "Saved with save_pretrained."
+"""Origin of a network that is no part of the zoo: it is loaded from its folder, not by name."""
+
 DATASET = "uoft-cs/cifar10"
 PAPER = (
     "Tian, Dong, Cao: Joint ROI Guidance and Spatial Analysis for Task-Aware Distributed Deep Joint Source-Channel "
@@ -78,7 +83,7 @@ def summary(results: Mapping[str, Any] | None) -> dict[str, float]:
 def front_matter(entry: Entry) -> dict[str, Any]:
     """The Hub's metadata of one checkpoint."""
     values: dict[str, Any] = {
-        "license": entry.licence, "library_name": "wzroi", "datasets": [DATASET], "pipeline_tag": _pipeline(entry),
+        "license": entry.licence, "library_name": LIBRARY, "datasets": [DATASET], "pipeline_tag": _pipeline(entry),
         "tags": _tags(entry), "metrics": ["accuracy"] if entry.network == "judge" else ["psnr", "ssim", "accuracy"],
     }
     if entry.metrics:
@@ -158,6 +163,12 @@ def _what(entry: Entry) -> str:
 
 
 def _how_to_load(entry: Entry) -> str:
+    if entry.origin == SAVED:
+        return (
+            "## Load\n\n```python\nimport zoo\n\n"
+            'network = zoo.from_pretrained("path/to/this/folder")\n'
+            f'network = zoo.from_pretrained("USER/NAME", "{entry.name}")  # from a Hub repository\n```\n'
+        )
     if entry.network == "judge":
         lines = f'judge = zoo.load_judge("{entry.name}")\nlogits = judge(images)  # [B, 3, H, W] in [0, 1]'
     else:
@@ -244,7 +255,7 @@ def repository_card(repo: str, entries: Mapping[str, Entry]) -> str:
     """The card of a whole repository: how to load, a table of all checkpoints, and the Hub's model-index of them."""
     judged = [entry for entry in entries.values() if entry.metrics]
     values: dict[str, Any] = {
-        "license": LICENCE, "library_name": "wzroi", "datasets": [DATASET], "pipeline_tag": "image-to-image",
+        "license": LICENCE, "library_name": LIBRARY, "datasets": [DATASET], "pipeline_tag": "image-to-image",
         "tags": ["joint-source-channel-coding", "deepjscc", "wyner-ziv", "semantic-communication", "safetensors"],
     }
     if judged:
@@ -252,6 +263,13 @@ def repository_card(repo: str, entries: Mapping[str, Entry]) -> str:
     parts = ["# WZ-ROI\n", REPOSITORY_TEXT + "\n", _how_to_pull(repo, entries), _table(entries)]
     parts += [f"## Limits\n\n{PAPER_LIMITS}\n", f"## Source\n\n{PAPER}.\n"]
     return with_front_matter(values, "\n".join(parts))
+
+
+def repository_config(entries: Mapping[str, Entry]) -> str:
+    """The repository's ``config.json``, by which the Hub knows the library and counts downloads."""
+    networks = {name: entry.network for name, entry in entries.items()}
+    values = {"library_name": LIBRARY, "model_type": "wyner-ziv-deepjscc-zoo", "checkpoints": networks}
+    return json.dumps(values, indent=1) + "\n"
 
 
 def _named_index(entry: Entry) -> dict[str, Any]:

@@ -184,9 +184,10 @@ class _Uninitialised(TorchFunctionMode):
 
 
 def build(config: NetworkConfig) -> Network:
-    """A network whose weights are still to be loaded; their values are arbitrary."""
+    """A network in fp32, whatever torch's default type; its weights are still to be loaded and arbitrary."""
     with _Uninitialised():
-        return architectures.build(config) if is_link_config(config) else Judge(config)
+        network = architectures.build(config) if is_link_config(config) else Judge(config)
+        return network.float()
 
 
 def fill(network: Network, tensors: Mapping[str, Tensor], where: str) -> Network:

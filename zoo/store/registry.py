@@ -1,8 +1,8 @@
 """The registry: every checkpoint's files with sha256 and size, metrics at 5 dB, licence and origin, in one table.
 
 A *store* is a folder of checkpoints with its registry. The bundled store is ``zoo/checkpoints`` with
-``zoo/registry.json``; ``$WZROI_ZOO`` names another folder, containing ``registry.json``, to use instead. A pulled
-Hub repository is a store too.
+``zoo/registry.json``; ``$WZROI_ZOO`` names another folder to use instead (``zoo.store.folders`` lists the kinds of
+folders). A pulled Hub repository is a store too.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import fnmatch
 import functools
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from wzroi.architectures import ARCHITECTURES
 from wzroi.config import ConfigError, LinkConfig
 from wzroi.names import ModelName
 from zoo.errors import ZooError
+from zoo.paths import PACKAGE
 from zoo.rates import is_flexible
 from zoo.store.checkpoint import (
     FILES,
@@ -37,9 +37,6 @@ from zoo.store.checkpoint import (
 )
 
 REGISTRY = "registry.json"
-PACKAGE = Path(__file__).resolve().parents[1]
-VARIABLE = "WZROI_ZOO"
-
 _NAME = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*\.[a-z0-9]+(?:_[a-z0-9]+)*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -179,12 +176,14 @@ class CheckpointStore:
         folder: contains one folder per checkpoint. registry: the JSON file.
         boundary: where symbolic links may point (a Hub cache links its files); default: ``folder``.
         origin: its title in lists: ``bundled``, a folder, or a Hub repository.
+        loose: folder and entry of each checkpoint by name, for a store without a registry.
     """
 
     folder: Path
     registry: Path
     boundary: Path | None = None
     origin: str = "bundled"
+    loose: Mapping[str, tuple[Path, Entry]] | None = field(default=None, compare=False)
 
     @classmethod
     def at(cls, folder: Path | str) -> CheckpointStore:
@@ -196,6 +195,8 @@ class CheckpointStore:
 
     def entries(self) -> dict[str, Entry]:
         """Every entry by name; empty if there is no registry yet."""
+        if self.loose is not None:
+            return {name: entry for name, (_, entry) in self.loose.items()}
         try:
             status = self.registry.stat()
         except FileNotFoundError:
@@ -213,7 +214,13 @@ class CheckpointStore:
 
     def path(self, name: str) -> Path:
         """The folder of a checkpoint."""
+        if self.loose and name in self.loose:
+            return self.loose[name][0]
         return self.folder / check_name(name)
+
+    def holds(self, name: str) -> bool:
+        """Whether a checkpoint's folder is there: a wheel leaves out the large ones that its registry lists."""
+        return self.path(name).is_dir()
 
     def whole(self, name: str) -> bool:
         """Whether all files of a checkpoint are there; a pull may have been interrupted."""
@@ -224,13 +231,24 @@ BUNDLED = CheckpointStore(PACKAGE / "checkpoints", PACKAGE / REGISTRY)
 """The store that is part of this package."""
 
 
+def canonical(name: str) -> str:
+    """A name or pattern as checkpoints are called: small letters, underscores (``DeepJSCC-WZ`` is ``deepjscc_wz``)."""
+    plain = name.strip().lower()
+    return plain if "[" in plain else plain.replace("-", "_")  # a pattern's [1-3] keeps its range
+
+
 def unknown_name(name: str, known: list[str], where: str) -> str:
-    """The error message for a name that a store does not have."""
+    """The error message for a name that a store does not have: an architecture's tags, or similar names."""
     import difflib
 
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    plain = canonical(name)
+    start = f"no checkpoint {name[:80]!r} in the zoo ({where})"
+    if tags := [other for other in known if other.split(".")[0] == plain.rstrip(".*")]:
+        listed = ", ".join(other.split(".")[1] for other in tags)
+        return f"{start}: add a tag to the name; those of {plain.rstrip('.*')} are {listed}"
+    near = difflib.get_close_matches(plain, known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else "`python -m zoo list` lists the available ones"
-    return f"no checkpoint {name!r} in the zoo ({where}): {hint}"
+    return f"{start}: {hint}"
 
 
 @functools.lru_cache(maxsize=32)
@@ -258,26 +276,11 @@ def registry_text(entries: Mapping[str, Entry]) -> str:
     return json.dumps({"format": FORMAT, "checkpoints": checkpoints}, indent=1) + "\n"
 
 
-def default_store() -> CheckpointStore:
-    """The active store: ``$WZROI_ZOO`` if set, else the bundled one.
-
-    Raises:
-        ZooError: if ``$WZROI_ZOO`` names a folder without a registry.
-    """
-    named = os.environ.get(VARIABLE)
-    if not named:
-        return BUNDLED
-    store = CheckpointStore.at(Path(named).expanduser())
-    if not store.registry.is_file():
-        raise ZooError(f"{VARIABLE}={named} has no {REGISTRY}: name a folder made by publish or pull, or unset it")
-    return store
-
-
-def select(pattern: str, network: NetworkKind, store: CheckpointStore | None = None) -> list[str]:
-    """Names of one kind that match a shell pattern, by complexity of the architecture, then by tag."""
-    entries = (store or default_store()).entries()
+def select(pattern: str, network: NetworkKind, store: CheckpointStore) -> list[str]:
+    """Names of one kind that match a shell pattern, in any case, by complexity of the architecture, then by tag."""
+    entries = store.entries()
     names = [name for name, entry in entries.items() if entry.network == network]
-    return sorted(fnmatch.filter(names, pattern), key=lambda name: _order(entries[name]))
+    return sorted(fnmatch.filter(names, canonical(pattern)), key=lambda name: _order(entries[name]))
 
 
 def _order(entry: Entry) -> tuple[int, str, Fraction | int, str]:

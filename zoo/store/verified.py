@@ -47,6 +47,14 @@ def _digest_of(path: Path, blob: bytes) -> str:
     return _DIGESTS[key]
 
 
+def absent(name: str) -> str:
+    """The error message for a checkpoint that is in a registry but whose files are not here."""
+    return (
+        f"{name} is in the registry, but its files are not here (large networks are not part of the package): fetch "
+        f"them with `python -m zoo pull {name} --repo USER/NAME` and set WZROI_REPO=USER/NAME, or use a checkout"
+    )
+
+
 def checked_file(store: CheckpointStore, entry: Entry, name: str) -> bytes:
     """Bytes of one of a checkpoint's files, verified against the registry's sha256 (hashed once per process).
 
@@ -54,6 +62,8 @@ def checked_file(store: CheckpointStore, entry: Entry, name: str) -> bytes:
         ZooError: if the file is missing or is not the published one.
     """
     folder = store.path(entry.name)
+    if not folder.is_dir():
+        raise ZooError(absent(entry.name))
     blob = read_file(folder, name, boundary=store.boundary)
     found = _digest_of(folder / name, blob)
     if found != entry.files[name].sha256:

@@ -71,6 +71,17 @@ def test_repository_card_has_table_and_model_index(base: Path, server: LoopbackH
     assert set(files) >= {f"results/{name}.json" for name in NAMES}
 
 
+def test_the_repository_names_its_library(base: Path, server: LoopbackHub) -> None:
+    """``config.json`` in its root, by which the Hub counts downloads, and the card's metadata."""
+    from huggingface_hub import ModelCard
+
+    push_zoo(base)
+    files = server.repos[REPO].commits[-1][1]
+    config = json.loads(files["config.json"])
+    assert config["library_name"] == "wzroi" == ModelCard(files["README.md"].decode()).data.library_name
+    assert config["checkpoints"] == {NAMES[0]: "link", ROI: "link", JUDGE: "judge"}
+
+
 def test_a_part_of_the_zoo_joins_what_is_there(base: Path, server: LoopbackHub) -> None:
     push_zoo(base, names=[NAMES[0], JUDGE])
     push_zoo(base, names=[ROI])
