@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.measuring import TOUR_SEEN, options, report, spread, wrong_levels
 from tests.support.app_server import BROWSER_ARGUMENTS, CHROMIUM, running_server, zoo_for
 from tests.support.shared import ROOT
-from wzroi.config import ARCHITECTURES
+from wzroi.config import PAPER_ARCHITECTURES
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 PATIENCE = 300_000
 CURRENT = '.bench[data-current="true"]'
-FOUR = ",".join(f"{name}.rec_lite" for name in ARCHITECTURES)
+FOUR = ",".join(f"{name}.rec_lite" for name in PAPER_ARCHITECTURES)
 """The variants that are timed: the paper's four, of the lite tier."""
 
 SAMPLE_EVERY = 7

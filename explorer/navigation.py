@@ -32,3 +32,4 @@ PAGES = [
     Page("About", "about", "explorer.pages.about"),
 ]
 """In the order of the menu; the first is the default. A new page only needs a row here."""
+

@@ -24,7 +24,7 @@ from tests.support.shared import (
     require,
     training_command,
 )
-from wzroi import ARCHITECTURES, Judge, Pair, make_pair
+from wzroi import PAPER_ARCHITECTURES, Judge, Pair, make_pair
 from wzroi.data import FOLDER, MD5
 
 
@@ -76,7 +76,7 @@ def pair() -> Pair:
     return make_pair(pictures(4), torch.tensor([0, 3, 5, 9]))
 
 
-@pytest.fixture(params=list(ARCHITECTURES))
+@pytest.fixture(params=list(PAPER_ARCHITECTURES))
 def architecture(request: pytest.FixtureRequest) -> str:
     """Each architecture of the registry in turn."""
     return request.param

@@ -17,9 +17,10 @@ import pytest
 from tests.support.shared import ROOT
 
 ORDER = [
-    "config", "names", "data", "pairs", "networks.layers", "networks.stored_names", "networks.encoder",
-    "channel", "judge", "roi", "networks.decoder", "networks.deepjscc", "networks.block_transform",
-    "networks.alignment", "networks.refiner", "networks.flex", "metrics", "link", "images",
+    "config", "parameters", "data", "pairs", "networks.layers", "networks.stored_names", "networks.encoder",
+    "channel", "judge", "roi", "networks.base", "networks.decoder", "networks.deepjscc", "networks.block_transform",
+    "networks.alignment", "networks.refiner", "networks.flex", "architectures", "names", "metrics", "link", "images",
+    "plugins",
 ]
 PACKAGES = ("wzroi", "zoo", "training", "explorer")
 LAYERS = (grimp.Layer("explorer", "training"), "zoo", "wzroi")

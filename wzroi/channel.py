@@ -9,17 +9,65 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-CHANNELS = {
-    "awgn": "AWGN",
-    "rayleigh": "Rayleigh, one gain per image (block fading)",
-    "rayleigh_iid": "Rayleigh, one gain per symbol (fast fading)",
+from wzroi.parameters import Parameter, find_row
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A row of ``CHANNELS``.
+
+    Attributes:
+        title: in lists. short: in captions.
+        gain: draws the complex gain of mean power one, ``[batch, 1]`` (block fading) or ``[batch, symbols]``, from
+            ``(batch, symbols, generator, **parameters)``; ``None``: there is no gain.
+        parameters: name -> default and range.
+    """
+
+    title: str
+    short: str
+    gain: Callable[..., Tensor] | None = None
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+
+
+def circular(shape: tuple[int, int], generator: torch.Generator) -> Tensor:
+    """CN(0, 1) of a shape: variance one half in each real dimension; drawn on the generator's device.
+
+    In fp32 whatever torch's default, so that a seed is a draw.
+    """
+    pairs = torch.randn(*shape, 2, dtype=torch.float32, generator=generator, device=generator.device)
+    return torch.view_as_complex(pairs * math.sqrt(0.5))
+
+
+def _block_gain(batch: int, symbols: int, generator: torch.Generator) -> Tensor:
+    return circular((batch, 1), generator)
+
+
+def _fast_gain(batch: int, symbols: int, generator: torch.Generator) -> Tensor:
+    return circular((batch, symbols), generator)
+
+
+CHANNELS: dict[str, Channel] = {
+    "awgn": Channel("AWGN", "AWGN"),
+    "rayleigh": Channel("Rayleigh, one gain per image (block fading)", "Rayleigh block fading", _block_gain),
+    "rayleigh_iid": Channel("Rayleigh, one gain per symbol (fast fading)", "Rayleigh i.i.d. fading", _fast_gain),
 }
-"""Channel kind -> its title."""
+"""Channel kind -> row, which command line, pages and evaluation read. To add a channel, assign a row."""
+
+
+def channel_of(kind: object) -> tuple[Channel, dict[str, float]]:
+    """The row and the parameters that ``rayleigh`` or ``rician(k_factor=8)`` names; raises ValueError."""
+    return find_row(CHANNELS, kind, "channel")
+
+
+def channel_title(kind: str) -> str:
+    """A kind's short title with the parameters that it states."""
+    return channel_of(kind)[0].short + kind[len(kind.partition("(")[0]) :]
 
 POWER = 1.0
 """P_avg of eq. 2, per complex symbol and per image."""
@@ -68,12 +116,6 @@ def _check_snr(snr_db: float) -> None:
         raise ValueError(f"snr_db must be a finite number of dB between -100 and 100, not {snr_db}")
 
 
-def _circular(shape: tuple[int, int], generator: torch.Generator) -> Tensor:
-    """CN(0, 1): variance one half in each real dimension; fp32 whatever torch's default, so that a seed is a draw."""
-    pairs = torch.randn(*shape, 2, dtype=torch.float32, generator=generator, device=generator.device)
-    return torch.view_as_complex(pairs * math.sqrt(0.5))
-
-
 def sample_channel(
     kind: str,
     snr_db: float | Tensor,
@@ -86,7 +128,7 @@ def sample_channel(
     """Draw a channel for ``batch`` images of ``symbols`` complex symbols each.
 
     Args:
-        kind: ``awgn``, ``rayleigh`` (one gain per image) or ``rayleigh_iid`` (one gain per symbol).
+        kind: a key of ``CHANNELS``, with parameters of its own in brackets if it takes any.
         snr_db: dB per complex symbol, one number or a tensor ``[B]``.
         generator: the only source of randomness; numbers are drawn on its device and then moved to ``device``, so that
             a CPU generator gives the same pixels on every device.
@@ -94,8 +136,7 @@ def sample_channel(
     Raises:
         ValueError: for an unknown kind, a value that is not an SNR, or an empty batch.
     """
-    if kind not in CHANNELS:
-        raise ValueError(f"unknown channel {kind!r}; choose one of {', '.join(CHANNELS)}")
+    row, parameters = channel_of(kind)
     if batch < 1 or symbols < 1:
         raise ValueError(f"a channel needs at least one image and one symbol, not {batch} and {symbols}")
     if isinstance(snr_db, Tensor):
@@ -105,10 +146,10 @@ def sample_channel(
     else:
         _check_snr(snr_db)
         snr = torch.full((batch,), float(snr_db), dtype=torch.float32)
-    noise = _circular((batch, symbols), generator)
-    gain = None
-    if kind != "awgn":
-        gain = _circular((batch, 1 if kind == "rayleigh" else symbols), generator)
+    noise = circular((batch, symbols), generator)
+    gain = None if row.gain is None else row.gain(batch, symbols, generator, **parameters)
+    if gain is not None and gain.shape not in ((batch, 1), (batch, symbols)):
+        raise ValueError(f"the gain of {kind} must be [{batch}, 1] or [{batch}, {symbols}], not {list(gain.shape)}")
     return ChannelState(kind, snr, noise, gain).to(device if device is not None else generator.device)
 
 

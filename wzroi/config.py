@@ -7,9 +7,10 @@ Source-Channel Coding"; the symbol ``rho`` and the bandwidth ratios are its eq. 
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 """The ten CIFAR-10 classes, in label order."""
@@ -22,25 +23,16 @@ MAX_MAPS = 96
 
 Guidance = Literal["none", "side", "roi"]
 
-ARCHITECTURES: dict[str, tuple[bool, Guidance]] = {
+PAPER_ARCHITECTURES: dict[str, tuple[bool, Guidance]] = {
     "deepjscc": (False, "none"),
     "deepjscc_wz": (True, "none"),
     "deepjscc_wz_sft": (True, "side"),
     "deepjscc_wz_roi": (True, "roi"),
 }
-"""Architecture name -> (side features at the decoder, what conditions the SFT layers)."""
+"""The paper's four: name -> (side features at the decoder, what conditions the SFT layers).
 
-TITLES = {
-    "deepjscc": "DeepJSCC",
-    "deepjscc_wz": "DeepJSCC-WZ",
-    "deepjscc_wz_sft": "DeepJSCC-WZ-SFT",
-    "deepjscc_wz_roi": "DeepJSCC-WZ-ROI",
-    "wz_roi_flex": "WZ-ROI-Flex",
-}
-"""Architecture name -> title in figures: the paper's own names, then ours."""
-
-FLEXIBLE = ("wz_roi_flex",)
-"""Architectures in which one network supports every rate; their model names contain no rate."""
+Every architecture, these and others, has a row in ``wzroi.architectures.ARCHITECTURES``.
+"""
 
 RATES = (48, 32, 24, 16, 12, 8)
 """The values of 1/rho that the zoo uses; the paper's points are 32 and 16."""
@@ -64,7 +56,46 @@ def _check_int(name: str, value: object, low: int, high: int) -> None:
 
 
 @dataclass(frozen=True)
-class ModelConfig:
+class LinkConfig:
+    """What the configuration of every link network provides: a frozen dataclass whose fields are plain data."""
+
+    @property
+    def architecture(self) -> str:
+        """The architecture's name, a key of ``wzroi.architectures.ARCHITECTURES``."""
+        raise NotImplementedError(f"{type(self).__name__} must name its architecture")
+
+    @property
+    def uses_roi(self) -> bool:
+        """Whether the decoder takes an ROI map."""
+        return False
+
+    @property
+    def rhos(self) -> tuple[Fraction, ...]:
+        """The bandwidth ratios (eq. 3) that the network supports, ascending."""
+        raise NotImplementedError(f"{type(self).__name__} must state its bandwidth ratios")
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Sizes that a drawing of the network is labelled with."""
+        return {}
+
+    def feature_bytes(self, height: int, width: int) -> int:
+        """Bytes of the feature maps that live at once for a picture of this size: an estimate, 1 KiB per pixel."""
+        return 1024 * height * width
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Read a configuration strictly: every field present, none unknown."""
+        _check_fields(cls, values)
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as plain data, in the order of the class."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class ModelConfig(LinkConfig):
     """One network of the paper (section III, fig. 2).
 
     Args:
@@ -111,9 +142,25 @@ class ModelConfig:
         return Fraction(self.maps, 2 * STRIDE * STRIDE * 3)
 
     @property
+    def rhos(self) -> tuple[Fraction, ...]:
+        """The one bandwidth ratio."""
+        return (self.rho,)
+
+    @property
     def architecture(self) -> str:
-        """The architecture's name, a key of ``ARCHITECTURES``."""
-        return next(name for name, kind in ARCHITECTURES.items() if kind == (self.side, self.guidance))
+        """The architecture's name, a key of ``PAPER_ARCHITECTURES``."""
+        return next(name for name, kind in PAPER_ARCHITECTURES.items() if kind == (self.side, self.guidance))
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """``c`` maps and ``N`` filters."""
+        return {"maps": self.maps, "width": self.width}
+
+    def feature_bytes(self, height: int, width: int) -> int:
+        """Bytes of the feature maps of encoder and decoder at half resolution, and of the SFT modulations."""
+        copies = 2 if self.side else 1
+        halves = 3 * self.width + copies * self.width * (4 if self.guidance != "none" else 2)
+        return 4 * halves * (height // 2) * (width // 2)
 
     @property
     def uses_roi(self) -> bool:
@@ -122,25 +169,16 @@ class ModelConfig:
 
     @classmethod
     def named(cls, architecture: str, rate: int, width: int = 256) -> ModelConfig:
-        """The configuration of ``architecture`` at ``rho = 1/rate``."""
-        if architecture not in ARCHITECTURES:
-            raise ConfigError(f"unknown architecture {architecture!r}; choose one of {', '.join(ARCHITECTURES)}")
-        side, guidance = ARCHITECTURES[architecture]
+        """The configuration of ``architecture`` at ``rho = 1/rate``; raises ConfigError for none of the paper's."""
+        if architecture not in PAPER_ARCHITECTURES:
+            known = ", ".join(PAPER_ARCHITECTURES)
+            raise ConfigError(f"unknown architecture {architecture!r}; choose one of {known}")
+        side, guidance = PAPER_ARCHITECTURES[architecture]
         return cls(side=side, guidance=guidance, maps=maps_at(rate), width=width)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> ModelConfig:
-        """Read a configuration strictly: every field present, none unknown."""
-        _check_fields(cls, values)
-        return cls(**values)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The fields as plain data, in the order of the class."""
-        return dataclasses.asdict(self)
 
 
 @dataclass(frozen=True)
-class FlexConfig:
+class FlexConfig(LinkConfig):
     """The flexible network: one set of weights for every SNR and rate (``wzroi.networks.flex``).
 
     Args:
@@ -157,6 +195,10 @@ class FlexConfig:
     """Side of a transform window, pixels."""
     MAX_MAPS: ClassVar[int] = 12
     """Largest ``c``: 32 complex symbols per window correspond to one real map of the paper's networks."""
+    SEARCH_BYTES: ClassVar[int] = 2**28
+    """Memory of the search for the side image: the displacements of the windows that it tries at once."""
+    WINDOW_BYTES: ClassVar[int] = 2**18
+    """The same per window, for its surroundings."""
     CROP: ClassVar[tuple[int, int, int]] = (12, 12, 20)
     """Row, column and size of the crop that both ends may know."""
 
@@ -176,15 +218,20 @@ class FlexConfig:
         """Whether the decoder takes an ROI map (it works without one)."""
         return True
 
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> FlexConfig:
-        """Read a configuration strictly: every field present, none unknown."""
-        _check_fields(cls, values)
-        return cls(**values)
+    @property
+    def rhos(self) -> tuple[Fraction, ...]:
+        """Every whole number of real maps, 1/96 to 1/8."""
+        return tuple(Fraction(maps, 96) for maps in range(1, self.MAX_MAPS + 1))
 
-    def to_dict(self) -> dict[str, Any]:
-        """The fields as plain data, in the order of the class."""
-        return dataclasses.asdict(self)
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Side of a window in pixels, and its coefficients."""
+        return {"window": self.WINDOW, "values": 64 * self.MAX_MAPS}
+
+    def feature_bytes(self, height: int, width: int) -> int:
+        """Bytes of the search for the side image, and of the tokens at 1/4 resolution."""
+        windows = math.ceil(height / self.WINDOW) * math.ceil(width / self.WINDOW)
+        return self.SEARCH_BYTES + windows * (self.WINDOW_BYTES + 4 * 12 * self.width * (self.WINDOW // 4) ** 2)
 
 
 @dataclass(frozen=True)

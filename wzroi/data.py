@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -101,6 +102,33 @@ def load_split(split: Split, root: Path | str | None = None) -> Images:
     pixels = torch.from_numpy(np.concatenate([data for data, _ in batches]).reshape(-1, 3, 32, 32))
     labels = torch.tensor([label for _, labels in batches for label in labels])
     return Images(pixels[indices], labels[indices], indices)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A row of ``DATASETS``.
+
+    Attributes:
+        title: in lists. size: height and width of its images in pixels.
+        load: a split and the folder of the data (``None``: the default one) to its images.
+        pairs: the pair source that makes the side images, a key of ``wzroi.pairs.PAIR_SOURCES``.
+    """
+
+    title: str
+    size: tuple[int, int]
+    load: Callable[[Split, Path | str | None], Images]
+    pairs: str = "crop"
+
+
+DATASETS: dict[str, Dataset] = {"cifar10": Dataset("CIFAR-10", (32, 32), load_split)}
+"""Data set -> row. To add one, assign a row; only the evaluation may open its ``test`` split."""
+
+
+def dataset_of(name: str) -> Dataset:
+    """The row of a data set; raises ValueError with the names that there are."""
+    if name not in DATASETS:
+        raise ValueError(f"unknown data set {name[:40]!r}; choose one of {', '.join(DATASETS)}")
+    return DATASETS[name]
 
 
 def as_float(pixels: Tensor) -> Tensor:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -61,6 +63,70 @@ def roi_psnr(reconstruction: Tensor, source: Tensor, weight: Tensor) -> Tensor:
     total = weight.sum(dim=(1, 2, 3))
     weighted = (error * weight).sum(dim=(1, 2, 3)) / total.clamp_min(1e-12)
     return torch.where(total > 0, decibels(weighted), torch.full_like(total, math.nan))
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A row of ``METRICS``.
+
+    Attributes:
+        title: in headings. unit: of what is shown, the value times ``scale``. digits: of what is shown.
+        function: ``(reconstruction, source)``, ``[B, 3, H, W]`` on [0, 1], to one value per image, ``[B]``; with
+            ``weighted`` also the ROI map of x as a weight. ``None``: it is computed from other values.
+        higher_is_better: which way is better.
+        axis: an axis title other than title and unit.
+    """
+
+    title: str
+    unit: str
+    digits: int
+    function: Callable[..., Tensor] | None = None
+    higher_is_better: bool = True
+    weighted: bool = False
+    scale: float = 1.0
+    axis: str = ""
+
+    @property
+    def heading(self) -> str:
+        """Title and unit: ``PSNR, dB``."""
+        return f"{self.title}, {self.unit}" if self.unit else self.title
+
+    def to_text(self, value: float | None) -> str:
+        """A value with its unit: ``23.41 dB``; a dash where there is none."""
+        scaled = None if value is None else value * self.scale
+        return figure_text(scaled, self.digits, f" {self.unit}" * bool(self.unit))
+
+
+METRICS: dict[str, Metric] = {
+    "psnr": Metric("PSNR", "dB", 2, psnr, axis="PSNR, dB (mean over images)"),
+    "psnr_of_mean_mse": Metric("PSNR of mean MSE", "dB", 2, axis="PSNR of the mean squared error, dB"),
+    "ssim": Metric("SSIM", "", 3, ssim),
+    "roi_psnr": Metric("ROI-PSNR", "dB", 2, roi_psnr, weighted=True),
+    "accuracy": Metric("Accuracy", "%", 1, scale=100.0),
+}
+"""Metric -> row, which evaluation, result tables, cards and pages read. To add a metric, assign a row."""
+
+BUILT_IN = ("psnr", "ssim", "roi_psnr")
+"""The metrics that a ``LinkReport`` has as fields; those of other rows are in its ``more``."""
+
+
+def per_image() -> list[str]:
+    """The metrics that have a function: one value per image."""
+    return [key for key, metric in METRICS.items() if metric.function is not None]
+
+
+def more_metrics(reconstruction: Tensor, source: Tensor, weight: Tensor | None) -> dict[str, Tensor]:
+    """The values ``[B]`` of every row beyond ``BUILT_IN``; a weighted one only with a weight ``[B, 1, H, W]``."""
+    found = {}
+    for key in per_image():
+        metric = METRICS[key]
+        if key in BUILT_IN or metric.function is None or (metric.weighted and weight is None):
+            continue
+        found[key] = metric.function(reconstruction, source, *([weight] if metric.weighted else []))
+        if found[key].shape != (len(source),):
+            shape = list(found[key].shape)
+            raise ValueError(f"metric {key} must give one value per image, [{len(source)}], not {shape}")
+    return found
 
 
 class Estimate(NamedTuple):

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from wzroi.config import ARCHITECTURES, FLEXIBLE, TITLES, ConfigError, maps_at
+from wzroi.architectures import ARCHITECTURES
+from wzroi.config import ConfigError, maps_at
 
 _TAG = re.compile(
     r"(?P<stage>rec|task)(?:_r(?P<rate>[1-9][0-9]?))?(?P<oracle>_oracle)?(?P<placed>_placed)?"
@@ -42,7 +43,7 @@ class ModelName:
                 f"{self.architecture} supports every rate and has no oracle or placed network: drop _r{{1/rho}}, "
                 "_oracle and _placed"
             )
-        if self.placed and self.architecture in ARCHITECTURES and not ARCHITECTURES[self.architecture][0]:
+        if self.placed and self.architecture in ARCHITECTURES and not ARCHITECTURES[self.architecture].side:
             raise ConfigError(f"{self.architecture} does not use the side image, so it cannot be placed: drop _placed")
         if not self.flexible and self.rate is None:
             raise ConfigError(f"{self.architecture} has one network per rate: add the rate, {self.stage}_r{{1/rho}}")
@@ -50,7 +51,7 @@ class ModelName:
     @property
     def flexible(self) -> bool:
         """Whether one network supports every rate."""
-        return self.architecture in FLEXIBLE
+        return self.architecture in ARCHITECTURES and not ARCHITECTURES[self.architecture].rated
 
     @property
     def control(self) -> bool:
@@ -78,16 +79,19 @@ class ModelName:
         """Split a name; raises ConfigError with the expected pattern if it does not match."""
         architecture, _, tag = name.partition(".")
         match = _TAG.fullmatch(tag)
-        if architecture not in (*ARCHITECTURES, *FLEXIBLE) or match is None:
+        row = ARCHITECTURES.get(architecture)
+        if row is None or match is None:
+            rated = ", ".join(key for key, one in ARCHITECTURES.items() if one.rated)
+            flexible = " or ".join(f"{key}.{{rec|task}}[_lite]" for key, one in ARCHITECTURES.items() if not one.rated)
             raise ConfigError(
                 f"{name!r} is not a model name; it must read "
                 "architecture.{rec|task}_r{1/rho}[_oracle][_placed][_lite], "
-                f"with architecture one of {', '.join(ARCHITECTURES)}, or {FLEXIBLE[0]}.{{rec|task}}[_lite]"
+                f"with architecture one of {rated}, or {flexible}"
             )
         rate = None if match["rate"] is None else int(match["rate"])
         if rate is not None:
             maps_at(rate)
-        if match["oracle"] and architecture in ARCHITECTURES and ARCHITECTURES[architecture][1] != "roi":
+        if match["oracle"] and row.rated and row.guidance != "roi":
             raise ConfigError(f"{name!r}: only an architecture guided by an ROI map has an oracle; drop _oracle")
         stage: Literal["rec", "task"] = "rec" if match["stage"] == "rec" else "task"
         flags = {flag: bool(match[flag]) for flag in ("oracle", "placed", "lite")}
@@ -104,4 +108,4 @@ class ModelName:
         """The title in figures: ``DeepJSCC-WZ-ROI (task, 1/16)``, ``WZ-ROI-Flex (task)``."""
         rate = "" if self.rate is None else f", 1/{self.rate}"
         extra = ", oracle ROI" * self.oracle + ", side image placed" * self.placed
-        return f"{TITLES[self.architecture]} ({self.stage}{rate}{extra})"
+        return f"{ARCHITECTURES[self.architecture].title} ({self.stage}{rate}{extra})"

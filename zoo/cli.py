@@ -15,9 +15,10 @@ from PIL import Image
 from rich.table import Column, Table
 from torch import Tensor
 
+from wzroi.architectures import ARCHITECTURES
 from wzroi.channel import CHANNELS
-from wzroi.config import FlexConfig, JudgeConfig
 from wzroi.images import Pixels, png_bytes, to_pixels
+from wzroi.roi import ROI_ORIGINS
 from zoo.console import console, reporting
 from zoo.environment import expanded
 from zoo.errors import ZooError
@@ -92,9 +93,9 @@ def list_command(pattern: Annotated[str, typer.Argument()] = "*", as_json: Json 
 
 
 def _rate(entry: Entry) -> tuple[str, str]:
-    if isinstance(entry.config, JudgeConfig):
+    if entry.link is None:
         return "", ""
-    rates = rates_of(entry.config)
+    rates = rates_of(entry.link)
     ends = dict.fromkeys((rates[0], rates[-1]))  # one of a network with one rate
     return " to ".join(map(rho_text, ends)), " to ".join(f"{round(3072 / rate)}" for rate in ends)
 
@@ -157,7 +158,7 @@ def transmit_command(
     rho: Annotated[str | None, typer.Option(help="Bandwidth ratio of a flexible network, e.g. 1/24.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the channel noise: same seed, same pixels.")] = 0,
     channel: Annotated[str, typer.Option(help=f"One of {', '.join(CHANNELS)}.")] = "awgn",
-    roi: Annotated[str, typer.Option(help="Origin of the ROI map.")] = "side",
+    roi: Annotated[str, typer.Option(help=f"Origin of the ROI map: {', '.join(ROI_ORIGINS)}.")] = "side",
     out: Annotated[
         Path, typer.Option(help="Output file of the reconstruction: .png, .jpg, .webp, ...")
     ] = Path("reconstruction.png"),
@@ -217,13 +218,16 @@ def transmit(
 
     from wzroi.channel import sample_channel
     from wzroi.link import run_link
-    from wzroi.pairs import make_pair
-    from wzroi.roi import roi_map
+    from wzroi.roi import origin_of
+    from zoo.serving.gallery import entry_of
+    from zoo.serving.roi_maps import map_of
 
     network = load(model, device)
     ratio = check_rate(network.config, rho)
     where = next(network.parameters()).device
-    pair = make_pair(source, source="crop" if side is None else "stereo", side=side).to(where)
+    origin_of(roi)  # raises for an unknown one, also where the network takes no map
+    entry = entry_of("file:", model, [source] if side is None else [source, side])
+    pair = entry.pair.to(where)
     judge_name = describe(model).judge
     judge = load_judge(judge_name, device) if judge_name in list_judges() else None
     generator = torch.Generator().manual_seed(seed)
@@ -234,11 +238,11 @@ def transmit(
     if network.config.uses_roi:
         if judge is None:
             raise ZooError(f"{model} needs the judge {judge_name} for its ROI map: pull it as well")
-        guide = roi_map(judge, pair, roi, generator=generator)
+        guide = map_of(entry, judge, roi, seed)
     report = run_link(network, pair, state, guide, judge)
     lines = _report(model, source, state.symbols, report, snr, channel)
-    trained_here = isinstance(network.config, FlexConfig) or not network.config.side
-    if not trained_here and (side is not None or (height, width) != (32, 32)):
+    row = ARCHITECTURES[network.config.architecture]
+    if row.side and not row.searches and (side is not None or (height, width) != (32, 32)):
         lines.append(
             "note            it was trained with a crop of 32 x 32 pictures as side information; expect less here"
         )
@@ -248,7 +252,7 @@ def transmit(
 def _report(model: str, source: Tensor, symbols: int, report: object, snr: float, channel: str) -> list[str]:
     from wzroi.config import CLASSES
     from wzroi.link import LinkReport
-    from wzroi.metrics import figure_text
+    from wzroi.metrics import METRICS, figure_text
 
     assert isinstance(report, LinkReport)
     height, width = source.shape[-2:]
@@ -263,6 +267,7 @@ def _report(model: str, source: Tensor, symbols: int, report: object, snr: float
     ]
     if report.roi_psnr is not None:
         lines.append(f"ROI-PSNR        {report.roi_psnr.item():.2f} dB")
+    lines += [f"{METRICS[key].title:<15} {METRICS[key].to_text(found.item())}" for key, found in report.added().items()]
     if report.logits is not None:
         chance, index = report.logits.softmax(dim=1)[0].max(dim=0)
         lines.append(f"class           {CLASSES[int(index)]} ({100 * chance.item():.0f} %)")

@@ -7,9 +7,9 @@ import os
 import torch
 
 from wzroi.judge import Judge
+from wzroi.networks.base import LinkNetwork
 from zoo.errors import ZooError
-from zoo.rates import LinkNetwork
-from zoo.store.checkpoint import NetworkKind
+from zoo.store.checkpoint import NetworkKind, is_judge
 from zoo.store.folders import default_store
 from zoo.store.golden import GoldenReport
 from zoo.store.registry import CheckpointStore, Entry, canonical, select
@@ -86,7 +86,7 @@ def load(name: str, device: torch.device | str = "auto") -> LinkNetwork:
     """
     store, entry = find(name)
     network = load_from(store, entry.name, device)
-    if isinstance(network, Judge):
+    if is_judge(network):
         raise ZooError(f"{name} is a judge: use zoo.load_judge({name!r})")
     return network
 
@@ -95,7 +95,7 @@ def load_judge(name: str, device: torch.device | str = "auto") -> Judge:
     """A judge by name: fp32, frozen, in eval mode; raises ZooError as ``load`` does."""
     store, entry = find(name)
     network = load_from(store, entry.name, device)
-    if not isinstance(network, Judge):
+    if not is_judge(network):
         raise ZooError(f"{name} is a link network: use zoo.load({name!r})")
     return network
 

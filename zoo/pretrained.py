@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from wzroi.config import JudgeConfig
 from wzroi.judge import Judge
-from wzroi.networks.deepjscc import WynerZivJSCC
-from wzroi.networks.flex import FlexJSCC
+from wzroi.networks.base import LinkNetwork
 from zoo.environment import expanded
 from zoo.errors import ZooError
 from zoo.store.card import SAVED
-from zoo.store.checkpoint import CONFIG, WEIGHTS, Description, Network, digest, network_from, read_file
+from zoo.store.checkpoint import CONFIG, WEIGHTS, Description, Network, digest, is_link_config, network_from, read_file
 from zoo.store.folders import find_store
 from zoo.store.registry import CheckpointStore, Entry, canonical, check_name, registry_text
 from zoo.store.verified import load_from, pick_device
@@ -60,7 +58,7 @@ def _default_name(model: Network, folder: Path) -> str:
         return check_name(folder.name)
     except ZooError:
         config = model.config
-        return f"{config.kind if isinstance(config, JudgeConfig) else config.architecture}.custom"
+        return f"{config.architecture if is_link_config(config) else config.kind}.custom"
 
 
 def from_pretrained(
@@ -144,7 +142,7 @@ def push_to_hub(
         return push(repo, [chosen], store=store, results=None, token=token, private=private, unevaluated=True)
 
 
-for _class in (WynerZivJSCC, FlexJSCC, Judge):
+for _class in (LinkNetwork, Judge):
     setattr(_class, "save_pretrained", save_pretrained)  # noqa: B010 (the classes do not declare them)
     setattr(_class, "push_to_hub", push_to_hub)  # noqa: B010
     setattr(_class, "from_pretrained", staticmethod(from_pretrained))  # noqa: B010

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from wzroi.config import ConfigError, FlexConfig, ModelConfig
-from wzroi.networks.deepjscc import WynerZivJSCC
-from wzroi.networks.flex import FlexJSCC
+from wzroi.architectures import ARCHITECTURES
+from wzroi.config import ConfigError, FlexConfig, LinkConfig
+from wzroi.networks.base import LinkNetwork
 
-LinkNetwork = WynerZivJSCC | FlexJSCC
-LinkConfig = ModelConfig | FlexConfig
 Rate = Fraction | float
 
-SERVED = tuple(Fraction(96, maps) for maps in range(1, FlexConfig.MAX_MAPS + 1))
+SERVED = tuple(1 / rho for rho in FlexConfig(width=32, depth=1).rhos)
 """1/rho of every step of a flexible network, fewest symbols first: 96, 48, 32, 24, 96/5, 16, ..., 8."""
 
 MEASURED = (96, 48, 32, 24, 16, 12, 8)
@@ -57,14 +55,19 @@ def parse_rho(text: str) -> float:
 
 def symbols_at(model: LinkNetwork, height: int, width: int, rate: Rate = DEFAULT) -> int:
     """k for a picture: at this rate for a flexible network, at its own for any other."""
-    if isinstance(model.config, FlexConfig):  # not the class: a compiled network has another
-        return model.num_symbols(height, width, rho=float(1 / rate))  # type: ignore[call-arg]
+    if is_flexible(model.config):
+        return model.num_symbols(height, width, rho=float(1 / rate))
     return model.num_symbols(height, width)
+
+
+def is_flexible(config: LinkConfig) -> bool:
+    """Whether one network supports every rate."""
+    return not ARCHITECTURES[config.architecture].rated
 
 
 def rates_of(config: LinkConfig) -> tuple[Fraction, ...]:
     """1/rho of every rate that a network supports."""
-    return SERVED if isinstance(config, FlexConfig) else (1 / config.rho,)
+    return tuple(1 / rho for rho in config.rhos)
 
 
 def check_rate(config: LinkConfig, rho: float | None) -> float:
@@ -73,12 +76,12 @@ def check_rate(config: LinkConfig, rho: float | None) -> float:
     Raises:
         ConfigError: if another bandwidth ratio is asked of a network that has only one.
     """
-    if isinstance(config, FlexConfig):
+    if is_flexible(config):
         return float(1 / DEFAULT) if rho is None else rho
-    own = float(config.rho)
+    own = float(config.rhos[0])
     if rho is not None and abs(rho - own) > 1e-9:
         raise ConfigError(
-            f"this network only has the bandwidth ratio {config.rho}, not {rho:.5g}: omit rho, or "
+            f"this network only has the bandwidth ratio {config.rhos[0]}, not {rho:.5g}: omit rho, or "
             "choose a network of that rate or a flexible one (wz_roi_flex)"
         )
     return own

@@ -10,9 +10,10 @@ import functools
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -21,20 +22,23 @@ from torch import Tensor
 import zoo
 from explorer.compute.pair_sources import find_entry
 from wzroi import images
+from wzroi.architectures import ARCHITECTURES
 from wzroi.channel import sample_channel
-from wzroi.config import CLASSES, ConfigError, FlexConfig, JudgeConfig
+from wzroi.config import CLASSES, ConfigError
 from wzroi.judge import Judge
 from wzroi.link import Transmission, finish, measure, prepare, source_weight
+from wzroi.metrics import BUILT_IN, more_metrics
 from wzroi.names import ModelName
+from wzroi.networks.base import LinkNetwork
 from wzroi.pairs import pair_source
-from wzroi.roi import roi_map
 from zoo.errors import ZooError
-from zoo.rates import DEFAULT, LinkNetwork, symbols_at
+from zoo.rates import DEFAULT, symbols_at
 from zoo.results.files import name_of
 from zoo.serving.gallery import PairEntry, SourceError, on_source, with_neighbour
-from zoo.serving.painted_roi import PREFIX, is_painted, painted_map
+from zoo.serving.painted_roi import PREFIX, is_painted
 from zoo.serving.painted_roi import check as check_grid
 from zoo.serving.request import MAX_SEED, SNR_RANGE, RequestError, check_controls, finite
+from zoo.serving.roi_maps import depends_on_seed, map_of, needs_label
 from zoo.serving.variants import Variant, title_of, variants_of
 
 __all__ = [
@@ -77,7 +81,8 @@ class Request(NamedTuple):
     """One setting of the controls: everything that determines the pixels and numbers of a frame.
 
     ``pair`` is an entry's key, ``models`` names link networks, ``snr_db`` is in dB per complex symbol, ``channel`` is
-    a key of ``CHANNELS``, ``roi`` a key of ``ORIGINS`` or a painted map, ``seed`` that of the noise, ``rate`` 1/rho of
+    a row of
+    ``CHANNELS``, ``roi`` a row of ``ROI_ORIGINS`` or a painted map, ``seed`` that of the noise, ``rate`` 1/rho of
     flexible networks (any other network has its own).
     """
 
@@ -160,6 +165,11 @@ class VariantResult(NamedTuple):
     ssim: float | None
     roi_psnr: float | None
     probabilities: list[float] | None
+    more: Mapping[str, float | None] = MappingProxyType({})
+
+    def metric(self, key: str) -> float | None:
+        """A metric's value; ``None`` if there is none."""
+        return getattr(self, key) if key in BUILT_IN else self.more.get(key)
 
 
 class Frame(NamedTuple):
@@ -284,20 +294,11 @@ class Engine:
         return self._cache.get(("judge_view", entry.key, judge), make)
 
     def roi(self, entry: PairEntry, judge: str, origin: str, seed: int = 0) -> Tensor:
-        """The ROI map M ``[1, 1, H, W]`` of a pair; ``seed`` only matters for ``normal``. Raises RequestError."""
-        if origin == "source+label" and entry.label is None:
-            raise RequestError(
-                "the oracle ROI needs the true class, which is unknown for an upload: choose another origin"
-            )
-        seed = seed if origin == "normal" else 0
-
-        def make() -> Tensor:
-            if is_painted(origin):
-                return painted_map(origin, entry.size).to(self.device)
-            pair = with_neighbour(entry) if origin == "shuffled" else entry.pair
-            generator = torch.Generator().manual_seed(seed)
-            return roi_map(self.judge(judge), pair.to(self.device), origin, generator=generator)[:1]
-
+        """The ROI map M ``[1, 1, H, W]`` of a pair; ``seed`` only matters for a random origin. Raises RequestError."""
+        if entry.label is None and needs_label(origin):
+            return map_of(entry, self.judge(judge), origin)  # which says why there is none
+        seed = seed if depends_on_seed(origin) else 0
+        make = functools.partial(map_of, entry, self.judge(judge), origin, seed)
         return self._cache.get(("roi", entry.key, judge, origin, seed), make)
 
     def transmission(self, entry: PairEntry, model: str, origin: str, seed: int = 0) -> Transmission:
@@ -309,7 +310,7 @@ class Engine:
                 f"{model} needs an ROI map, but the zoo has no judge to compute one: pull or train a judge"
             )
         roi = self.roi(entry, judge, origin, seed) if guided and judge else None
-        key = ("sent", entry.key, model, origin if guided else "", seed if guided and origin == "normal" else 0)
+        key = ("sent", entry.key, model, origin if guided else "", seed if guided and depends_on_seed(origin) else 0)
         ready = self._cache.get(key, lambda: prepare(network, entry.pair.to(self.device), roi))
         return ready._replace(weight=self.judge_view(entry, judge).weight) if judge else ready
 
@@ -324,7 +325,7 @@ class Engine:
         roi_psnr = None if report.roi_psnr is None else finite(report.roi_psnr)
         return VariantResult(
             model, title_of(model), symbols, report.reconstruction, float(report.psnr), finite(report.ssim), roi_psnr,
-            None,
+            None, {key: finite(values) for key, values in report.added().items()},
         )
 
     def paste(self, entry: PairEntry, result: VariantResult) -> VariantResult:
@@ -332,12 +333,13 @@ class Engine:
         pair = entry.pair.to(self.device)
         picture = pair_source(entry.source).paste(result.picture, pair.side)
         judge = self.judge_of(result.model)
-        values = measure(picture, pair, self.judge_view(entry, judge).weight if judge else None)
-        psnr, ssim, regional = values
+        weight = self.judge_view(entry, judge).weight if judge else None
+        psnr, ssim, regional = measure(picture, pair, weight)
+        more = {key: finite(values) for key, values in more_metrics(picture, pair.source, weight).items()}
         title = "Paste over DeepJSCC" if entry.source == "crop" else "Side image unchanged"
         symbols = result.symbols if entry.source == "crop" else 0
         weighted = None if regional is None else finite(regional)
-        return VariantResult(result.model, title, symbols, picture, float(psnr), finite(ssim), weighted, None)
+        return VariantResult(result.model, title, symbols, picture, float(psnr), finite(ssim), weighted, None, more)
 
     @torch.no_grad()
     def classified(self, results: list[VariantResult]) -> list[VariantResult]:
@@ -437,14 +439,13 @@ def frame_json(frame: Frame) -> dict[str, Any]:
 
 def result_json(result: VariantResult) -> dict[str, Any]:
     """The numbers of one variant's result."""
-    config = zoo_index().models[result.model].config if result.model in zoo_index().models else None
-    flexible = isinstance(config, FlexConfig)
-    plain = None if config is None or isinstance(config, FlexConfig | JudgeConfig) else config
+    entry = zoo_index().models.get(result.model)
+    row = None if entry is None or entry.link is None else ARCHITECTURES[entry.link.architecture]
     return {
         "model": result.model, "title": result.title, "symbols": result.symbols, "psnr": finite(result.psnr),
         "ssim": result.ssim, "roi_psnr": result.roi_psnr, "probabilities": result.probabilities,
-        "side": flexible or bool(plain and plain.side), "guidance": plain.guidance if plain else "none",
-        "flexible": flexible,
+        "side": row is not None and row.side, "guidance": "none" if row is None else row.guidance,
+        "flexible": row is not None and not row.rated, **result.more,
     }
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from explorer.compute.perturbation import perturbed, read_text
 from wzroi.config import CLASSES
-from wzroi.data import FOLDER, DataError, Images, as_float, default_root, find_root, load_split
+from wzroi.data import DATASETS, FOLDER, DataError, Images, as_float, default_root, find_root, load_split
 from wzroi.pairs import Pair, make_pair
 from zoo.paths import own_folder
 from zoo.serving.gallery import GALLERY, PairEntry, SourceError, gallery, gallery_entry, shrink
@@ -77,6 +77,21 @@ def cifar_entry(index: int) -> PairEntry:
     label = images.labels[index : index + 1]
     title = f"{CLASSES[int(label)].capitalize()}, CIFAR-10 test image {index}"
     return PairEntry(f"cifar:{index}", title, make_pair(as_float(images.pixels[index : index + 1]), label), "crop")
+
+
+@functools.lru_cache(maxsize=4)
+def _test_images(dataset: str) -> Images:
+    return DATASETS[dataset].load("test", None)
+
+
+def dataset_entry(dataset: str, index: int) -> PairEntry:
+    """An image of a data set's test split, with the side image that its pair source makes."""
+    row, images = DATASETS[dataset], _test_images(dataset)
+    if not 0 <= index < len(images.pixels):
+        raise SourceError(f"the test set of {row.title} has the images 0 to {len(images.pixels) - 1}, not {index}")
+    one = slice(index, index + 1)
+    pair = make_pair(as_float(images.pixels[one]), images.labels[one], row.pairs)
+    return PairEntry(f"{dataset}:{index}", f"{row.title} test image {index}", pair, row.pairs)
 
 
 def working_size(height: int, width: int, longer: int) -> tuple[int, int]:
@@ -172,4 +187,7 @@ def _unperturbed(key: str) -> PairEntry:
         return cifar_entry(int(name))
     if kind == "upload":
         return UPLOADS.get(key)
-    raise SourceError(f"{key[:40]!r} is not the key of a pair: it must be gallery:<id> or cifar:<0..9999>")
+    if kind in DATASETS and name.isdecimal() and len(name) < 8:
+        return dataset_entry(kind, int(name))
+    others = "".join(f" or {dataset}:<index>" for dataset in DATASETS if dataset != "cifar10")
+    raise SourceError(f"{key[:40]!r} is not the key of a pair: it must be gallery:<id> or cifar:<0..9999>{others}")

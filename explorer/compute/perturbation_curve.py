@@ -6,17 +6,22 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from explorer.compute.engine import ENGINE, Request
 from explorer.compute.perturbation import PARAMETERS, Perturbation
+from wzroi.metrics import METRICS, per_image
 from zoo.results.figures import VARIANT_COLOURS
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 POINTS = 9
-CURVE_METRICS = {"psnr": "PSNR, dB", "ssim": "SSIM"}
+
+
+def curve_metrics() -> dict[str, str]:
+    """Metric -> heading of what is drawn: the metrics that need no ROI map of x."""
+    return {key: METRICS[key].heading for key in per_image() if not METRICS[key].weighted}
 
 
 class Line(NamedTuple):
-    """Metrics of one variant along a parameter: ``values`` holds a list for each of ``CURVE_METRICS``."""
+    """Metrics of one variant along a parameter: ``values`` holds a list for each of ``curve_metrics``."""
 
     title: str
     control: bool
@@ -41,9 +46,9 @@ def along(request: Request, what: Perturbation, parameter: str) -> tuple[list[fl
         frame = ENGINE.frame(request._replace(pair=moved.on(request.pair)))
         for result in [*frame.results, *([frame.paste] if frame.paste else [])]:
             control = result is frame.paste
-            line = lines.setdefault(result.title, Line(result.title, control, {metric: [] for metric in CURVE_METRICS}))
-            for metric in CURVE_METRICS:
-                line.values[metric].append(getattr(result, metric))
+            line = lines.setdefault(result.title, Line(result.title, control, {key: [] for key in curve_metrics()}))
+            for metric in curve_metrics():
+                line.values[metric].append(result.metric(metric))
     return xs, list(lines.values())
 
 
@@ -62,6 +67,6 @@ def draw(xs: list[float], lines: list[Line], parameter: str, present: float, met
         figure.add_vline(x=present, line={"dash": "dot", "width": 1, "color": "#d55e00"}, annotation_text="now",
                          annotation_position="bottom right")
     figure.update_layout(xaxis_title=f"{row.label}{', ' + row.unit.strip() if row.unit.strip() else ''}",
-                         yaxis_title=CURVE_METRICS[metric], margin={"l": 10, "r": 10, "t": 30, "b": 10}, height=380,
+                         yaxis_title=METRICS[metric].heading, margin={"l": 10, "r": 10, "t": 30, "b": 10}, height=380,
                          hovermode="x unified", legend={"orientation": "h", "y": -0.2})
     return figure

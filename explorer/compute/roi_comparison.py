@@ -12,14 +12,11 @@ from torch import Tensor
 from explorer.compute.engine import ENGINE, Engine, Request, RequestError, VariantResult, map_on_source, result_json
 from explorer.compute.pair_sources import find_entry
 from wzroi import images
-from wzroi.roi import ORIGINS
+from wzroi.roi import ROI_ORIGINS
 from zoo.serving.gallery import PairEntry
 from zoo.serving.painted_roi import NOTHING, PREFIX, as_painted, is_painted
 
 PAINTED = "painted"
-NAMES = (PAINTED, *ORIGINS)
-"""The origins in the page's order."""
-
 
 NO_ERROR = (0.5 / 255) ** 2
 """Mean squared error of half a grey level: errors below it, as in a crop that the receiver knows, are not compared."""
@@ -59,13 +56,16 @@ class Comparison(NamedTuple):
 
 
 def origin_of(request: Request, name: str) -> str:
-    """The ROI origin for a name of ``NAMES``."""
+    """The ROI origin for a name of ``names_for``."""
     return request.roi if name == PAINTED else name
 
 
 def names_for(entry: PairEntry) -> Iterator[str]:
-    """The origins that apply to a pair: the label oracle needs a true class."""
-    yield from (name for name in NAMES if name != "source+label" or entry.label is not None)
+    """The origins that apply to a pair, in the page's order: the label oracle needs a true class."""
+    yield PAINTED
+    for name, row in ROI_ORIGINS.items():
+        if row.shown and (entry.label is not None or not row.needs_label):
+            yield name
 
 
 def compare(request: Request, engine: Engine = ENGINE) -> Comparison:

@@ -13,21 +13,19 @@ from torch.nn import functional as F
 
 from explorer.compute.engine import ENGINE
 from wzroi import images
+from wzroi.architectures import ARCHITECTURES
 from wzroi.channel import sample_channel
-from wzroi.config import FlexConfig
+from wzroi.config import LinkConfig
 from wzroi.link import LinkReport, finish, measure, prepare
 from wzroi.pairs import Pair
 from wzroi.roi import roi_map
-from zoo.rates import DEFAULT, LinkConfig, symbols_at
+from zoo.rates import DEFAULT, symbols_at
 from zoo.serving.gallery import shrink
 
 TILE = 32
 """Side of a tile in pixels: what the networks were trained on."""
 
 TILE_BATCH = 64
-FLEX_SEARCH_BYTES, FLEX_WINDOW_BYTES = 2**28, 2**18
-"""Memory of a flexible network's search: for the displacements of the windows that it tries at once, and per window for
-its surroundings."""
 
 PROBE = 96
 """Side in pixels of the corner that is sent first to estimate the total time (for a flexible network, which searches
@@ -50,32 +48,20 @@ class Cost(NamedTuple):
     size: int
 
 
-def feature_bytes(config: LinkConfig, height: int, width: int) -> int:
-    """Bytes of the feature maps that live at once: encoder and decoder at half resolution, and the SFT modulations.
-
-    For a flexible network: its search for the side image, and its tokens at 1/4 resolution.
-    """
-    if isinstance(config, FlexConfig):
-        windows = math.ceil(height / TILE) * math.ceil(width / TILE)
-        return FLEX_SEARCH_BYTES + windows * (FLEX_WINDOW_BYTES + 4 * 12 * config.width * (TILE // 4) ** 2)
-    copies = 2 if config.side else 1
-    halves = 3 * config.width + copies * config.width * (4 if config.guidance != "none" else 2)
-    return 4 * halves * (height // 2) * (width // 2)
-
-
 def needed_bytes(config: LinkConfig, height: int, width: int, tiled: bool) -> int:
     """Bytes of sending a picture whole, or in batches of tiles."""
     if not tiled:
-        return feature_bytes(config, height, width)
+        return config.feature_bytes(height, width)
     tiles = math.ceil(height / TILE) * math.ceil(width / TILE)
-    return feature_bytes(config, TILE, TILE * min(tiles, TILE_BATCH))
+    return config.feature_bytes(TILE, TILE * min(tiles, TILE_BATCH))
 
 
 def cost(pair: Pair, model: str, tiled: bool, rate: Fraction = DEFAULT) -> Cost:
     """Time and memory of sending a pair, before it is sent. The caller must hold one of the engine's slots."""
     height, width = pair.source.shape[-2:]
     config = ENGINE.model(model).config
-    rows, columns = (TILE, width) if isinstance(config, FlexConfig) else (PROBE, PROBE)  # its search is as wide as that
+    wide = ARCHITECTURES[config.architecture].searches  # and the search is as wide as the picture
+    rows, columns = (TILE, width) if wide else (PROBE, PROBE)
     corner = Pair(pair.source[..., :rows, :columns], pair.side[..., :rows, :columns])
     first = Pair(corner.source[..., :PROBE], corner.side[..., :PROBE])
     transmit_pair(first, model, "awgn", 5.0, 0, tiled, rate)

@@ -6,7 +6,6 @@ import streamlit as st
 
 from explorer.compute.engine import ENGINE, zoo_index
 from explorer.ui.layout import header, no_networks
-from wzroi.config import JudgeConfig
 from zoo.rates import rates_of, rho_text
 
 HOW = """
@@ -62,12 +61,12 @@ def table() -> list[dict[str, object]]:
     """The zoo's link networks as rows."""
     rows = []
     for name, entry in zoo_index().models.items():
-        if isinstance(entry.config, JudgeConfig):
+        if entry.link is None:
             continue
-        rates = rates_of(entry.config)
+        rates = rates_of(entry.link)
         ratios = " to ".join(dict.fromkeys(map(rho_text, (rates[0], rates[-1]))))
         rows.append({
-            "network": name, "ρ": ratios, "N": entry.config.width,
+            "network": name, "ρ": ratios, "N": entry.link.to_dict().get("width"),
             "parameters": entry.parameters, "PSNR at 5 dB": entry.metrics.get("psnr"),
             "accuracy at 5 dB": entry.metrics.get("accuracy"), "judge": entry.judge, "sha256": entry.sha256[:12],
         })

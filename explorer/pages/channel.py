@@ -14,11 +14,11 @@ from explorer.compute.engine import SNR_RANGE, Variant, catalogue, zoo_index
 from explorer.compute.pair_sources import PairEntry, find_entry
 from explorer.ui import channel_plots
 from explorer.ui.channel_plots import Level, mismatch_figure, peak_to_average_db, power_figure
-from explorer.ui.component import CHANNEL_NAMES, TIPS
+from explorer.ui.component import TIPS, channel_titles
 from explorer.ui.layout import choose_rate, header, no_networks, present_view, show_picture
 from explorer.ui.state import View
 from wzroi import images
-from wzroi.channel import CHANNELS
+from wzroi.channel import channel_of, channel_title
 from zoo.rates import DEFAULT
 from zoo.serving.variants import is_flexible
 
@@ -71,15 +71,16 @@ def controls(view: View, variants: list[Variant]) -> ChannelSettings:
     """The widgets; picture, ROI origin and seed are those of the Compare page."""
     models = list(dict.fromkeys(name for variant in variants for name in variant.names.values()))
     first = view.request(variants).models
+    kinds = channel_titles(view.channel)
     columns = st.columns(5, vertical_alignment="bottom")
     model = columns[0].selectbox("Network", models, index=models.index(first[0]) if first else 0, help=TIPS["variants"])
-    kind = columns[1].selectbox("Channel", list(CHANNELS), format_func=CHANNEL_NAMES.__getitem__, help=TIPS["channel"],
-                                index=list(CHANNELS).index(view.channel))
+    kind = columns[1].selectbox("Channel", list(kinds), format_func=channel_title, help=TIPS["channel"],
+                                index=list(kinds).index(view.channel))
     snr = columns[2].slider("SNR, dB", *SNR_RANGE, value=view.snr, step=0.5, help=TIPS["snr"])
     count = columns[3].select_slider("Draws", [1, 10, 50, 100, MAX_DRAWS], value=50, help=TIPS["draws"])
     knows = "knows the SNR"
     options = [knows, *(f"assumes {value} dB" for value in MISMATCH_SNRS)]
-    unused = kind == "awgn" and not is_flexible(model)
+    unused = channel_of(kind)[0].gain is None and not is_flexible(model)
     assumed = columns[4].selectbox("The receiver", options, help=TIPS["believed"], disabled=unused)
     believed = None if unused or assumed == knows else float(MISMATCH_SNRS[options.index(assumed) - 1])
     return ChannelSettings(

@@ -9,6 +9,7 @@ import streamlit as st
 from explorer.ui import claims_table
 from explorer.ui.figure_points import choose, picked
 from explorer.ui.layout import header
+from wzroi.metrics import METRICS
 from zoo.results import figures, files
 from zoo.results.figures import Series
 from zoo.results.plots import plot
@@ -28,10 +29,6 @@ FIGURES = {
     "fig5": Kind("Fig. 5 · task, over SNR", ("accuracy", "psnr")),
     "fig5cd": Kind("Fig. 5 · task, over bandwidth", ("accuracy", "psnr"), rates=True),
     "fig6": Kind("Fig. 6 · ablations", ("accuracy", "psnr")),
-}
-METRIC_TITLES = {
-    "psnr": "PSNR", "ssim": "SSIM", "accuracy": "Accuracy", "roi_psnr": "ROI-PSNR",
-    "psnr_of_mean_mse": "PSNR of mean MSE",
 }
 BESIDE = {
     "controls": "Controls", "linear": "Linear analog", "capacity": "Codecs at capacity", "link": "Codecs over 5G LDPC",
@@ -116,8 +113,8 @@ def _setting(chosen: str) -> float:
 
 def _metrics(choice: Choice) -> list[str]:
     """The metrics to draw; with bounds, PSNR is computed from the mean squared error, which they bound."""
-    chosen = st.pills("Panels", list(METRIC_TITLES), selection_mode="multi", default=list(choice.kind.metrics),
-                      format_func=METRIC_TITLES.__getitem__, key=f"metrics-{choice.figure}")
+    chosen = st.pills("Panels", list(METRICS), selection_mode="multi", default=list(choice.kind.metrics),
+                      format_func=lambda key: METRICS[key].title, key=f"metrics-{choice.figure}")
     swap = {"psnr": "psnr_of_mean_mse"} if "bounds" in choice.beside else {}
     return list(dict.fromkeys(swap.get(metric, metric) for metric in chosen))
 
@@ -174,7 +171,7 @@ def _panel(choice: Choice, metric: str, series: list[Series]) -> None:
     text = figures.to_csv(series, metric, "rho" if rates else "snr_db")
     name = f"{choice.figure}-{metric}.csv"
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.markdown(f"**{METRIC_TITLES[metric]}**", width="content")
+        st.markdown(f"**{METRICS[metric].title}**", width="content")
         st.download_button("CSV", text, name, "text/csv", icon=":material/download:", key=f"csv-{metric}")
 
     def clicked() -> None:

@@ -8,17 +8,17 @@ from typing import Any
 import streamlit as st
 
 from explorer.compute.engine import BusyError, Request, RequestError, Variant, catalogue, zoo_index
-from explorer.compute.roi_comparison import Comparison, compare
+from explorer.compute.roi_comparison import PAINTED, Comparison, compare
 from explorer.export import roi
 from explorer.ui import tables
-from explorer.ui.component import ORIGIN_LABELS, asset, base_path, bench_data
+from explorer.ui.component import asset, base_path, bench_data, origin_label
 from explorer.ui.layout import header, no_networks
 from explorer.ui.state import View
 from explorer.ui.tables import verdict
 from explorer.ui.visit import Visit, arrive, visit
 from wzroi import images
-from wzroi.config import JudgeConfig
 from wzroi.metrics import figure_text
+from wzroi.roi import ROI_ORIGINS
 from zoo.errors import ZooError
 from zoo.serving.painted_roi import PREFIX, check
 
@@ -33,7 +33,7 @@ INTRO = (
 )
 HINT = ("Press and drag, or use the arrow keys and Space; 0 to 3 set a strength. Like the receiver's own map, it "
         "refers to x_side; on x it is drawn where the crop came from.")
-LABELS = ORIGIN_LABELS | {"painted": "painted: by hand, over x_side"}
+PAINTED_LABEL = "painted: by hand, over x_side"
 START = "0" * 16 + "00333300" * 4 + "0" * 16
 """The initial painting: the centre."""
 
@@ -60,8 +60,8 @@ class Choice:
 def guided(variants: list[Variant]) -> list[Variant]:
     """The variants that take an ROI map."""
     models = zoo_index().models
-    configs = {v.id: [models[name].config for name in v.names.values() if name in models] for v in variants}
-    return [v for v in variants if any(not isinstance(c, JudgeConfig) and c.uses_roi for c in configs[v.id])]
+    configs = {v.id: [models[name].link for name in v.names.values() if name in models] for v in variants}
+    return [v for v in variants if any(c is not None and c.uses_roi for c in configs[v.id])]
 
 
 def begun(networks: list[Variant]) -> Choice:
@@ -99,10 +99,26 @@ def render() -> None:
     live(arrive(variants), variants, networks)
 
 
+def label_of(name: str) -> str:
+    """The label of an origin, or of the painted map."""
+    return PAINTED_LABEL if name == PAINTED else origin_label(name)
+
+
+def controls() -> list[str]:
+    """The origins whose maps say nothing about this picture."""
+    return [name for name, row in ROI_ORIGINS.items() if row.cam is None or row.shift]
+
+
+def labels() -> dict[str, str]:
+    """Label of every origin on this page."""
+    return {name: label_of(name) for name in (PAINTED, *ROI_ORIGINS)}
+
+
 def roi_data(choice: Choice, networks: list[Variant]) -> dict[str, Any]:
     """The component's data that only this page needs."""
     return {
-        "state": {"network": choice.network, "grid": choice.grid}, "origins": LABELS, "hint": HINT,
+        "state": {"network": choice.network, "grid": choice.grid}, "origins": labels(), "hint": HINT,
+        "controls": controls(),
         "networks": [one._asdict() | {"names": {str(k): n for k, n in one.names.items()}} for one in networks],
         "change_scale": images.CHANGE_SCALE, "change_colours": list(images.BLUE_ORANGE),
     }
@@ -158,6 +174,6 @@ def rows_of(done: Comparison) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for name, _, _, result, change in done.found:
         weighted = "–" if result.roi_psnr is None else f"{result.roi_psnr:.2f} dB"
-        rows.append((LABELS[name], f"{result.psnr:.2f} dB", f"{change.psnr:+.2f} dB", figure_text(result.ssim, 3),
+        rows.append((label_of(name), f"{result.psnr:.2f} dB", f"{change.psnr:+.2f} dB", figure_text(result.ssim, 3),
                      weighted, part(change.inside), part(change.outside), verdict(result)))
     return rows

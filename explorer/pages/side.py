@@ -123,7 +123,7 @@ def curve(view: View, variants: list[Variant], what: Perturbation) -> None:
     left, right = st.columns(2, vertical_alignment="bottom")
     parameter = left.segmented_control("Parameter", list(PARAMETERS), default="dx", required=True, key="side_parameter",
                                   format_func=lambda name: PARAMETERS[name].label) or "dx"
-    titles = perturbation_curve.CURVE_METRICS
+    titles = perturbation_curve.curve_metrics()
     metric = right.segmented_control("Metric", list(titles), default="psnr", required=True, key="side_metric",
                                      format_func=titles.__getitem__) or "psnr"
     xs, lines = perturbation_curve.along(view.request(variants), what._replace(removed=0), parameter)

@@ -13,11 +13,11 @@ from torch import Tensor
 from explorer.compute.engine import ENGINE, SNR_RANGE, BusyError, catalogue, zoo_index
 from explorer.compute.pair_sources import gallery_entry, shrink, upload_pair, working_size
 from explorer.compute.stereo import TILE, Cost, cost, disparity, disparity_map, needed_bytes, transmit_pair
-from explorer.ui.component import CHANNEL_NAMES, TIPS
+from explorer.ui.component import TIPS
 from explorer.ui.layout import choose_rate, header, no_networks, show_picture
 from explorer.ui.upload_picker import File, read_files
 from wzroi import images
-from wzroi.channel import CHANNELS
+from wzroi.channel import CHANNELS, channel_title
 from wzroi.link import LinkReport
 from wzroi.metrics import figure_text
 from wzroi.pairs import Pair, make_pair
@@ -115,7 +115,7 @@ def render() -> None:
     columns = st.columns(4, vertical_alignment="bottom")
     models = sorted(zoo_index().models, key=lambda name: not is_flexible(name))
     model = columns[0].selectbox("Network", models, key="stereo_model", help=TIPS["variants"])
-    channel = columns[1].selectbox("Channel", list(CHANNELS), format_func=CHANNEL_NAMES.__getitem__,
+    channel = columns[1].selectbox("Channel", list(CHANNELS), format_func=channel_title,
                                    help=TIPS["channel"])
     snr = columns[2].slider("SNR, dB", *SNR_RANGE, value=5.0, step=0.5, help=TIPS["snr"], key="stereo_snr")
     way = columns[3].segmented_control("Sent", list(WAYS), default="whole", format_func=WAYS.__getitem__, required=True,
@@ -178,7 +178,7 @@ def render_result(sent: Sent) -> None:
     report, (height, width) = sent.report, sent.source.shape[-2:]
     symbols = report.symbols.shape[1]
     st.markdown(
-        f"**{sent.model}**, {sent.title}, {WAYS[sent.way].lower()}, {CHANNEL_NAMES[sent.channel]}, {sent.snr_db:.1f} "
+        f"**{sent.model}**, {sent.title}, {WAYS[sent.way].lower()}, {channel_title(sent.channel)}, {sent.snr_db:.1f} "
         f"dB, seed 0: PSNR **{float(report.psnr):.2f} dB**, SSIM **{figure_text(report.ssim, 3)}**, k = {symbols:,} "
         f"complex symbols (ρ = 1/{3 * height * width / symbols:.3g}), {sent.seconds:.1f} s"
     )

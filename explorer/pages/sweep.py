@@ -8,16 +8,15 @@ from explorer.compute.engine import SNR_RANGE, Variant, catalogue
 from explorer.compute.pair_sources import find_entry
 from explorer.compute.sweep import Plan, Sweep, rate_steps, snr_steps, to_csv
 from explorer.ui import sweep_plot
-from explorer.ui.component import CHANNEL_NAMES, ORIGIN_LABELS, TIPS
+from explorer.ui.component import TIPS, channel_titles, origin_label
 from explorer.ui.layout import header, no_networks, present_view
 from explorer.ui.state import View
-from wzroi.channel import CHANNELS
+from wzroi.channel import channel_title
+from wzroi.metrics import METRICS
 from zoo.rates import rho_text
 from zoo.serving.gallery import PairEntry
 
 AXES = {"snr": "Over SNR", "rate": "Over bandwidth ratio"}
-METRIC_TITLES = {"psnr": "PSNR", "psnr_of_mean_mse": "PSNR of mean MSE", "ssim": "SSIM", "roi_psnr": "ROI-PSNR",
-           "accuracy": "Accuracy"}
 DRAWS = (1, 4, 16, 64)
 STEPS_DB = (5.0, 2.5, 1.0)
 MOST = 8
@@ -62,9 +61,9 @@ def render() -> None:
     metric = (
         st.segmented_control(
             "Metric",
-            list(METRIC_TITLES),
+            list(METRICS),
             default="psnr",
-            format_func=METRIC_TITLES.__getitem__,
+            format_func=lambda key: METRICS[key].title,
             required=True,
             key="sweep_metric",
             label_visibility="collapsed",
@@ -89,8 +88,9 @@ def controls(view: View, variants: list[Variant]) -> Plan:
                          key="sweep_networks", format_func=lambda name: names.get(name, name), wrap=True,
                          help=TIPS["variants"])
     columns = st.columns(3, vertical_alignment="bottom")
-    channel = columns[0].selectbox("Channel", list(CHANNELS), list(CHANNELS).index(view.channel), key="sweep_channel",
-                                   format_func=lambda name: CHANNEL_NAMES[name], help=TIPS["channel"])
+    kinds = channel_titles(view.channel)
+    channel = columns[0].selectbox("Channel", list(kinds), list(kinds).index(view.channel), key="sweep_channel",
+                                   format_func=channel_title, help=TIPS["channel"])
     draws = columns[1].select_slider("Channel draws per point", DRAWS, 4, key="sweep_draws", help=TIPS["draws"])
     step = columns[2].select_slider("Step, dB", STEPS_DB, 2.5, key="sweep_step", disabled=axis == "rate",
                                     help="Distance between the computed SNRs (noise power of eq. 3).")
@@ -170,7 +170,7 @@ def render_curves(sweep: Sweep, metric: str) -> None:
 def note(plan: Plan, metric: str, curves: bool, limits: bool) -> str:
     """The caption: what the figure shows, at which setting, and what is missing."""
     where = "" if plan.axis == "snr" else f" at {plan.steps[0].snr_db:g} dB"
-    parts = [f"{find_entry(plan.pair).title}{where}, {CHANNEL_NAMES[plan.channel]}, ROI {ORIGIN_LABELS[plan.roi]}, "
+    parts = [f"{find_entry(plan.pair).title}{where}, {channel_title(plan.channel)}, ROI {origin_label(plan.roi)}, "
              f"seed {plan.seed}, {plan.draws} draws per point" + ("; bars are ± one standard deviation over the draws."
                                                                if metric == "psnr" and plan.draws > 1 else ".")]
     parts.append("Test-set curves: 10,000 images, AWGN, 95 % bars." if curves else

@@ -13,23 +13,29 @@ from explorer.compute.engine import CLASS_NAMES, ENGINE, MAX_SEED, MAX_VARIANTS,
 from explorer.compute.pair_sources import gallery, gallery_entry, shrink
 from explorer.ui.state import View
 from wzroi import images
-from wzroi.channel import CHANNELS
-from wzroi.config import FlexConfig, ModelConfig
-from wzroi.roi import ORIGINS
+from wzroi.channel import CHANNELS, channel_of, channel_title
+from wzroi.metrics import METRICS
+from wzroi.roi import ROI_ORIGINS, origin_of
 
 FOLDER = Path(__file__).resolve().parent / "web"
 THUMB = 32
 
-CHANNEL_NAMES = {"awgn": "AWGN", "rayleigh": "Rayleigh block fading", "rayleigh_iid": "Rayleigh i.i.d. fading"}
 
-ORIGIN_LABELS = {
-    "side": "side: what a receiver can compute",
-    "source": "source: oracle, Grad-CAM of x",
-    "source+label": "source+label: oracle, true class",
-    "zeros": "zeros: no region",
-    "normal": "normal: random numbers",
-    "shuffled": "shuffled: another image's map",
-}
+def channel_titles(present: str) -> dict[str, str]:
+    """Kind -> title of every channel, and of the present one if it states parameters of its own."""
+    return {kind: row.title for kind, row in CHANNELS.items()} | {present: channel_of(present)[0].title}
+
+
+def origin_label(origin: str) -> str:
+    """``side: what a receiver can compute``."""
+    return f"{origin}: {origin_of(origin)[0].label}"
+
+
+def origin_labels(present: str) -> dict[str, str]:
+    """Origin -> label of every ROI origin that pages offer, and of the present one."""
+    names = [name for name, row in ROI_ORIGINS.items() if row.shown]
+    return {name: origin_label(name) for name in dict.fromkeys([*names, present])}
+
 
 TIPS = {
     "pair": "The image x that the camera sends (eq. 1); x_side is made from it, or is the other camera's (eq. 4).",
@@ -59,11 +65,16 @@ def asset(*names: str) -> str:
 
 def shapes() -> dict[str, dict[str, int]]:
     """Sizes for the signal chain: c maps and N filters of each network; window and coefficients of a flexible one."""
-    configs = {name: entry.config for name, entry in zoo_index().models.items()}
-    found = {name: {"maps": config.maps, "width": config.width} for name, config in configs.items()
-             if isinstance(config, ModelConfig)}
-    flexible = {"window": FlexConfig.WINDOW, "values": 64 * FlexConfig.MAX_MAPS}
-    return found | {name: flexible for name, config in configs.items() if isinstance(config, FlexConfig)}
+    return {name: entry.link.sizes for name, entry in zoo_index().models.items() if entry.link is not None}
+
+
+def metric_data() -> list[dict[str, Any]]:
+    """The metrics of a card: title, key, digits, unit after a number, and which way is better."""
+    return [
+        {"title": row.title, "key": key, "digits": row.digits, "unit": f" {row.unit}" * bool(row.unit),
+         "scale": row.scale, "higher": row.higher_is_better}
+        for key, row in METRICS.items() if row.function is not None
+    ]
 
 
 def square(identifier: str) -> images.Pixels:
@@ -94,11 +105,15 @@ def bench_data(
     crop: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The component's data; ``crop``: the parameters of the side image's perturbation."""
+    titles = channel_titles(view.channel)
     return {
         "version": version, "base": base, "view": view.to_data(),
         "catalogue": [v._asdict() | {"names": {str(k): n for k, n in v.names.items()}} for v in variants],
         "crop": crop, "gallery": gallery_data() if show_gallery else None,
-        "channels": CHANNELS, "channel_names": CHANNEL_NAMES, "origins": {key: ORIGIN_LABELS[key] for key in ORIGINS},
+        "channels": titles, "channel_names": {kind: channel_title(kind) for kind in titles},
+        "origins": origin_labels(view.roi), "origin_frames": {key: row.frame for key, row in ROI_ORIGINS.items()},
+        "random_origins": [key for key, row in ROI_ORIGINS.items() if row.random],
+        "metrics": metric_data(),
         "shapes": shapes(), "classes": CLASS_NAMES, "tips": TIPS, "hardware": ENGINE.hardware(),
         "snr_range": list(SNR_RANGE), "max_seed": MAX_SEED, "max_variants": MAX_VARIANTS,
         "error_scale": images.ERROR_SCALE, "error_colours": list(images.INFERNO), "roi_colours": list(images.CIVIDIS),

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from wzroi.config import ARCHITECTURES
+from wzroi.config import PAPER_ARCHITECTURES
 from wzroi.names import ModelName
 from zoo.results.figures import OperatingPoint, Series
 from zoo.results.files import name_of
@@ -29,7 +29,7 @@ def address(operating_point: OperatingPoint, tier: Tier) -> str:
     names = (
         [operating_point.model]
         if operating_point.model
-        else [name_of(arch, "rec", operating_point.rate, tier) for arch in ARCHITECTURES]
+        else [name_of(arch, "rec", operating_point.rate, tier) for arch in PAPER_ARCHITECTURES]
     )
     query = {
         "variants": ",".join(_variant(name) for name in names),

@@ -9,11 +9,10 @@ import streamlit as st
 from explorer.compute.engine import ENGINE, BusyError, RequestError, Variant
 from explorer.compute.pair_sources import SourceError
 from explorer.ui.state import View
+from wzroi.metrics import METRICS, per_image
 from zoo.errors import ZooError
 from zoo.rates import rho_text
 from zoo.results import files, plots
-
-LABELS = {"psnr": "PSNR", "ssim": "SSIM", "roi_psnr": "ROI-PSNR", "accuracy": "Accuracy"}
 
 
 def rows_of(model: str, rate: Fraction) -> list[files.Row]:
@@ -45,7 +44,7 @@ def present_of(view: View, variants: list[Variant], metric: str) -> dict[str, fl
         frame = ENGINE.frame(view.request(variants))
     except (RequestError, BusyError, SourceError, ZooError, OSError):
         return {}
-    values = {result.title: getattr(result, metric) for result in frame.results}
+    values = {result.title: result.metric(metric) for result in frame.results}
     return {title: value for title, value in values.items() if value is not None}
 
 
@@ -57,7 +56,8 @@ def sweep(view: View, variants: list[Variant]) -> None:
         st.caption("Not yet measured: there are no test-set results for the chosen variants at this rate.")
         return
     metric = st.segmented_control(
-        "Metric", list(LABELS), default="psnr", format_func=LABELS.__getitem__, key="metric", required=True,
+        "Metric", [*per_image(), "accuracy"], default="psnr", format_func=lambda key: METRICS[key].title, key="metric",
+        required=True,
         label_visibility="collapsed",
     )
     figure = plots.sweep_figure(curves, metric or "psnr", present_of(view, variants, metric or "psnr"), view.snr)

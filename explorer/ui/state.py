@@ -10,8 +10,9 @@ from typing import Any
 
 from explorer.compute.engine import MAX_SEED, MAX_VARIANTS, SNR_RANGE, Request, Variant
 from explorer.compute.pair_sources import gallery
-from wzroi.channel import CHANNELS
-from wzroi.roi import ORIGINS
+from wzroi.channel import CHANNELS, channel_of
+from wzroi.data import DATASETS
+from wzroi.roi import ROI_ORIGINS, origin_of
 from zoo.rates import DEFAULT, parse_rate, rho_text
 
 DEFAULT_PAIR = "gallery:cifar-0"
@@ -92,13 +93,14 @@ def _rate(text: str) -> Fraction:
     return parse_rate(text)
 
 
-def _one_of(names: Sequence[str]) -> Callable[[str], str]:
+def _row_of(find: Callable[[str], object], table: Mapping[str, object]) -> Callable[[str], str]:
+    """A text that names a row of a table, found by ``find``; with the table's names, whenever rows were added."""
+
     def read(text: str) -> str:
-        if text not in names:
-            raise ValueError
+        read.__doc__ = f"one of {', '.join(table)}"
+        find(text)
         return text
 
-    read.__doc__ = f"one of {', '.join(names)}"
     return read
 
 
@@ -112,7 +114,7 @@ def _pair(text: str) -> str:
     kind, _, name = text.partition(":")
     known = (kind == "gallery" and name in gallery()) or (
         kind == "cifar" and name.isdecimal() and len(name) < 6 and int(name) < 10_000
-    )
+    ) or (kind in DATASETS and name.isdecimal() and len(name) < 8)
     if not known:
         raise ValueError
     return text
@@ -122,8 +124,8 @@ READERS: dict[str, Callable[[str], Any]] = {
     "pair": _pair,
     "rate": _rate,
     "snr": _number(*SNR_RANGE, unit=" dB"),
-    "channel": _one_of(list(CHANNELS)),
-    "roi": _one_of(list(ORIGINS)),
+    "channel": _row_of(channel_of, CHANNELS),
+    "roi": _row_of(origin_of, ROI_ORIGINS),
     "seed": _whole(0, MAX_SEED),
     "opacity": _whole(0, 100),
     "overlay": _switch,

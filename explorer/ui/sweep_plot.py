@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from explorer.compute.sweep import PASTE, Plan, Point, Sweep, titles
+from wzroi.metrics import METRICS
 from zoo.errors import ZooError
 from zoo.rates import rho_text
 from zoo.results import figures, files
 from zoo.results.figures import GREY, VARIANT_COLOURS, Series
 from zoo.results.files import RESULTS, Value
 from zoo.results.plots import plot
-from zoo.results.tables import METRICS
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

@@ -28,13 +28,12 @@ from streamlit.testing.v1 import AppTest
 import zoo
 from explorer.compute import cifar_download, engine, pair_sources
 from explorer.compute.draws import draw
-from explorer.compute.stereo import feature_bytes
 from explorer.export import frame as takeaway
 from explorer.export import image as poster
 from explorer.navigation import PAGES
 from explorer.server import api, routes
 from explorer.ui import cifar_picker, published_curves, state, upload_picker, visit
-from explorer.ui.component import ORIGIN_LABELS, bench_data
+from explorer.ui.component import bench_data, origin_label
 from tests.support.shared import ROOT, pictures
 from wzroi import images as pixels
 from wzroi.channel import sample_channel
@@ -42,7 +41,7 @@ from wzroi.config import CLASSES
 from wzroi.data import DataError
 from wzroi.link import run_link
 from wzroi.pairs import CropPair
-from wzroi.roi import ORIGINS, roi_map
+from wzroi.roi import ROI_ORIGINS, roi_map
 from zoo.image_io import PictureError
 from zoo.results import plots
 
@@ -322,14 +321,14 @@ def test_controls_of_a_frame(fresh: engine.Engine) -> None:
     assert frame.clean == pytest.approx(judge(pair.source).softmax(1)[0].tolist(), abs=1e-6)
 
 
-@pytest.mark.parametrize("origin", list(ORIGINS))
+@pytest.mark.parametrize("origin", list(ROI_ORIGINS))
 def test_every_roi_origin(fresh: engine.Engine, origin: str) -> None:
     frame = fresh.frame(make_request(roi=origin, models=(FOUR[3],)))
     again = engine.Engine("cpu").frame(make_request(roi=origin, models=(FOUR[3],)))
     assert torch.equal(frame.roi, again.roi)
     assert torch.equal(frame.results[0].picture, again.results[0].picture)
     assert frame.roi.shape == (1, 32, 32)
-    assert origin in ORIGIN_LABELS
+    assert origin_label(origin).startswith(origin)
 
 
 def test_the_map_of_the_side_image_is_moved_to_its_place_in_x(fresh: engine.Engine) -> None:
@@ -380,7 +379,7 @@ def test_many_draws_are_the_first_one_and_others(fresh: engine.Engine) -> None:
 
 def test_memory_is_told_before_a_large_pair_is_sent() -> None:
     config = zoo.describe(FOUR[3]).config
-    assert feature_bytes(config, 500, 741) > 100 * feature_bytes(config, 32, 32)
+    assert config.feature_bytes(500, 741) > 100 * config.feature_bytes(32, 32)
 
 
 def told(result: engine.VariantResult, name: str) -> str:
@@ -662,7 +661,7 @@ def test_what_the_component_is_told_can_be_sent() -> None:
     variants = engine.catalogue()
     data = json.loads(json.dumps(bench_data(state.default_view(variants), variants, 0, "", True)))
     assert len(data["gallery"]["items"]) == len(pair_sources.gallery())
-    assert set(data["origins"]) == set(ORIGINS)
+    assert set(data["origins"]) == {name for name, row in ROI_ORIGINS.items() if row.shown}
 
 
 def test_the_server_starts_without_networks_and_imports_what_it_needs() -> None:

@@ -32,7 +32,7 @@ from wzroi import make_pair, roi_map, run_link, sample_channel
 from wzroi.channel import CHANNELS
 from wzroi.metrics import estimate
 from wzroi.pairs import CropPair
-from wzroi.roi import ORIGINS
+from wzroi.roi import ROI_ORIGINS
 from zoo.errors import ZooError
 from zoo.hub import HubError
 from zoo.image_io import PictureError
@@ -106,7 +106,7 @@ def test_what_is_kept_is_apart_for_each_pair_origin_and_upload() -> None:
 
 def test_every_roi_origin(store: Path) -> None:
     entry, judge = gallery_entry("cifar-4"), zoo.load_judge(JUDGE, "cpu")
-    maps = {origin: engine.roi_of(entry, judge, Request(roi=origin, seed=5)) for origin in ORIGINS}
+    maps = {origin: engine.roi_of(entry, judge, Request(roi=origin, seed=5)) for origin in ROI_ORIGINS}
     for origin in ("side", "source", "source+label", "zeros"):
         torch.testing.assert_close(maps[origin], roi_map(judge, entry.pair, origin))
     torch.testing.assert_close(maps["normal"], roi_map(judge, entry.pair, "normal", generator=_seeded(5)))
@@ -286,8 +286,7 @@ def test_every_import_of_the_space_is_in_it_or_required(gradio_folder: Path) -> 
     needed = (gradio_folder / "requirements.txt").read_text().split("\n")
     names = {re.split(r"[=<>]", need)[0].replace("-", "_") for need in needed if need}
     known = names | set(sys.stdlib_module_names) | {"wzroi", "zoo", "gradio", "PIL", "huggingface_hub", "spaces"}
-    known |= {"httpx2", "yaml"}  # of huggingface_hub
-    known |= {"pillow_heif"}  # optional: without it a HEIC picture is answered with a sentence
+    known |= {"httpx2", "yaml", "typing_extensions"}  # of huggingface_hub; the last for type checkers alone
     known |= {"pillow_heif"}  # HEIC is read where it is there
     commands = {"zoo/cli.py", "zoo/__main__.py", "zoo/console.py", "zoo/space/deploy.py"}  # typer, rich
     for path in gradio_folder.rglob("*.py"):

@@ -15,13 +15,13 @@ from pathlib import Path
 from tests.support.shared import ROOT
 from tests.support.zoo_runs import write_judge_run, write_link_run
 from training.fit.publish import publish
-from wzroi.config import ARCHITECTURES
+from wzroi.config import PAPER_ARCHITECTURES
 from zoo.store.registry import BUNDLED
 
 CHROMIUM = "/usr/bin/chromium"
 BROWSER_ARGUMENTS = ["--no-sandbox"]
 
-NAMES = [f"{architecture}.{tag}_lite" for architecture in ARCHITECTURES for tag in ("rec_r16", "rec_r32")]
+NAMES = [f"{architecture}.{tag}_lite" for architecture in PAPER_ARCHITECTURES for tag in ("rec_r16", "rec_r32")]
 NAMES += ["deepjscc.task_r16_lite", "deepjscc_wz_roi.task_r16_lite"]
 
 

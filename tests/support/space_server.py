@@ -14,9 +14,9 @@ from pathlib import Path
 from tests.support.app_server import free_port
 from tests.support.zoo_runs import write_judge_run, write_link_run
 from training.fit.publish import publish
-from wzroi.config import ARCHITECTURES
+from wzroi.config import PAPER_ARCHITECTURES
 
-LITE = [f"{architecture}.rec_r16_lite" for architecture in ARCHITECTURES]
+LITE = [f"{architecture}.rec_r16_lite" for architecture in PAPER_ARCHITECTURES]
 LITE += ["deepjscc.rec_r32_lite", "deepjscc_wz_roi.rec_r32_lite", "deepjscc_wz_roi.task_r16_lite"]
 PAPER = "deepjscc_wz_roi.task_r16"
 

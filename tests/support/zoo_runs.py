@@ -11,13 +11,15 @@ from safetensors.torch import save_file
 
 from training.fit.runs import RECORD, WEIGHTS
 from training.recipes import JUDGES, Schedule
-from wzroi.config import ARCHITECTURES, FlexConfig, JudgeConfig, ModelConfig
+from wzroi.config import PAPER_ARCHITECTURES, FlexConfig, JudgeConfig, ModelConfig
 from wzroi.judge import Judge
 from wzroi.names import ModelName
 from wzroi.networks.deepjscc import WynerZivJSCC
 from wzroi.networks.flex import FlexJSCC
 
-LITE_NAMES = [f"{a}.{stage}_r{rate}_lite" for a in ARCHITECTURES for rate in (16, 32) for stage in ("rec", "task")]
+LITE_NAMES = [
+    f"{a}.{stage}_r{rate}_lite" for a in PAPER_ARCHITECTURES for rate in (16, 32) for stage in ("rec", "task")
+]
 JUDGE = "resnet_lite.cifar10"
 SCHEDULE = Schedule("adam", batch=32, epochs=0, lr=2e-3, final_lr=2e-5)
 

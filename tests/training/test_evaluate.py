@@ -152,7 +152,8 @@ def test_draws_differ_and_repeat() -> None:
 
 def test_tally_without_judge_gives_none_not_nan() -> None:
     tally = Tally()
-    tally.add(torch.arange(3), torch.tensor([20.0, 22.0, 24.0]), torch.rand(3), None, None)
+    values = {"psnr": torch.tensor([20.0, 22.0, 24.0]), "ssim": torch.rand(3), "roi_psnr": None}
+    tally.add(torch.arange(3), values, None)
     row = tally.row(5.0, 1)
     assert row["accuracy"] is None and row["roi_psnr_mean"] is None and row["psnr_mean"] == 22.0
     json.dumps(row, allow_nan=False)

@@ -21,6 +21,7 @@ from training.evaluation.shard_cache import ShardCache
 from training.evaluation.test_set import TestSet, channel_draw
 from wzroi import ModelName, Pair, make_pair, roi_map, run_link
 from wzroi.data import Images
+from wzroi.roi import ROI_ORIGINS
 from zoo.rates import symbols_at
 from zoo.results import files
 
@@ -60,7 +61,7 @@ def test_the_paper_rates_are_measured_whole_and_the_others_once(found: tuple[dic
     assert counts == {0.0: (12, 12), 5.0: (36, 24), 7.0: (12, 0)}
     counts = {snr: (row["transmissions"], row["accuracy_transmissions"]) for snr, row in rows(values, 8).items()}
     assert counts == {0.0: (12, 12), 5.0: (12, 12)}  # 7 dB is measured at the paper's rates alone
-    maps = {f"roi:{origin}" for origin in ("zeros", "normal", "shuffled", "source", "source+label")}
+    maps = {f"roi:{origin}" for origin in ROI_ORIGINS if origin != "side"}
     assert set(values["controls"]) == maps | {"blind", "no_side", "random_side"}
     assert {row["rate"] for name in maps for row in values["controls"][name]} == {32}
     assert {(row["rate"], row["snr_db"]) for row in values["controls"]["blind"]} == {(32, 0.0), (32, 5.0), (8, 5.0)}

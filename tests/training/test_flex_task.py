@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from tests.support.shared import pictures
-from training.evaluation.ablation import PARTS, Condition, joined, parts_row, reconstruct, switched_off, tiles_of
+from training.evaluation.ablation import PARTS, Condition, joined, parts_row, switched_off, tiles_of
 from training.fit.flex_task import FlexTask, reduced_regression, start_transform
 from training.fit.loop import fit
 from training.fit.side_augmentation import SHARES, blind_sides, disparity, importance_maps, moved_crops
@@ -21,6 +21,7 @@ from training.recipes import FlexTier, Schedule
 from wzroi.channel import sample_channel
 from wzroi.config import FlexConfig
 from wzroi.data import Images, as_float
+from wzroi.link import run_link
 from wzroi.networks.alignment import TYPICAL, Alignment
 from wzroi.networks.block_transform import WindowTransform
 from wzroi.networks.flex import FlexJSCC
@@ -138,11 +139,11 @@ def test_a_part_that_is_switched_off_comes_back(task: FlexTask) -> None:
             torch.nn.init.normal_(refiner.leave.weight, std=0.02)
         assert network.refiner2.residual_gain is not None
         network.refiner2.residual_gain.bias.fill_(0.5)
-    before = reconstruct(network, pair, channel)
+    before = run_link(network, pair, channel).reconstruction
     for part in PARTS:
         with switched_off(network, part):
-            assert torch.equal(before, reconstruct(network, pair, channel)) == (part == "none"), part
-        assert torch.equal(before, reconstruct(network, pair, channel)), part
+            assert torch.equal(before, run_link(network, pair, channel).reconstruction) == (part == "none"), part
+        assert torch.equal(before, run_link(network, pair, channel).reconstruction), part
 
 
 def test_the_whole_network_costs_nothing(task: FlexTask, many: Tensor) -> None:

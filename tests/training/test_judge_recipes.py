@@ -19,7 +19,7 @@ from training.fit.runs import RECORD, MissingRun, train_judge, train_link
 from training.fit.synthetic_data import rehearsal_split
 from training.recipes import JUDGES, LITE_JUDGE, RECEIVED_JUDGE, TIERS, JudgeRecipe, Schedule
 from wzroi import Judge, JudgeConfig
-from wzroi.config import ARCHITECTURES
+from wzroi.config import PAPER_ARCHITECTURES
 from wzroi.data import as_float
 
 PICTURES = 64
@@ -104,8 +104,8 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(TIERS, "lite", dataclasses.replace(TIERS["lite"], width=8, rec=schedule, task=schedule))
     monkeypatch.setitem(JUDGES, LITE_JUDGE, SMALL)
     monkeypatch.setitem(JUDGES, RECEIVED_JUDGE, dataclasses.replace(SMALL, received_share=0.5))
-    kept = {name: ARCHITECTURES[name] for name in ("deepjscc", "deepjscc_wz_roi")}
-    monkeypatch.setattr(reconstructions, "ARCHITECTURES", kept)
+    kept = {name: PAPER_ARCHITECTURES[name] for name in ("deepjscc", "deepjscc_wz_roi")}
+    monkeypatch.setattr(reconstructions, "PAPER_ARCHITECTURES", kept)
     monkeypatch.setattr(reconstructions, "RECEIVED_RATES", (16,))
 
 

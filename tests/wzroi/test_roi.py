@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tests.support.shared import pictures, random_judge
-from wzroi import ORIGINS, Judge, Pair, make_pair, roi_map
+from wzroi import ROI_ORIGINS, Judge, Pair, make_pair, roi_map
 from wzroi.roi import gradcam, upscale
 
 
@@ -60,12 +60,12 @@ def test_gradcam_is_eq_6_and_7_by_autograd() -> None:
     np.testing.assert_allclose(gradcam(judge, images)[:, 0].numpy(), rescaled(cam), atol=1e-4)
 
 
-@pytest.mark.parametrize("origin", ORIGINS)
+@pytest.mark.parametrize("origin", ROI_ORIGINS)
 def test_every_origin_gives_a_map(origin: str, judge: Judge, pair: Pair) -> None:
     roi = roi_map(judge, pair, origin, generator=torch.Generator().manual_seed(0))
     assert roi.shape == (4, 1, 32, 32)
     assert roi.isfinite().all()
-    if origin != "normal":
+    if not ROI_ORIGINS[origin].random:
         assert 0 <= roi.min() <= roi.max() <= 1
 
 
@@ -166,7 +166,7 @@ def test_normal_comes_from_the_generator(judge: Judge, pair: Pair) -> None:
     [
         ("sides", 2, True, "unknown ROI origin 'sides'; choose one of side, source"),
         ("source+label", 2, False, "needs the true class"),
-        ("normal", 2, True, "pass generator="),
+        ("normal", 2, True, "pass seed="),
         ("shuffled", 1, True, "at least two images"),
     ],
 )
@@ -179,3 +179,26 @@ def test_bad_requests_name_the_mend(origin: str, images: int, labelled: bool, me
 def test_any_picture_size_and_stereo_pairs(judge: Judge) -> None:
     left, right = pictures(1, 45, 62), pictures(1, 45, 62, seed=1)
     assert roi_map(judge, make_pair(left, source="stereo", side=right)).shape == (1, 1, 45, 62)
+
+
+@pytest.mark.parametrize("origin", [name for name, row in ROI_ORIGINS.items() if row.draw is not None])
+def test_a_drawn_map_depends_on_seed_and_image_alone(origin: str, judge: Judge, pair: Pair) -> None:
+    """Not on the batch that the image is in: alone, second of four, or by its index in a data set."""
+    whole = roi_map(judge, pair, origin, seed=3)
+    one = Pair(pair.source[1:2], pair.side[1:2])
+    assert torch.equal(roi_map(judge, one, origin, seed=3, indices=[1]), whole[1:2])
+    assert torch.equal(roi_map(judge, Pair(pair.source[:1], pair.side[:1]), origin, seed=3), whole[:1])
+    if ROI_ORIGINS[origin].random:
+        assert not torch.equal(whole[0], whole[1])
+        assert not torch.equal(roi_map(judge, pair, origin, seed=4), whole)
+
+
+def test_random_maps_have_the_mean_and_deviation_that_they_name(judge: Judge) -> None:
+    big = torch.rand(1, 3, 128, 128)
+    for origin, mean, deviation in (
+        ("normal", 0, 1), ("normal(0,0.25)", 0, 0.25), ("normal(0.25,0.25)", 0.25, 0.25),
+        ("normal(mean=0.5,deviation=2)", 0.5, 2),
+    ):
+        roi = roi_map(judge, Pair(big, big), origin, seed=0)
+        assert roi.mean() == pytest.approx(mean, abs=0.05 * deviation)
+        assert roi.std() == pytest.approx(deviation, rel=0.03)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from tests.support.zoo_runs import write_judge_run, write_link_run
 from training.fit.publish import publish
-from wzroi.config import ARCHITECTURES
+from wzroi.config import PAPER_ARCHITECTURES
 from wzroi.names import ModelName
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "quickstart.ipynb"
@@ -60,7 +60,7 @@ def test_the_network_is_one_that_a_receiver_can_guide(capsys: pytest.CaptureFixt
 def test_quickstart_on_untrained_networks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    names = [f"{architecture}.task_r16_lite" for architecture in ARCHITECTURES]
+    names = [f"{architecture}.task_r16_lite" for architecture in PAPER_ARCHITECTURES]
     for folder in [write_judge_run(tmp_path / "runs"), *(write_link_run(tmp_path / "runs", name) for name in names)]:
         publish(folder, tmp_path / "store")
     monkeypatch.setenv("WZROI_ZOO", str(tmp_path / "store"))

@@ -115,7 +115,7 @@ def _measure_part(
         rebuilt = scheme.decode(apply_channel(scheme.encode(source), state), gaussian.source.side_of(source))
         similar = ssim(rebuilt, source) if evaluated else torch.full((len(chosen),), torch.nan)
         correct = judge_ref.correct(rebuilt, images.labels[chosen]) if judge_ref else None
-        tally.add(chosen, psnr(rebuilt, source), similar, None, correct)
+        tally.add(chosen, {"psnr": psnr(rebuilt, source), "ssim": similar}, correct)
 
 
 def bound_rows(gaussian: Gaussian, rates: tuple[int, ...] = RATES) -> list[dict[str, float]]:

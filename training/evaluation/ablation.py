@@ -23,14 +23,14 @@ import zoo
 from training.evaluation.results_file import provenance, write_json
 from training.evaluation.row_cache import RowCache
 from training.evaluation.test_set import TestSet, channel_draw
-from wzroi.channel import ChannelState, apply_channel, sample_channel
+from wzroi.channel import ChannelState, sample_channel
 from wzroi.data import DataError, load_split
 from wzroi.judge import Judge
 from wzroi.link import run_link
 from wzroi.metrics import Estimate, estimate, psnr, roi_psnr
 from wzroi.networks.alignment import Reach, valid_pixels
+from wzroi.networks.base import LinkNetwork
 from wzroi.networks.block_transform import WINDOW, from_windows, pad_to_windows, to_windows
-from wzroi.networks.deepjscc import WynerZivJSCC
 from wzroi.networks.flex import FlexJSCC
 from wzroi.pairs import CropPair, Pair
 from wzroi.roi import roi_map
@@ -113,18 +113,6 @@ def _at_five(method: Callable[..., Any]) -> Callable[..., Any]:
     return blind
 
 
-@torch.no_grad()
-def reconstruct(
-    model: FlexJSCC, pair: Pair, channel: ChannelState, roi: Tensor | None = None, strength: float = 1.0,
-    importance: Tensor | None = None,
-) -> Tensor:  # fmt: skip
-    """Reconstruction of a pair, with strength and feedback, which ``run_link`` does not take."""
-    place = pair.placement
-    symbols = model.modulate(model.encode(pair.source, place, importance), channel, place)
-    context = model.encode_side(pair.side, roi, place, strength, importance)
-    return model.decode(apply_channel(symbols, channel), context, channel)
-
-
 def _chosen(channel: ChannelState, indices: Tensor) -> ChannelState:
     return ChannelState(channel.kind, channel.snr_db[indices], channel.noise[indices])
 
@@ -154,9 +142,9 @@ def parts_row(model: FlexJSCC, test: TestSet, part: str, condition: Condition, c
     def measure(pair: Pair, channel: ChannelState, _: Tensor) -> list[Tensor]:
         place = CROP.placement(32, 32) if condition.known else None
         pair = pair._replace(placement=place)
-        whole = psnr(reconstruct(model, pair, channel), pair.source)
+        whole = psnr(run_link(model, pair, channel).reconstruction, pair.source)
         with switched_off(model, part):
-            return [whole, psnr(reconstruct(model, pair, channel), pair.source)]
+            return [whole, psnr(run_link(model, pair, channel).reconstruction, pair.source)]
 
     whole, without = _per_image(test, count, symbols, condition.snr_db, measure)
     return {
@@ -178,9 +166,13 @@ def roi_row(model: FlexJSCC, test: TestSet, end: str, strength: float, count: in
         weight = test.roi("source", indices, 0)
         if end == "encoder":
             alone = Pair(pair.source, torch.zeros_like(pair.side))
-            picture = reconstruct(model, alone, channel, None, 0.0, weight * strength)
+            picture = run_link(
+                model, alone, channel, strength=0.0, importance=weight * strength
+            ).reconstruction
         else:
-            picture = reconstruct(model, pair, channel, test.roi("side", indices, 0), strength)
+            picture = run_link(
+                model, pair, channel, test.roi("side", indices, 0), strength=strength
+            ).reconstruction
         assert pair.label is not None
         with torch.no_grad():
             correct = (test.judge(picture).argmax(1) == pair.label).float()
@@ -197,7 +189,7 @@ def fine_row(model: FlexJSCC, test: TestSet, symbols: int, snr_db: float, known:
 
     def measure(pair: Pair, channel: ChannelState, _: Tensor) -> list[Tensor]:
         pair = pair if known else pair._replace(placement=None)
-        return [psnr(reconstruct(model, pair, channel), pair.source)]
+        return [psnr(run_link(model, pair, channel).reconstruction, pair.source)]
 
     (values,) = _per_image(test, count, symbols, snr_db, measure)
     return {"symbols": symbols, "snr_db": snr_db, "known": known, "images": count, "psnr": _value(estimate(values))}
@@ -230,7 +222,7 @@ def joined(tiles: Tensor, height: int, width: int) -> Tensor:
 
 @torch.no_grad()
 def stereo_picture(
-    model: FlexJSCC | WynerZivJSCC, judge: Judge, pair: Pair, rate: int, way: Stereo, generator: torch.Generator
+    model: LinkNetwork, judge: Judge, pair: Pair, rate: int, way: Stereo, generator: torch.Generator
 ) -> Tensor:
     """The stereo pair's source as it arrives at 5 dB."""
     height, width = pair.source.shape[-2:]

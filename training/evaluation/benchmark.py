@@ -18,17 +18,17 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from training.evaluation.results_file import provenance, write_json
 from training.recipes import FLEX_TIERS, JUDGES, TIERS
+from wzroi.architectures import ARCHITECTURES, build
 from wzroi.channel import ChannelState, apply_channel, sample_channel
-from wzroi.config import ARCHITECTURES, FLEXIBLE, TITLES, FlexConfig, ModelConfig
+from wzroi.config import PAPER_ARCHITECTURES, LinkConfig, ModelConfig
 from wzroi.judge import Judge
-from wzroi.link import Transmission, decode, finish, prepare, run_link
+from wzroi.link import Transmission, finish, prepare, run_link
 from wzroi.metrics import psnr, roi_psnr, ssim
-from wzroi.networks.deepjscc import WynerZivJSCC
-from wzroi.networks.flex import FlexJSCC
+from wzroi.networks.base import LinkNetwork
 from wzroi.pairs import Pair, make_pair
 from wzroi.roi import roi_map
 from zoo.paths import OWN_RESULTS as RESULTS
-from zoo.rates import LinkConfig, LinkNetwork, symbols_at
+from zoo.rates import symbols_at
 from zoo.results.tables import PAPER_RATES
 
 RATE = 16
@@ -50,30 +50,26 @@ def milliseconds(work: Callable[[], object], device: torch.device, repeats: int)
     return statistics.median(times)
 
 
-def build(config: LinkConfig) -> LinkNetwork:
-    """A network of random weights."""
-    return FlexJSCC(config) if isinstance(config, FlexConfig) else WynerZivJSCC(config)
-
-
 def multiply_adds(config: LinkConfig, size: int = 32) -> int:
     """Multiply-adds of one image through encoder, side context and decoder, counted on tensors without storage.
 
-    A flexible network's are those of the harder case: it has to find where the side image belongs.
+    For a network that searches these are those of the harder case: it has to find where the side image belongs.
     """
-    if isinstance(config, FlexConfig):  # how it searches depends on values: counted on real tensors
-        return _flexible_multiply_adds(FlexJSCC(config), size)
+    if ARCHITECTURES[config.architecture].searches:  # how it searches depends on values: counted on real tensors
+        return _searching_multiply_adds(build(config), size)
     with torch.device("meta"):
-        model = WynerZivJSCC(config)
+        model = build(config)
         image, roi = torch.empty(1, 3, size, size), torch.empty(1, 1, size, size)
-        symbols = torch.empty(1, model.num_symbols(size, size), dtype=torch.complex64)
+        noise = torch.empty(1, model.num_symbols(size, size), dtype=torch.complex64)
+        channel = ChannelState("awgn", torch.empty(1), noise)
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
-        model.encoder(image)
-        model.decode(symbols, model.encode_side(image, roi))
+        model.encode(image)
+        model.decode(noise, model.encode_side(image, roi), channel)
     return counter.get_total_flops() // 2
 
 
-def _flexible_multiply_adds(model: FlexJSCC, size: int) -> int:
+def _searching_multiply_adds(model: LinkNetwork, size: int) -> int:
     image, generator = torch.rand(1, 3, size, size), torch.Generator().manual_seed(0)
     channel = sample_channel("awgn", SNR_DB, 1, symbols_at(model, size, size), generator=generator)
     counter = FlopCounterMode(display=False)
@@ -109,11 +105,12 @@ class Benchmark:
         self.tier, self.device, self.repeats = tier, device, repeats
         self.width = TIERS[tier].width
         self.judge = Judge(JUDGES[TIERS[tier].judge].config).to(device).eval().requires_grad_(False)
-        self.models = {name: self.network(name, RATE) for name in ARCHITECTURES}
+        self.models = {name: self.network(name, RATE) for name in PAPER_ARCHITECTURES}
 
     def network(self, name: str, rate: int) -> LinkNetwork:
         """An architecture's network of this tier."""
-        config = FLEX_TIERS[self.tier].config if name in FLEXIBLE else ModelConfig.named(name, rate, self.width)
+        rated = ARCHITECTURES[name].rated
+        config = ModelConfig.named(name, rate, self.width) if rated else FLEX_TIERS[self.tier].config
         return build(config).to(self.device).eval().requires_grad_(False)
 
     def pair(self, batch: int) -> Pair:
@@ -148,7 +145,7 @@ class Benchmark:
             "channel_ms": self.time(lambda: apply_channel(symbols, channel)),
             "roi_ms": self.time(lambda: roi_map(self.judge, pair)) if model.config.uses_roi else 0.0,
             "side_ms": self.time(lambda: model.encode_side(pair.side, roi, place)) if name != "deepjscc" else 0.0,
-            "decode_ms": self.time(lambda: decode(model, received, context, channel)),
+            "decode_ms": self.time(lambda: model.decode(received, context, channel)),
             "judge_ms": self.time(lambda: self.judge(pair.source)), "images_per_s": 64e3 / whole,
         }
 
@@ -222,8 +219,8 @@ def benchmark(tiers: list[str], device: torch.device, repeats: int = 20) -> dict
     del found["split"]
     for tier in tiers:
         one = Benchmark(tier, device, repeats)
-        found["sizes"] += [one.size(name, rate) for rate in PAPER_RATES for name in (*ARCHITECTURES, *FLEXIBLE)]
-        found["stages"] += [one.stages(name) for name in (*ARCHITECTURES, *FLEXIBLE)]
+        found["sizes"] += [one.size(name, rate) for rate in PAPER_RATES for name in ARCHITECTURES]
+        found["stages"] += [one.stages(name) for name in ARCHITECTURES]
         found["steps"][tier], found["roi"][tier] = one.step(), one.roi_ways()
     return _rounded(found)
 
@@ -246,7 +243,8 @@ def print_tables(found: dict[str, Any], console: Console) -> None:
     for row in found["stages"]:
         times = (f"{row[f'{name}_ms']:.2f}" for name in columns)
         counted = (f"{row['parameters']:,}", f"{row['multiply_adds'] / 1e6:.1f}")
-        table.add_row(row["tier"], TITLES[row["architecture"]], *counted, *times, f"{row['images_per_s']:.0f}")
+        title = ARCHITECTURES[row["architecture"]].title
+        table.add_row(row["tier"], title, *counted, *times, f"{row['images_per_s']:.0f}")
     console.print(table)
     for tier, step in found["steps"].items():
         roi = found["roi"][tier]

@@ -28,14 +28,17 @@ from training.evaluation.tally import rounded
 from training.evaluation.test_set import TestSet
 from training.fit.runs import MissingRun
 from training.recipes import JUDGES, tier_of
+from wzroi.channel import CHANNELS, channel_of
 from wzroi.config import ConfigError
-from wzroi.data import DataError, Images, load_split
+from wzroi.data import DATASETS, DataError, Images, dataset_of
 from wzroi.metrics import estimate
 from wzroi.names import ModelName
 from wzroi.pairs import pair_source
 from zoo.errors import ZooError
 from zoo.paths import OWN_RESULTS as RESULTS
 from zoo.rates import MEASURED
+
+STANDARD_SET = "cifar10"
 
 
 def evaluate(
@@ -98,7 +101,7 @@ OWN = (
 def evaluate_all(
     names: Sequence[str], runs: Path | None, root: Path | None, *, out: Path = RESULTS, plan: Plan = Plan(),
     device: str = "cpu", threads: int = 0, channel: str = "awgn", controls: bool = True, force: bool = False,
-    compiled: bool = False, rates: Sequence[int] = MEASURED,
+    compiled: bool = False, rates: Sequence[int] = MEASURED, dataset: str = STANDARD_SET,
 ) -> list[Path]:
     """Evaluate networks and judges by name and write ``out/<name>.json``; returns the files written.
 
@@ -110,15 +113,19 @@ def evaluate_all(
         runs: folder of finished runs; ``None`` takes the zoo's checkpoints. root: folder of CIFAR-10.
         channel: another than AWGN writes into ``out/<channel>/``. controls: measure them as well.
         force: evaluate again what is up to date. compiled: compile judge and decoder (a minute, then a third faster).
-        rates: 1/rho at which flexible networks are measured.
+        rates: 1/rho at which flexible networks are measured. dataset: another than CIFAR-10, with its own pair source,
+            writes into ``out/<dataset>/``.
 
     Raises:
         ConfigError: for a name that is none. MissingRun, DataError: for what is not there.
     """
     if threads:
         torch.set_num_threads(threads)
+    channel_of(channel)  # raises for an unknown one before anything is loaded
     judges, networks = _by_judge(names)
-    chosen = load_split("test", root).to(device)
+    row = dataset_of(dataset)
+    out = out if dataset == STANDARD_SET else out / dataset
+    chosen = row.load("test", root).to(device)
     chosen = Images(*(column[: plan.limit] for column in chosen))
     origin = Origin(runs, device, compiled)
     written = []
@@ -126,16 +133,17 @@ def evaluate_all(
     with Progress(*columns, console=Console(stderr=True)) as progress:
         for judge_name in judges:
             judge, sha256 = origin.judge(judge_name)
-            tests = {"crop": TestSet(chosen, judge, plan.batch)}
-            written += _judge_file(out / f"{judge_name}.json", judge_results(judge_name, tests["crop"], sha256))
+            tests = {row.pairs: TestSet(chosen, judge, plan.batch, pair_source(row.pairs))}
+            written += _judge_file(out / f"{judge_name}.json", judge_results(judge_name, tests[row.pairs], sha256))
             for name in networks.get(judge_name, []):
                 network = origin.network(name)
                 path = (out if channel == "awgn" else out / channel) / f"{name}.json"
                 if not force and up_to_date(path, network, plan, rates):
                     continue
-                if name.pair_source not in tests:
-                    tests[name.pair_source] = TestSet(chosen, judge, plan.batch, pair_source(name.pair_source))
-                one = Measurement(network, tests[name.pair_source], judge_name, plan, channel, controls)
+                pairs = name.pair_source if dataset == STANDARD_SET else row.pairs
+                if pairs not in tests:
+                    tests[pairs] = TestSet(chosen, judge, plan.batch, pair_source(pairs))
+                one = Measurement(network, tests[pairs], judge_name, plan, channel, controls)
                 done = (
                     evaluate_flexible(one, path, rates, progress, force) if name.flexible
                     else evaluate_whole(one, path, progress)
@@ -177,7 +185,8 @@ def evaluate_command(
     rates: Annotated[str, typer.Option(help="1/rho of flexible networks, with commas (default: all seven).")] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first test images (a trial).")] = None,
     seed: Annotated[int, typer.Option(help="Of the channel draws.")] = 0,
-    channel: Annotated[str, typer.Option(help="awgn, rayleigh or rayleigh_iid.")] = "awgn",
+    channel: Annotated[str, typer.Option(help=f"One of {', '.join(CHANNELS)}.")] = "awgn",
+    dataset: Annotated[str, typer.Option(help=f"One of {', '.join(DATASETS)}.")] = STANDARD_SET,
     controls: Annotated[bool, typer.Option(help="Measure paste and the other ROI origins.")] = True,
     device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cuda" if torch.cuda.is_available() else "cpu",
     threads: Annotated[int, typer.Option(help="CPU threads; 0 leaves torch's default.")] = 0,
@@ -193,7 +202,7 @@ def evaluate_command(
         plan = Plan(sweep, full=full, once=once, limit=limit, seed=seed, batch=batch, judged_snrs=judged)
         written = evaluate_all(
             names, runs, root, out=out, plan=plan, device=device, threads=threads, channel=channel, controls=controls,
-            force=force, compiled=compiled, rates=chosen,
+            force=force, compiled=compiled, rates=chosen, dataset=dataset,
         )
     except (ConfigError, DataError, MissingRun, ZooError, ValueError) as error:
         typer.secho(f"error: {error}", err=True, fg="red")

@@ -16,10 +16,9 @@ from training.fit.runs import RECORD, WEIGHTS, MissingRun, finished
 from training.recipes import JUDGES
 from wzroi.judge import Judge
 from wzroi.names import ModelName
-from wzroi.networks.deepjscc import WynerZivJSCC
-from zoo.rates import LinkNetwork
+from wzroi.networks.base import LinkNetwork
 from zoo.store.checkpoint import Network as StoredNetwork
-from zoo.store.checkpoint import build, digest, half_weights, network_from, read_config
+from zoo.store.checkpoint import build, digest, half_weights, is_judge, network_from, read_config
 
 TRAINING = ("recipe_name", "schedule", "seed", "commit", "wall_s", "core_s", "device", "threads")
 """What a results file repeats of how its network was trained."""
@@ -80,17 +79,17 @@ class Origin:
     def network(self, name: ModelName) -> Network:
         """The link network ``name``."""
         model, sha256, training = self._stored(str(name), zoo.load)
-        if isinstance(model, Judge):
+        if is_judge(model):
             raise MissingRun(f"{name} is not a link network: train it with `python -m training train {name}`")
-        if self.compiled and isinstance(model, WynerZivJSCC):
-            model.decoder.compile()
+        if self.compiled:
+            model.compile_for_batches()
         kept = {key: training[key] for key in TRAINING if key in training}
         return Network(name, model.to(memory_format=torch.channels_last), sha256, kept)
 
     def judge(self, name: str) -> tuple[Judge, str]:
         """The judge ``name`` and the sha256 of its weights."""
         judge, sha256, _ = self._stored(name, zoo.load_judge)
-        if not isinstance(judge, Judge):
+        if not is_judge(judge):
             raise MissingRun(f"{name} is not a judge: train it with `python -m training judge {name}`")
         if self.compiled:
             judge.compile()

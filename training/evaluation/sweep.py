@@ -13,16 +13,16 @@ from torch import Tensor
 
 from training.evaluation.networks import Network
 from training.evaluation.plan import Plan
-from training.evaluation.tally import Tally
+from training.evaluation.tally import Tally, measured
 from training.evaluation.test_set import TestSet, channel_draw
+from wzroi.architectures import ARCHITECTURES
 from wzroi.channel import ChannelState
 from wzroi.link import LinkReport, Transmission, finish, measure, prepare
-from wzroi.networks.deepjscc import WynerZivJSCC
+from wzroi.metrics import BUILT_IN, more_metrics
 from wzroi.pairs import Pair
+from wzroi.roi import ROI_ORIGINS
 from zoo.rates import DEFAULT, Rate, symbols_at
 from zoo.results.tables import TABLE_SNRS
-
-ROI_CONTROLS = ("side", "zeros", "normal", "shuffled", "source", "source+label")
 
 
 def _select(channel: ChannelState, indices: Tensor, snr_db: float) -> ChannelState:
@@ -44,7 +44,7 @@ class Sweep:
     ) -> None:  # fmt: skip
         self.network, self.test, self.plan, self.controls = network, test, plan, controls
         self.model, self.task = network.model, network.name.stage == "task"
-        self.plain = isinstance(self.model, WynerZivJSCC) and not self.model.config.side
+        self.plain = not ARCHITECTURES[self.model.config.architecture].side
         height, width = test.images.pixels.shape[-2:]
         self.kind, self.symbols = channel, symbols_at(self.model, height, width, rate)
         self.tallies: dict[tuple[str, float], Tally] = {}
@@ -105,7 +105,7 @@ class Sweep:
                 judged = plan.judged(snr_db, draw, part, self.task)
                 report = self._transmit(transmission, indices, draw, snr_db, judged)
                 correct = self._correct(report.logits, pair)
-                self._tally("", snr_db).add(indices, report.psnr, report.ssim, report.roi_psnr, correct)
+                self._tally("", snr_db).add(indices, measured(report), correct)
                 if self.controls and draw == part and self._pastes(snr_db):
                     self._paste(report, transmission, indices, snr_db)
 
@@ -119,13 +119,14 @@ class Sweep:
         judged = self.plan.full or snr_db == self.plan.headline or (self.plain and snr_db in TABLE_SNRS)
         with torch.no_grad():
             logits = self.test.judge(pasted) if judged else None
-        values = measure(pasted, pair, transmission.weight)
-        self._tally("paste", snr_db).add(indices, *values, self._correct(logits, pair))
+        values = dict(zip(BUILT_IN, measure(pasted, pair, transmission.weight), strict=True))
+        values |= more_metrics(pasted, pair.source, transmission.weight)
+        self._tally("paste", snr_db).add(indices, values, self._correct(logits, pair))
 
     def _misled(self, transmission: Transmission, indices: Tensor) -> Iterator[tuple[str, Transmission]]:
         """Controls of a network with an ROI: the other origins of its map."""
         if self.model.config.uses_roi:
-            for origin in ROI_CONTROLS:
+            for origin in ROI_ORIGINS:
                 if origin != self.network.roi_origin:
                     yield f"roi:{origin}", self._ready(transmission.pair, origin, indices)
 
@@ -134,7 +135,7 @@ class Sweep:
             judged = self.task or snr_db == self.plan.headline
             report = self._transmit(misled, indices, part, snr_db, judged)
             correct = self._correct(report.logits, misled.pair)
-            self._tally(name, snr_db).add(indices, report.psnr, report.ssim, report.roi_psnr, correct)
+            self._tally(name, snr_db).add(indices, measured(report), correct)
 
     def rows(self, control: str = "") -> list[dict[str, Any]]:
         """The rows of one control, or of the network itself, in the order of SNR."""

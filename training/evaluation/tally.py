@@ -8,56 +8,74 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from wzroi.metrics import estimate
+from wzroi.link import LinkReport
+from wzroi.metrics import estimate, per_image
+from zoo.results.tables import column_of, interval_of
 
-COLUMNS = ("images", "psnr", "ssim", "roi_psnr", "accuracy")
+
+def columns() -> list[str]:
+    """What is kept of each transmission: the image's index, every metric per image, whether the class was right."""
+    return ["images", *per_image(), "accuracy"]
 
 
 class Tally:
     """Per-image values of the transmissions behind one row."""
 
     def __init__(self) -> None:
-        self.values: list[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]] = []
+        self.values: list[Mapping[str, Tensor]] = []
 
     def tensors(self) -> dict[str, Tensor]:
         """All values so far by column, on the CPU."""
-        columns = [torch.cat(column).cpu().contiguous() for column in zip(*self.values, strict=True)]
-        return dict(zip(COLUMNS, columns, strict=True))
+        unknown = [torch.full(part["images"].shape, torch.nan) for part in self.values]
+        return {
+            key: torch.cat([part.get(key, none).cpu() for part, none in zip(self.values, unknown, strict=True)])
+            for key in columns()
+        }
 
     def take(self, values: Mapping[str, Tensor]) -> None:
         """Add what ``tensors`` gave."""
-        indices, psnr, ssim, regional, correct = (values[column] for column in COLUMNS)
-        self.values.append((indices, psnr, ssim, regional, correct))
+        self.values.append(dict(values))
 
-    def add(self, indices: Tensor, psnr: Tensor, ssim: Tensor, roi_psnr: Tensor | None, correct: Tensor | None) -> None:
-        """Values ``[B]`` of the images ``indices``; ``correct`` is 0 or 1, ``None`` where the judge was not asked."""
-        unknown = torch.full_like(psnr, torch.nan)
-        regional = unknown if roi_psnr is None else roi_psnr
-        self.values.append((indices, psnr, ssim, regional, unknown if correct is None else correct.to(psnr.dtype)))
+    def add(self, indices: Tensor, measured: Mapping[str, Tensor | None], correct: Tensor | None) -> None:
+        """Add values ``[B]`` of the images ``indices``.
+
+        Args:
+            measured: metric -> values; ``None`` or absent where there are none.
+            correct: whether the judge was right; ``None`` where it was not asked.
+        """
+        known = {key: values for key, values in measured.items() if values is not None}
+        if correct is not None:
+            known["accuracy"] = correct.float()
+        self.values.append({"images": indices, **known})
 
     def row(self, snr_db: float, draws: int) -> dict[str, Any]:
         """The row of the results file; means over images, 95 % half widths, ``None`` where nothing was measured."""
-        indices, psnr, ssim, regional, correct = self.tensors().values()
+        found = self.tensors()
+        indices = found.pop("images")
         row: dict[str, Any] = {
             "snr_db": snr_db, "images": len(indices.unique()), "draws": draws, "transmissions": len(indices),
-            "accuracy_transmissions": int((~correct.isnan()).sum()),
+            "accuracy_transmissions": int((~found["accuracy"].isnan()).sum()),
         }
-        columns = {"psnr": psnr, "ssim": ssim, "roi_psnr": regional, "accuracy": correct}
-        for name, values in columns.items():
-            found = estimate(values, indices)
-            row |= {name if name == "accuracy" else f"{name}_mean": found.mean, f"{name}_ci95": found.ci95}
-        row["psnr_of_mean_mse"] = -10 * torch.pow(10, -psnr.double() / 10).mean().log10().item()
+        for name, values in found.items():
+            mean = estimate(values, indices)
+            row |= {column_of(name): mean.mean, interval_of(name): mean.ci95}
+        row["psnr_of_mean_mse"] = -10 * torch.pow(10, -found["psnr"].double() / 10).mean().log10().item()
         return {key: rounded(value) for key, value in row.items()}
 
     def per_image(self, images: int) -> dict[str, Tensor]:
         """Each image's mean over its draws, half precision ``[images]`` with NaN where nothing was measured."""
-        indices, *columns = self.tensors().values()
-        found = {}
-        for name, values in zip(COLUMNS[1:], columns, strict=True):
-            known = ~values.isnan()
-            totals = torch.zeros(images, dtype=torch.double).index_add(0, indices[known], values[known].double())
+        values = self.tensors()
+        indices, found = values.pop("images"), {}
+        for name, column in values.items():
+            known = ~column.isnan()
+            totals = torch.zeros(images, dtype=torch.double).index_add(0, indices[known], column[known].double())
             found[name] = (totals / torch.bincount(indices[known], minlength=images)).half()
         return found
+
+
+def measured(report: LinkReport) -> dict[str, Tensor | None]:
+    """A report's values by metric."""
+    return {key: report.metric(key) for key in per_image()}
 
 
 def rounded(value: float | int) -> float | int | None:

@@ -11,7 +11,7 @@ from wzroi.channel import ChannelState, sample_channel
 from wzroi.data import Images, as_float
 from wzroi.judge import Judge
 from wzroi.pairs import PAIR_SOURCES, Pair, PairSource, make_pair
-from wzroi.roi import gradcam, upscale
+from wzroi.roi import ROI_ORIGINS, field_maps, upscale
 
 
 class TestSet:
@@ -31,19 +31,23 @@ class TestSet:
         self, images: Images, judge: Judge, batch: int = 100, pairs: PairSource = PAIR_SOURCES["crop"]
     ) -> None:
         self.images, self.judge, self.pairs = images, judge, pairs
-        cams: dict[str, list[Tensor]] = {"side": [], "source": [], "source+label": []}
+        rows = {name: row for name, row in ROI_ORIGINS.items() if row.cam is not None and not row.shift}
+        cams: dict[str, list[Tensor]] = {name: [] for name in rows}
         correct: dict[str, list[Tensor]] = {"clean": [], "side": []}
         for start in range(0, len(images.pixels), batch):
             pair = self.pair(torch.arange(start, min(start + batch, len(images.pixels))))
             assert pair.label is not None  # pair() carries it
-            cams["side"].append(gradcam(judge, pair.side))
-            cams["source"].append(gradcam(judge, pair.source))
-            cams["source+label"].append(gradcam(judge, pair.source, pair.label))
+            for name, row in rows.items():
+                assert row.cam is not None
+                cams[name].append(row.cam(judge, pair))
             with torch.no_grad():
                 correct["clean"].append(judge(pair.source).argmax(1) == pair.label)
                 correct["side"].append(judge(pair.side).argmax(1) == pair.label)
         self.cams = {origin: torch.cat(maps) for origin, maps in cams.items()}
-        self.cams["shuffled"] = self.cams["side"].roll(1, dims=0)
+        for name, row in ROI_ORIGINS.items():
+            if row.shift:
+                own = next(other for other, one in rows.items() if one.cam is row.cam)
+                self.cams[name] = self.cams[own].roll(row.shift, dims=0)
         self.correct = {view: torch.cat(flags) for view, flags in correct.items()}
 
     def __len__(self) -> int:
@@ -60,14 +64,11 @@ class TestSet:
         return make_pair(source, self.images.labels[chosen], self.pairs)
 
     def roi(self, origin: str, indices: Tensor, seed: int) -> Tensor:
-        """The ROI map of each image, ``[B, 1, 32, 32]``, as ``wzroi.roi_map`` makes it."""
-        shape = (len(indices), 1, *self.images.pixels.shape[-2:])
-        if origin == "zeros":
-            return torch.zeros(shape, device=self.device)
-        if origin == "normal":
-            generator = torch.Generator().manual_seed(_mix(seed, int(indices[0]), 2))
-            return torch.randn(shape, generator=generator).to(self.device)
-        return upscale(self.cams[origin][indices.to(self.device)], (shape[2], shape[3]))
+        """The ROI map of each image, ``[B, 1, H, W]``, as ``wzroi.roi_map`` makes it of the whole test set."""
+        height, width = self.images.pixels.shape[-2:]
+        if origin not in self.cams:
+            return field_maps(origin, (height, width), indices.tolist(), seed).to(self.device)
+        return upscale(self.cams[origin][indices.to(self.device)], (height, width))
 
 
 def _mix(seed: int, number: int, stream: int) -> int:

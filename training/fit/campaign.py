@@ -35,7 +35,7 @@ from training.fit.runs import check_recipe, finished, needs_judge, rec_twin, run
 from training.fit.stop_signal import BUSY, STOPPED, StopSignal
 from training.fit.synthetic_data import rehearsal_schedule
 from training.recipes import JUDGES, RECIPES, SAVE_EVERY_S, STANDARD, TIERS, Schedule, tier_of
-from wzroi.config import ARCHITECTURES, ConfigError
+from wzroi.config import PAPER_ARCHITECTURES, ConfigError
 from wzroi.data import VALIDATION
 from wzroi.names import ModelName
 
@@ -61,7 +61,7 @@ PARTS = {
 
 
 def _core(lite: bool, seed: int = 0) -> list[ModelName]:
-    return [ModelName(name, "rec", rate, False, lite, seed) for name in ARCHITECTURES for rate in (16, 32)]
+    return [ModelName(name, "rec", rate, False, lite, seed) for name in PAPER_ARCHITECTURES for rate in (16, 32)]
 
 
 def _recs(part: str, lite: bool) -> list[ModelName]:
@@ -71,7 +71,7 @@ def _recs(part: str, lite: bool) -> list[ModelName]:
     if part == "oracle":
         return [ModelName("deepjscc_wz_roi", "rec", rate, True, lite) for rate in (16, 32)]
     if part == "rates":
-        shown = [name for name in ARCHITECTURES if name != "deepjscc_wz_sft"]
+        shown = [name for name in PAPER_ARCHITECTURES if name != "deepjscc_wz_sft"]
         return [ModelName(name, "rec", rate, False, lite) for rate in RATES_OF_FIGURE_5 for name in shown]
     if part == "placed":
         placed = ("deepjscc_wz", "deepjscc_wz_roi")

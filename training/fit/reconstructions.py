@@ -10,7 +10,7 @@ from torch import Tensor
 from training.fit.roi_cache import RoiCache
 from training.recipes import RECEIVED_RATES, RECEIVED_SNRS
 from wzroi.channel import sample_channel
-from wzroi.config import ARCHITECTURES
+from wzroi.config import PAPER_ARCHITECTURES
 from wzroi.names import ModelName
 from wzroi.networks.deepjscc import WynerZivJSCC
 from wzroi.pairs import CropPair
@@ -44,5 +44,5 @@ def sender_names(*, lite: bool) -> list[ModelName]:
     """The networks whose reconstructions are shown: every architecture, both algorithms, the paper's two rates."""
     return [
         ModelName(architecture, stage, rate, lite=lite)
-        for stage in ("rec", "task") for architecture in ARCHITECTURES for rate in RECEIVED_RATES
+        for stage in ("rec", "task") for architecture in PAPER_ARCHITECTURES for rate in RECEIVED_RATES
     ]  # fmt: skip

@@ -7,12 +7,23 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from training.reports.markdown import Table
-from wzroi.config import ARCHITECTURES, FLEXIBLE
+from wzroi.architectures import ARCHITECTURES
+from wzroi.metrics import METRICS
 from wzroi.names import ModelName
 from zoo.results import claims
 from zoo.results import files as data
 from zoo.results.files import Results
-from zoo.results.tables import BASELINES, BOUNDS, FLEX_CONTROLS, HEADLINE_DB, PAPER_RATES, ROI_MAPS, TABLE_SNRS, Tier
+from zoo.results.tables import (
+    BASELINES,
+    BOUNDS,
+    FLEX_CONTROLS,
+    HEADLINE_DB,
+    PAPER_RATES,
+    TABLE_SNRS,
+    Tier,
+    added_metrics,
+    roi_titles,
+)
 
 TIER_TITLES = {"paper": "Paper size", "lite": "Lite tier"}
 NO_COSTS = ["–"] * 6
@@ -28,8 +39,16 @@ def shown(found: Results, metric: str, snr_db: float, control: str = "") -> str:
     return "–" if value is None else value.to_text(metric)
 
 
-KINDS = [(name, oracle) for name in ARCHITECTURES for oracle in (False, True)] + [(name, False) for name in FLEXIBLE]
-"""Architecture, and whether its ROI is an oracle's, in the order of the tables."""
+def kinds() -> list[tuple[str, bool]]:
+    """Architecture, and whether its ROI is an oracle's, in the order of the tables."""
+    rows = [(name, row, oracle) for name, row in ARCHITECTURES.items() for oracle in (False, True)]
+    return [(name, oracle) for name, row, oracle in rows if row.rated or not oracle]
+
+
+def flexible() -> list[str]:
+    """The architectures of one network for every rate."""
+    return [name for name, row in ARCHITECTURES.items() if not row.rated]
+
 
 Read = Callable[[str, float], str]
 """(metric, SNR) -> the cell of a table."""
@@ -39,7 +58,7 @@ def _cells(title: str, read: Read) -> list[str]:
     """A line of the networks' table, costs left out."""
     psnr = [read("psnr", snr_db) for snr_db in TABLE_SNRS]
     accuracy = [read("accuracy", snr_db) for snr_db in TABLE_SNRS]
-    others = [read(metric, HEADLINE_DB) for metric in ("psnr_of_mean_mse", "ssim")]
+    others = [read(metric, HEADLINE_DB) for metric in ("psnr_of_mean_mse", "ssim", *added_metrics())]
     return [title, *psnr, *others, *accuracy]
 
 
@@ -62,7 +81,7 @@ def _networks(tier: Tier, rate: int, folder: Path) -> Iterator[list[str]]:
     """A row for each network of a rate with what beats it and what it costs, and DeepJSCC's control ``paste``."""
     known = costs(folder)
     for stage in ("rec", "task"):
-        for arch, oracle in KINDS:
+        for arch, oracle in kinds():
             name = data.name_of(arch, stage, rate, tier, oracle=oracle)
             if (found := data.results(name, folder, rate)) is not None:
                 beaten = [
@@ -71,7 +90,7 @@ def _networks(tier: Tier, rate: int, folder: Path) -> Iterator[list[str]]:
                 ]
                 cells = _row(found, f"`{name}`")
                 yield [*cells, found.recipe or "–", *beaten, *known.get((tier, arch, rate), ["–"] * 3)]
-                controls = FLEX_CONTROLS if arch in FLEXIBLE else {}
+                controls = {} if ARCHITECTURES[arch].rated else FLEX_CONTROLS
                 shown_controls = [(key, text) for key, text in controls.items() if key in found.controls]
                 yield from (
                     [*_row(found, f"control: `{name}`, {text}", key), *NO_COSTS] for key, text in shown_controls
@@ -112,7 +131,7 @@ def _baselines(tier: Tier, rate: int, folder: Path) -> Iterator[list[str]]:
 def flex_tables(tier: Tier, folder: Path) -> list[Table]:
     """The flexible networks over rate: a line for each rate that was measured, PSNR over SNR and accuracy at 5 dB."""
     rows = []
-    for name in (data.name_of(arch, stage, 16, tier) for arch in FLEXIBLE for stage in ("rec", "task")):
+    for name in (data.name_of(arch, stage, 16, tier) for arch in flexible() for stage in ("rec", "task")):
         whole = data.results(name, folder)
         for rate in whole.rates if whole else []:
             if (found := data.results(name, folder, rate)) is not None:
@@ -126,6 +145,7 @@ def flex_tables(tier: Tier, folder: Path) -> list[Table]:
 def network_tables(tier: Tier, folder: Path) -> list[Table]:
     """One table a rate: PSNR and accuracy at 0, 5 and 9 dB, PSNR of the mean squared error and SSIM at 5 dB, costs."""
     headings = ["Network", *(f"PSNR at {snr:g} dB" for snr in TABLE_SNRS), "PSNR of mean MSE at 5 dB", "SSIM at 5 dB"]
+    headings += [f"{METRICS[metric].heading} at 5 dB" for metric in added_metrics()]
     headings += [f"accuracy at {snr:g} dB, %" for snr in TABLE_SNRS]
     headings += ["trained by"]
     headings += ["in PSNR beaten by", "in accuracy beaten by", "parameters", "multiply-adds, M", "ms per image"]
@@ -146,7 +166,7 @@ def roi_tables(tier: Tier, folder: Path) -> list[Table]:
         if found is None:
             continue
         own = "its own: the oracle's, map of x, true class" if oracle else "side: the receiver's own map"
-        controls = {"": own} | {f"roi:{key}": text for key, text in ROI_MAPS.items()}
+        controls = {"": own} | {f"roi:{key}": text for key, text in roi_titles().items()}
         rows += [
             [f"`{name}`, {title}", shown(found, "psnr", HEADLINE_DB, control),
              shown(found, "ssim", HEADLINE_DB, control), shown(found, "accuracy", HEADLINE_DB, control)]

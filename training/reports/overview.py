@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from training.reports.markdown import Table
-from training.reports.networks import KINDS, TIER_TITLES, shown
-from wzroi.config import FLEXIBLE
+from training.reports.networks import TIER_TITLES, flexible, kinds, shown
 from wzroi.names import ModelName
 from zoo.results import files as data
 from zoo.results.files import Value
@@ -61,7 +60,7 @@ def _bound(folder: Path) -> Read:
 
 def _networks(tier: Tier, folder: Path, *, brief: bool) -> Iterator[tuple[str, Read]]:
     """The zoo's architectures; in brief without an oracle's map."""
-    for architecture, oracle in KINDS:
+    for architecture, oracle in kinds():
         if brief and oracle:
             continue
         title = f"`{architecture}`" + ", an oracle's ROI map" * oracle
@@ -70,7 +69,7 @@ def _networks(tier: Tier, folder: Path, *, brief: bool) -> Iterator[tuple[str, R
 
 def _beside(tier: Tier, folder: Path, *, brief: bool) -> Iterator[tuple[str, Read]]:
     """What a network is held against; in brief the strongest alone."""
-    for architecture in FLEXIBLE:
+    for architecture in flexible():
         yield f"control: `{architecture}`, {FLEX_CONTROLS['blind']}", _network(architecture, tier, folder, "blind")
     yield "control: DeepJSCC + paste", _network("deepjscc", tier, folder, "paste")
     yield "control: the side image alone, nothing sent", _side_alone(tier, folder)
@@ -83,7 +82,7 @@ def _beside(tier: Tier, folder: Path, *, brief: bool) -> Iterator[tuple[str, Rea
 def trained_by(tier: Tier, folder: Path) -> dict[str, list[str]]:
     """Recipe -> the networks of the table that it trained, by name; empty where nothing says."""
     trained: dict[str, list[str]] = {}
-    for (architecture, oracle), rate, stage in itertools.product(KINDS, PAPER_RATES, ("rec", "task")):
+    for (architecture, oracle), rate, stage in itertools.product(kinds(), PAPER_RATES, ("rec", "task")):
         name = data.name_of(architecture, stage, rate, tier, oracle=oracle)
         if (found := data.results(name, folder, rate)) is not None and (recipe_text := found.recipe):
             trained.setdefault(f"{stage}: {recipe_text}", []).append(name)
@@ -133,7 +132,7 @@ def _mixed(tier: Tier, folder: Path) -> str:
 
 def rates_tables(tier: Tier, folder: Path) -> list[Table]:
     """The flexible ``rec`` networks' PSNR at 5 dB over the bandwidth ratio."""
-    names = [data.name_of(architecture, "rec", PAPER_RATES[0], tier) for architecture in FLEXIBLE]
+    names = [data.name_of(architecture, "rec", PAPER_RATES[0], tier) for architecture in flexible()]
     known = {name: found for name in names if (found := data.results(name, folder)) is not None}
     rates = sorted({rate for found in known.values() for rate in found.rates}, reverse=True)
     rows = [[f"`{name}`", *(shown(found.at_rate(rate), "psnr", HEADLINE_DB) for rate in rates)]

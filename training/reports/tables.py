@@ -19,7 +19,7 @@ from training.reports.digital import digital_tables
 from training.reports.markdown import Table, contents
 from training.reports.networks import flex_tables, network_tables, roi_tables
 from training.reports.overview import overview_tables, rates_tables
-from wzroi.config import TITLES
+from wzroi.architectures import ARCHITECTURES
 from wzroi.names import ModelName
 from zoo.paths import OWN_RESULTS as RESULTS
 from zoo.paths import own_folder
@@ -78,7 +78,8 @@ def _cost(found: dict[str, Any]) -> Table:
 def _cost_row(row: dict[str, Any]) -> list[str]:
     times = [f"{row[f'{stage}_ms']:.1f}" for stage in ("encode", "roi", "side", "decode", "judge")]
     counted = [f"{row['parameters']:,}", f"{row['multiply_adds'] / 1e6:.1f}"]
-    return [f"{TITLES[row['architecture']]} ({row['tier']})", *counted, *times, f"{row['images_per_s']:.0f}"]
+    title = ARCHITECTURES[row["architecture"]].title
+    return [f"{title} ({row['tier']})", *counted, *times, f"{row['images_per_s']:.0f}"]
 
 
 def provenance_sentence(folder: Path) -> str:

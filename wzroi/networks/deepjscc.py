@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from wzroi.channel import ChannelState, apply_channel, normalise_power
+from wzroi.channel import ChannelState, normalise_power
 from wzroi.config import STRIDE, ModelConfig
+from wzroi.networks.base import LinkNetwork, check_strength
 from wzroi.networks.decoder import Decoder, SideContext
 from wzroi.networks.encoder import Encoder, Features
 from wzroi.pairs import Placement
@@ -21,7 +22,7 @@ def pad_to_stride(image: Tensor) -> Tensor:
     return F.pad(image, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
 
 
-class WynerZivJSCC(nn.Module):
+class WynerZivJSCC(LinkNetwork):
     """Distributed deep joint source-channel coding with decoder-only side information (paper, fig. 2).
 
     ::
@@ -35,21 +36,13 @@ class WynerZivJSCC(nn.Module):
     ``[B, 3, H, W]``, of any size; the symbols are complex ``[B, K]`` of mean power one.
     """
 
+    config: ModelConfig
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
-
-    def forward(
-        self, source: Tensor, side: Tensor, channel: ChannelState, roi: Tensor | None = None,
-        placement: Placement | None = None,
-    ) -> Tensor:  # fmt: skip
-        """Reconstruction ``[B, 3, H, W]`` in [0, 1] of ``source``; ``roi`` is M, ``[B, 1, H, W]``."""
-        symbols = self.modulate(self.encode(source, placement), channel, placement)
-        received = apply_channel(symbols, channel)
-        context = self.encode_side(side, roi, placement)
-        return self.decode(received, context, channel)
 
     def num_symbols(self, height: int, width: int, rho: float | None = None) -> int:
         """k, complex channel symbols for an image of this size: ``c * ceil(H/4) * ceil(W/4) / 2``, rounded up.
@@ -61,12 +54,17 @@ class WynerZivJSCC(nn.Module):
             raise ValueError(f"this network was trained only for the bandwidth ratio {self.config.rho}, not {rho:.4g}")
         return math.ceil(self.config.maps * math.ceil(height / STRIDE) * math.ceil(width / STRIDE) / 2)
 
-    def encode(self, source: Tensor, placement: Placement | None = None) -> Tensor:
+    def encode(self, source: Tensor, placement: Placement | None = None, importance: Tensor | None = None) -> Tensor:
         """Symbols to send, complex ``[B, K]``, of mean power one per image (eqs. 1 and 2).
 
         Args:
             placement: not used, because the paper's encoder knows nothing about the side image.
+
+        Raises:
+            ValueError: for an importance map, which the paper's encoder does not take.
         """
+        if importance is not None:
+            raise ValueError(f"{self.config.architecture} takes no importance map at the encoder: pass importance=None")
         latent = self.encoder(pad_to_stride(source)).latent
         return normalise_power(maps_to_symbols(latent))
 
@@ -74,15 +72,22 @@ class WynerZivJSCC(nn.Module):
         """The symbols for a channel: unchanged, because the paper's encoder does not adapt to it."""
         return symbols
 
-    def encode_side(self, side: Tensor, roi: Tensor | None = None, placement: Placement | None = None) -> SideContext:
+    def encode_side(
+        self, side: Tensor, roi: Tensor | None = None, placement: Placement | None = None, strength: float = 1.0,
+        importance: Tensor | None = None,
+    ) -> SideContext:  # fmt: skip
         """What the receiver computes from ``x_side`` and the ROI map before any symbol arrives.
 
         Args:
-            placement: not used.
+            placement, importance: not used. strength: factor on the ROI map, from 0 to 1.
 
         Raises:
-            ValueError: for an architecture with ROI guidance and no map, or a map of another size.
+            ValueError: for an architecture with ROI guidance and no map, a map of another size, or a strength outside
+                [0, 1].
         """
+        check_strength(strength)
+        if roi is not None and strength != 1:
+            roi = roi * strength
         size = (side.shape[-2], side.shape[-1])
         side = pad_to_stride(side)
         condition = self._condition(side, roi)
@@ -96,6 +101,10 @@ class WynerZivJSCC(nn.Module):
         shape = (self.config.maps, math.ceil(height / STRIDE), math.ceil(width / STRIDE))
         image = self.decoder(symbols_to_maps(received, shape), context)
         return image[..., :height, :width]
+
+    def compile_for_batches(self) -> None:
+        """Compile the decoder: it takes most of the time."""
+        self.decoder.compile()
 
     def _side_features(self, side: Tensor) -> Features:
         if self.config.side:

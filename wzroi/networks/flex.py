@@ -20,9 +20,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wzroi.channel import ChannelState, apply_channel, normalise_power
+from wzroi.channel import ChannelState, normalise_power
 from wzroi.config import FlexConfig
 from wzroi.networks.alignment import Alignment
+from wzroi.networks.base import LinkNetwork, check_strength
 from wzroi.networks.block_transform import (
     COEFFICIENTS,
     VALUES,
@@ -62,8 +63,10 @@ class FlexContext(NamedTuple):
     size: tuple[int, int]
 
 
-class FlexJSCC(nn.Module):
+class FlexJSCC(LinkNetwork):
     """The flexible network. Images are RGB in [0, 1], ``[B, 3, H, W]``, of any size; symbols complex ``[B, K]``."""
+
+    config: FlexConfig
 
     def __init__(self, config: FlexConfig) -> None:
         super().__init__()
@@ -80,21 +83,13 @@ class FlexJSCC(nn.Module):
         self.refiner2 = Refiner(config.width, config.depth, CONDITION, with_residual=True)
         keep_stored_names(self, {"refiner1": "first", "refiner2": "second"})
 
-    def forward(
-        self, source: Tensor, side: Tensor, channel: ChannelState, roi: Tensor | None = None,
-        placement: Placement | None = None, strength: float = 1.0, importance: Tensor | None = None,
-    ) -> Tensor:  # fmt: skip
-        """Reconstruction ``[B, 3, H, W]`` in [0, 1] of ``source``."""
-        latent = self.encode(source, placement, importance)
-        received = apply_channel(self.modulate(latent, channel, placement), channel)
-        return self.decode(received, self.encode_side(side, roi, placement, strength, importance), channel)
-
-    def num_symbols(self, height: int, width: int, rho: float = 1 / 16) -> int:
-        """k for an image of this size: ``3072 rho`` complex symbols per 32x32 window, rounded.
+    def num_symbols(self, height: int, width: int, rho: float | None = None) -> int:
+        """k for an image of this size: ``3072 rho`` complex symbols per 32x32 window, rounded; by default at 1/16.
 
         Raises:
             ValueError: for a bandwidth ratio that the network does not support.
         """
+        rho = 1 / 16 if rho is None else rho
         if not LOWEST_RHO - 1e-9 <= rho <= HIGHEST_RHO + 1e-9:
             raise ValueError(f"this network supports bandwidth ratios from 1/192 to 1/8, not {rho:.4g}")
         return round(VALUES * rho) * windows_of(height, width)
@@ -142,8 +137,7 @@ class FlexJSCC(nn.Module):
             roi = torch.zeros_like(side[:, :1])
         if roi.shape != (len(side), 1, *side.shape[2:]):
             raise ValueError(f"roi must be [B, 1, H, W] as x_side {tuple(side.shape)}, not {tuple(roi.shape)}")
-        if not 0 <= strength <= 1:
-            raise ValueError(f"the strength of an ROI map must lie in [0, 1], not {strength}")
+        check_strength(strength)
         known_crop = _is_known_crop(placement, side.shape)
         roi, padded = pad_to_windows(roi * strength), _pad_zeros(side)
         if known_crop:

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from wzroi.metrics import estimate
+from wzroi.metrics import METRICS, estimate
 from wzroi.names import ModelName
 from zoo.results.files import RESULTS, Value, judged, name_of, per_image, results, scheme
-from zoo.results.tables import HEADLINE_DB, METRICS, PAPER_RATES, Tier
+from zoo.results.tables import HEADLINE_DB, PAPER_RATES, Tier
 
 BASELINE = "baseline"
 """Used instead of an architecture: the control's name is then a scheme of ``files.scheme``, or ``SIDE_ONLY``."""
@@ -75,7 +75,7 @@ class Difference(NamedTuple):
     def to_text(self) -> str:
         """``+0.31 ± 0.02 dB``."""
         kind = METRICS[self.metric]
-        unit = {"accuracy": " points", "ssim": ""}.get(self.metric, " dB")
+        unit = " points" if kind.unit == "%" else f" {kind.unit}" * bool(kind.unit)
         digits = kind.digits + (self.metric == "accuracy")
         return f"{self.mean * kind.scale:+.{digits}f} ± {self.ci95 * kind.scale:.{digits}f}{unit}"
 

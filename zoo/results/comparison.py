@@ -9,7 +9,7 @@ from wzroi.config import ConfigError
 from wzroi.names import ModelName
 from zoo.results import claims
 from zoo.results import files as data
-from zoo.results.tables import BASELINES, BOUNDS, FLEX_CONTROLS, HEADLINE_DB, ROI_MAPS, Tier
+from zoo.results.tables import BASELINES, BOUNDS, FLEX_CONTROLS, HEADLINE_DB, Tier, roi_titles
 
 FLEXIBLE_RATE = 16
 """1/rho at which a flexible network is compared with the baselines."""
@@ -61,7 +61,7 @@ def _controls(name: ModelName, tier: Tier, folder: Path) -> Iterator[tuple[str, 
     if name.architecture != "deepjscc":
         plain = data.name_of("deepjscc", name.stage, rate, tier)
         yield f"control: `{plain}` + paste", _network(plain, "paste", folder)
-    for origin, title in ROI_MAPS.items():
+    for origin, title in roi_titles().items():
         yield f"control: ROI map at the decoder, {title}", _network(str(name), f"roi:{origin}", folder, rate)
     yield "control: the judge on the side image, nothing sent", _alone("accuracy", data.judged("side", tier, folder))
     yield "control: the judge on clean images", _alone("accuracy", data.judged("clean", tier, folder))

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from wzroi.config import ARCHITECTURES, FLEXIBLE, TITLES
+from wzroi.architectures import ARCHITECTURES
+from wzroi.config import PAPER_ARCHITECTURES
+from wzroi.roi import ROI_ORIGINS
 from zoo.rates import MEASURED
 from zoo.results import files as data
 from zoo.results.files import RESULTS, Value
@@ -17,8 +19,12 @@ from zoo.results.tables import Tier
 VARIANT_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7f7f7f")
 """Okabe and Ito's palette: distinguishable with any colour vision."""
 
-COLOURS = dict(zip((*ARCHITECTURES, *FLEXIBLE), VARIANT_COLOURS, strict=False))
 GREY = "#6b7280"
+
+
+def colour_of(architecture: str) -> str:
+    """An architecture's colour: the palette in the order of ``ARCHITECTURES``, from its start again when it ends."""
+    return VARIANT_COLOURS[list(ARCHITECTURES).index(architecture) % len(VARIANT_COLOURS)]
 
 
 class OperatingPoint(NamedTuple):
@@ -58,7 +64,15 @@ ABLATIONS = {
     "roi:source": ("oracle: ROI of x", "#8c6d31", "dot"),
     "roi:source+label": ("oracle: ROI of x, true class", ORACLE, "dot"),
 }
-"""Control -> title, colour and dash in Figure 6."""
+"""Control -> title, colour and dash in Figure 6, in its order; other origins follow by the titles of their rows."""
+
+
+def ablations() -> dict[str, tuple[str, str, str]]:
+    """Control -> title, colour and dash of every ROI origin."""
+    others = {
+        f"roi:{origin}": (row.title, GREY, "dot" if row.oracle else "dash") for origin, row in ROI_ORIGINS.items()
+    }
+    return ABLATIONS | {key: style for key, style in others.items() if key not in ABLATIONS}
 
 
 class Reference(NamedTuple):
@@ -134,18 +148,19 @@ def _network(
     name = data.name_of(arch, stage, rate, tier, oracle=oracle)
     points = _along_snr(_curve(name, metric, folder, rate), rate, name, "source+label" if oracle else "side")
     if oracle:
-        return Series(f"{TITLES[arch]} (oracle ROI)", "network", points, ORACLE, "dot")
-    return Series(TITLES[arch], "network", points, COLOURS[arch])
+        return Series(f"{ARCHITECTURES[arch].title} (oracle ROI)", "network", points, ORACLE, "dot")
+    return Series(ARCHITECTURES[arch].title, "network", points, colour_of(arch))
 
 
 def over_snr(metric: str, rate: int, stage: str, tier: Tier, folder: Path = RESULTS) -> list[Series]:
     """Figures 4 (``rec``) and 5a, 5b (``task``): the architectures over SNR at one bandwidth ratio.
 
-    The paper's four, the oracle's, and the flexible network at that rate.
+    The paper's four, the oracle's, and every other architecture's at that rate.
     """
-    networks = [_network(arch, stage, metric, rate, tier, folder) for arch in ARCHITECTURES]
+    networks = [_network(arch, stage, metric, rate, tier, folder) for arch in PAPER_ARCHITECTURES]
     networks.append(_network("deepjscc_wz_roi", stage, metric, rate, tier, folder, oracle=True))
-    return _drawn([*networks, *(_network(arch, stage, metric, rate, tier, folder) for arch in FLEXIBLE)])
+    others = [arch for arch in ARCHITECTURES if arch not in PAPER_ARCHITECTURES]
+    return _drawn([*networks, *(_network(arch, stage, metric, rate, tier, folder) for arch in others)])
 
 
 def over_rate(metric: str, snr_db: float, stage: str, tier: Tier, folder: Path = RESULTS) -> list[Series]:
@@ -157,7 +172,9 @@ def over_rate(metric: str, snr_db: float, stage: str, tier: Tier, folder: Path =
 
         return _along_rate(lambda rate: _curve(name(rate), metric, folder, rate), snr_db, name)
 
-    return _drawn(Series(TITLES[arch], "network", points(arch), COLOURS[arch]) for arch in COLOURS)
+    return _drawn(
+        Series(row.title, "network", points(arch), colour_of(arch)) for arch, row in ARCHITECTURES.items()
+    )
 
 
 PASTE = ("DeepJSCC + paste", "control")
@@ -168,7 +185,7 @@ def paste_over_snr(metric: str, rate: int, stage: str, tier: Tier, folder: Path 
     """DeepJSCC + paste over SNR."""
     name = data.name_of("deepjscc", stage, rate, tier)
     points = _along_snr(_curve(name, metric, folder, rate, "paste"), rate, name)
-    return _drawn([Series(*PASTE, points, COLOURS["deepjscc"], "dash")])
+    return _drawn([Series(*PASTE, points, colour_of("deepjscc"), "dash")])
 
 
 def paste_over_rate(metric: str, snr_db: float, stage: str, tier: Tier, folder: Path = RESULTS) -> list[Series]:
@@ -178,7 +195,7 @@ def paste_over_rate(metric: str, snr_db: float, stage: str, tier: Tier, folder: 
         return data.name_of("deepjscc", stage, rate, tier)
 
     points = _along_rate(lambda rate: _curve(name(rate), metric, folder, rate, "paste"), snr_db, name)
-    return _drawn([Series(*PASTE, points, COLOURS["deepjscc"], "dash")])
+    return _drawn([Series(*PASTE, points, colour_of("deepjscc"), "dash")])
 
 
 def judge_levels(xs: Sequence[float], tier: Tier, folder: Path = RESULTS) -> list[Series]:
@@ -236,7 +253,7 @@ def ablation(metric: str, rate: int, tier: Tier, folder: Path = RESULTS, *, orac
     beside = ("deepjscc_wz_sft", "deepjscc_wz")
     shown = [first, *(_network(arch, "task", metric, rate, tier, folder) for arch in beside)]
     name = data.name_of("deepjscc_wz_roi", "task", rate, tier, oracle=oracle)
-    for control, (title, colour, dash) in ABLATIONS.items():
+    for control, (title, colour, dash) in ablations().items():
         points = _along_snr(_curve(name, metric, folder, rate, control), rate, name, control.removeprefix("roi:"))
         shown.append(Series(f"WZ-ROI{' (oracle ROI)' * oracle}, {title}", "control", points, colour, dash))
     return _drawn(shown)

@@ -18,11 +18,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from wzroi.config import FLEXIBLE, ConfigError
+from wzroi.architectures import ARCHITECTURES
+from wzroi.config import ConfigError
+from wzroi.metrics import METRICS
 from wzroi.names import ModelName
 from zoo.errors import ZooError
 from zoo.paths import RESULTS
-from zoo.results.tables import HEADLINE_DB, METRICS, Metric, Tier
+from zoo.results.tables import HEADLINE_DB, Tier, column_of, interval_of
 
 PER_IMAGE = "per_image"
 
@@ -83,18 +85,18 @@ class Results:
         """
         if len(self.rates) > 1:
             raise ValueError(f"{self.model} was measured at several rates: select one with at_rate(rate)")
-        kind = METRICS[metric]
+        column = column_of(metric)
         rows = self.rows if not control else self.controls.get(control, [])
-        known = [row for row in rows if row.get(kind.column) is not None]
-        return [(row["snr_db"], _value(row, kind)) for row in sorted(known, key=lambda row: row["snr_db"])]
+        known = [row for row in rows if row.get(column) is not None]
+        return [(row["snr_db"], _value(row, metric)) for row in sorted(known, key=lambda row: row["snr_db"])]
 
     def at(self, metric: str, snr_db: float = HEADLINE_DB, control: str = "") -> Value | None:
         """The value at one SNR, or ``None`` if it was not measured."""
         return dict(self.curve(metric, control)).get(snr_db)
 
 
-def _value(row: Row, kind: Metric) -> Value:
-    return Value(row[kind.column], row.get(kind.interval))
+def _value(row: Row, metric: str) -> Value:
+    return Value(row[column_of(metric)], row.get(interval_of(metric)))
 
 
 def sending(found: Mapping[str, Any]) -> str:
@@ -179,7 +181,7 @@ def name_of(
 ) -> str:
     """A network's name; a flexible architecture has one for all rates."""
     kind: Literal["rec", "task"] = "rec" if stage == "rec" else "task"
-    own = None if architecture in FLEXIBLE else rate
+    own = rate if ARCHITECTURES[architecture].rated else None
     return str(ModelName(architecture, kind, own, oracle, tier == "lite", placed=placed))
 
 
@@ -215,13 +217,13 @@ def scheme(rate: int, name: str, metric: str, tier: Tier, folder: Path = RESULTS
 
     Accuracies from another judge than that of the tier's networks are omitted.
     """
-    kind, rows = METRICS[metric], []
+    column, rows = column_of(metric), []
     for file, where in BASELINE_FILES.items():
         about = read(file, folder) or {}
         if metric != "accuracy" or _same_judge(about, tier, folder):
             rows += about.get(where, [])
-    chosen = [r for r in rows if r["scheme"] == name and r["rate"] == rate and r.get(kind.column) is not None]
-    return [(row["snr_db"], _value(row, kind)) for row in sorted(chosen, key=lambda row: row["snr_db"])]
+    chosen = [r for r in rows if r["scheme"] == name and r["rate"] == rate and r.get(column) is not None]
+    return [(row["snr_db"], _value(row, metric)) for row in sorted(chosen, key=lambda row: row["snr_db"])]
 
 
 @functools.lru_cache(maxsize=128)

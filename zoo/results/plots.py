@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wzroi.config import CLASSES
+from wzroi.metrics import METRICS
 from zoo.extras import need_extra
 from zoo.rates import rho_text
 from zoo.results.figures import VARIANT_COLOURS, Point, Series
-from zoo.results.tables import METRICS
+from zoo.results.tables import axis_title, column_of, interval_of
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -67,7 +68,7 @@ def plot(series: Sequence[Series], metric: str, *, rates: bool = False) -> Figur
     for one in series:
         add_series(figure, one, metric, rates)
     figure.update_layout(
-        xaxis_title="Bandwidth ratio ρ" if rates else "SNR, dB", yaxis_title=METRICS[metric].text,
+        xaxis_title="Bandwidth ratio ρ" if rates else "SNR, dB", yaxis_title=axis_title(metric),
         margin={"l": 10, "r": 10, "t": 10, "b": 10}, hovermode="closest", clickmode="event+select",
         height=PLOT_PX + ENTRY_PX * (len(series) + 1) + 60, showlegend=True,
         legend={"orientation": "v", "x": 0, "y": -62 / PLOT_PX, "xanchor": "left", "yanchor": "top"},
@@ -79,19 +80,10 @@ def plot(series: Sequence[Series], metric: str, *, rates: bool = False) -> Figur
 
 
 class Curve(NamedTuple):
-    """One line of a sweep: a title, and rows of measured values with ``snr_db`` and the keys of ``AXES``."""
+    """One line of a sweep: a title, and rows of measured values with ``snr_db`` and the columns of ``METRICS``."""
 
     title: str
     rows: Sequence[Mapping[str, Any]]
-
-
-AXES = {
-    "psnr": ("psnr_mean", "psnr_ci95", "PSNR, dB"),
-    "ssim": ("ssim_mean", "ssim_ci95", "SSIM"),
-    "roi_psnr": ("roi_psnr_mean", "roi_psnr_ci95", "ROI-PSNR, dB"),
-    "accuracy": ("accuracy", "accuracy_ci95", "Accuracy"),
-}
-"""Metric -> (key of the value, key of its 95 % half width, axis title)."""
 
 
 def sweep_figure(
@@ -104,14 +96,14 @@ def sweep_figure(
 
     Args:
         curves: rows need not be sorted; rows without the metric are ignored.
-        metric: a key of ``AXES``.
+        metric: a key of ``METRICS``.
         present: title of a curve -> its value for the current picture, drawn as a ring at ``snr_db``.
         snr_db: the current SNR, drawn as a vertical line.
     """
     go = graph_objects()
 
-    if metric not in AXES:
-        raise ValueError(f"unknown metric {metric!r}; choose one of {', '.join(AXES)}")
+    if metric not in METRICS:
+        raise ValueError(f"unknown metric {metric!r}; choose one of {', '.join(METRICS)}")
     figure = go.Figure()
     for index, curve in enumerate(curves):
         colour = VARIANT_COLOURS[index % len(VARIANT_COLOURS)]
@@ -125,7 +117,8 @@ def sweep_figure(
             )
     if snr_db is not None:
         figure.add_vline(x=snr_db, line={"dash": "dot", "width": 1, "color": "#888888"})
-    axis = {"title": AXES[metric][2], "tickformat": ".0%"} if metric == "accuracy" else {"title": AXES[metric][2]}
+    row = METRICS[metric]
+    axis = {"title": row.title, "tickformat": ".0%"} if row.unit == "%" else {"title": row.heading}
     figure.update_layout(
         xaxis_title="SNR, dB", yaxis=axis, margin={"l": 10, "r": 10, "t": 10, "b": 10}, hovermode="x unified",
         legend={"orientation": "h", "y": -0.2},
@@ -134,7 +127,7 @@ def sweep_figure(
 
 
 def _add_curve(figure: Figure, curve: Curve, metric: str, colour: str) -> None:
-    value, half, _ = AXES[metric]
+    value, half = column_of(metric), interval_of(metric)
     rows = sorted((row for row in curve.rows if _finite(row.get(value))), key=lambda row: row["snr_db"])
     if not rows:
         return

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from wzroi.metrics import BUILT_IN, METRICS
+from wzroi.roi import ROI_ORIGINS
 
 HEADLINE_DB = 5.0
 """The SNR used for training, tables and verdicts."""
@@ -14,24 +17,25 @@ PAPER_RATES = (32, 16)
 Tier = Literal["lite", "paper"]
 
 
-class Metric(NamedTuple):
-    """``column`` and ``interval`` are a row's fields; ``text`` is the axis title, ``digits`` those of tables."""
 
-    column: str
-    interval: str
-    text: str
-    digits: int
-    scale: float = 1.0
+def column_of(metric: str) -> str:
+    """The field of a results file's row that holds a metric's mean."""
+    return metric if metric in ("accuracy", "psnr_of_mean_mse") else f"{metric}_mean"
 
 
-METRICS = {
-    "psnr": Metric("psnr_mean", "psnr_ci95", "PSNR, dB (mean over images)", 2),
-    "psnr_of_mean_mse": Metric("psnr_of_mean_mse", "", "PSNR of the mean squared error, dB", 2),
-    "ssim": Metric("ssim_mean", "ssim_ci95", "SSIM", 3),
-    "roi_psnr": Metric("roi_psnr_mean", "roi_psnr_ci95", "ROI-PSNR, dB", 2),
-    "accuracy": Metric("accuracy", "accuracy_ci95", "Accuracy, %", 1, 100.0),
-}
-"""Metric -> its columns and title."""
+def interval_of(metric: str) -> str:
+    """The field that holds the half width of its 95 % interval; some rows lack it."""
+    return f"{metric}_ci95"
+
+
+def axis_title(metric: str) -> str:
+    """A metric's title on an axis."""
+    return METRICS[metric].axis or METRICS[metric].heading
+
+
+def added_metrics() -> list[str]:
+    """The metrics beyond those that every results file has."""
+    return [key for key in METRICS if key not in (*BUILT_IN, "psnr_of_mean_mse", "accuracy")]
 
 BASELINES = {
     "linear": "baseline: linear analog, no side information", "linear_wz": "baseline: linear analog, Wyner-Ziv",
@@ -52,12 +56,12 @@ BOUNDS = {
 }
 """Kind of ``zoo.results.files.bounds`` -> title in tables."""
 
-ROI_MAPS = {
-    "side": "the receiver's own map", "shuffled": "another picture's map", "zeros": "all zeros",
-    "normal": "normal numbers",
-    "source": "oracle: map of x", "source+label": "oracle: map of x, true class",
-}
-"""ROI origin of a control -> title in tables."""
+
+def roi_titles() -> dict[str, str]:
+    """ROI origin of a control -> title in tables: a judge's maps, drawn ones, then oracles."""
+    rows = sorted(ROI_ORIGINS.items(), key=lambda item: (item[1].oracle, item[1].cam is None))
+    return {origin: row.title for origin, row in rows}
+
 
 FLEX_CONTROLS = {
     "blind": "crop placement unknown", "no_side": "no side image", "random_side": "another picture's side image",

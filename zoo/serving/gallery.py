@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from wzroi.pairs import Pair, make_pair, pair_source
+from wzroi.roi import origin_of
 from zoo.image_io import bundled_picture
 from zoo.paths import GALLERY, need
 from zoo.serving.request import RequestError
@@ -113,6 +114,6 @@ def on_source(entry: PairEntry, roi: Tensor, origin: str) -> Tensor:
     A map of x_side is in the frame of x_side: for a crop pair it is moved back by the crop's offset, as paste does with
     pixels. A map of x is already in place, zeros and noise have no place, and a stereo pair's disparity is unknown.
     """
-    if origin not in ("side", "shuffled") or entry.source != "crop":
+    if origin_of(origin)[0].frame != "side" or entry.source != "crop":
         return roi
     return pair_source("crop").paste(torch.zeros_like(roi), roi)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from wzroi.channel import CHANNELS
-from wzroi.roi import ORIGINS
+from wzroi.channel import channel_of
+from wzroi.roi import origin_of
 
 SNR_RANGE = (-5.0, 20.0)
 MAX_SEED = 2**31 - 1
@@ -20,10 +20,11 @@ def check_controls(snr_db: object, channel: object, roi: object, seed: object) -
     low, high = SNR_RANGE
     if not is_number(snr_db) or not low <= snr_db <= high:  # type: ignore[operator]
         raise RequestError(f"snr_db must be a number from {low:g} to {high:g} dB, not {str(snr_db)[:20]}")
-    if channel not in CHANNELS:
-        raise RequestError(f"unknown channel {str(channel)[:40]!r}; choose one of {', '.join(CHANNELS)}")
-    if roi not in ORIGINS:
-        raise RequestError(f"unknown ROI origin {str(roi)[:40]!r}; choose one of {', '.join(ORIGINS)}")
+    try:
+        channel_of(channel)
+        origin_of(roi)
+    except ValueError as error:
+        raise RequestError(str(error)) from error
     if not is_number(seed) or seed != int(seed) or not 0 <= seed <= MAX_SEED:  # type: ignore[call-overload,operator]
         raise RequestError(f"seed must be a whole number from 0 to {MAX_SEED}, not {str(seed)[:20]}")
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import NamedTuple
 
-from wzroi.config import ARCHITECTURES, FLEXIBLE, TITLES, ConfigError
+from wzroi.architectures import ARCHITECTURES
+from wzroi.config import ConfigError
 from wzroi.names import ModelName
 from zoo.rates import SERVED
 
@@ -28,7 +29,7 @@ class Variant(NamedTuple):
     @property
     def flexible(self) -> bool:
         """Whether one network supports every rate."""
-        return self.architecture in FLEXIBLE
+        return not ARCHITECTURES[self.architecture].rated
 
     def served(self) -> list[tuple[str, list[Fraction]]]:
         """Each network with the rates at which it is listed, fewest symbols first."""
@@ -58,7 +59,7 @@ def variants_of(models: Iterable[str]) -> list[Variant]:
         blank = Variant(variant_id(name), variant_title(name), name.architecture, name.stage, tier, name.oracle, {})
         rates = SERVED if name.rate is None else (Fraction(name.rate),)
         found.setdefault(blank.id, blank).names.update(dict.fromkeys(rates, text))
-    order = [*ARCHITECTURES, *FLEXIBLE]
+    order = list(ARCHITECTURES)
     return sorted(found.values(), key=lambda v: (not v.lite, v.oracle, v.stage, order.index(v.architecture)))
 
 
@@ -70,12 +71,13 @@ def variant_id(name: ModelName) -> str:
 def variant_title(name: ModelName) -> str:
     """A variant's title, e.g. ``DeepJSCC-WZ (rec)``."""
     notes = [name.stage] + ["oracle ROI"] * name.oracle + ([] if name.lite else ["paper size"])
-    return f"{TITLES[name.architecture]} ({', '.join(notes)})"
+    return f"{ARCHITECTURES[name.architecture].title} ({', '.join(notes)})"
 
 
 def is_flexible(model: str) -> bool:
     """Whether a model name is that of a flexible network."""
-    return model.partition(".")[0] in FLEXIBLE
+    row = ARCHITECTURES.get(model.partition(".")[0])
+    return row is not None and not row.rated
 
 
 def title_of(model: str) -> str:

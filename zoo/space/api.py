@@ -10,7 +10,6 @@ import gradio as gr
 
 import zoo
 from wzroi import images
-from wzroi.config import JudgeConfig
 from zoo.errors import ZooError
 from zoo.rates import DEFAULT, Rate, check_rate, parse_rho, rho_text
 from zoo.serving.gallery import PairEntry, gallery, gallery_entry
@@ -90,8 +89,8 @@ def _rate_for(models: Sequence[str], rho: str) -> Rate:
         return DEFAULT
     ratio = parse_rho(rho)
     for model in models:
-        config = zoo.describe(engine.known_model(model)).config
-        if not isinstance(config, JudgeConfig):
+        config = zoo.describe(engine.known_model(model)).link
+        if config is not None:
             check_rate(config, ratio)
     return 1 / ratio
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from wzroi import images
 from wzroi.config import CLASSES
-from wzroi.metrics import figure_text
+from wzroi.metrics import METRICS, figure_text
 from zoo.serving.gallery import PairEntry, gallery, gallery_entry, on_source, shrink
 from zoo.space.engine import Sent, judge_views
 
@@ -84,6 +84,7 @@ def sent_card(entry: PairEntry, sent: Sent, origin: str) -> str:
     figures = [f"<strong>{report.psnr.item():.2f} dB</strong> PSNR", f"SSIM {figure_text(report.ssim, 3)}"]
     if report.roi_psnr is not None and bool(report.roi_psnr.isfinite()):
         figures.append(f"ROI-PSNR {report.roi_psnr.item():.2f} dB")
+    figures += [f"{METRICS[key].title} {METRICS[key].to_text(values.item())}" for key, values in report.added().items()]
     bars = "" if report.logits is None else classes(report.logits.softmax(dim=1)[0].tolist(), entry.label)
     roi = None if sent.roi is None else on_source(entry, sent.roi, origin)[0]
     return figure(sent.title, report.reconstruction[0], "<br>".join(figures), bars, roi, "over")

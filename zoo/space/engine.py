@@ -17,15 +17,15 @@ from wzroi.channel import sample_channel
 from wzroi.config import CLASSES
 from wzroi.judge import Judge
 from wzroi.link import LinkReport, Transmission, finish, measure, prepare, source_weight
-from wzroi.metrics import Estimate, estimate
+from wzroi.metrics import estimate, more_metrics, per_image
 from wzroi.names import ModelName
 from wzroi.pairs import Pair, pair_source
-from wzroi.roi import roi_map
 from zoo.errors import ZooError
 from zoo.rates import DEFAULT, LinkNetwork, Rate, symbols_at
 from zoo.serving.cache import Recent
-from zoo.serving.gallery import PairEntry, with_neighbour
+from zoo.serving.gallery import PairEntry
 from zoo.serving.request import RequestError, check_controls, finite, is_number
+from zoo.serving.roi_maps import depends_on_seed, map_of
 from zoo.serving.variants import Variant, title_of, variants_of
 from zoo.space.device import lent_device, on_gpu
 
@@ -40,7 +40,7 @@ _PREPARED = Recent(40)
 
 
 class Request(NamedTuple):
-    """How to send: SNR in dB per complex symbol, a key of ``CHANNELS``, a key of ``ORIGINS``, the noise's seed.
+    """How to send: SNR in dB per complex symbol, a key of ``CHANNELS``, a key of ``ROI_ORIGINS``, the noise's seed.
 
     ``rate`` is 1/rho for a flexible network; any other has its own.
     """
@@ -100,18 +100,12 @@ def judge_of(model: str, device: str = "cpu") -> Judge | None:
 
 def roi_of(entry: PairEntry, judge: Judge, request: Request) -> Tensor:
     """The ROI map M ``[1, 1, H, W]`` of a pair, on the judge's device."""
-    if request.roi == "source+label" and entry.label is None:
-        raise RequestError(
-            "the oracle map needs the true class, which is unknown for an upload: choose another ROI origin"
-        )
-    pair = with_neighbour(entry) if request.roi == "shuffled" else entry.pair
-    generator = torch.Generator().manual_seed(request.seed)
-    return roi_map(judge, pair.to(judge.head.weight.device), request.roi, generator=generator)[:1]
+    return map_of(entry, judge, request.roi, request.seed)
 
 
 def _prepared(entry: PairEntry, model: str, request: Request) -> tuple[Transmission, Tensor | None]:
     """The result of ``wzroi.link.prepare`` on the CPU, and the map M of its judge."""
-    seed = request.seed if request.roi == "normal" else 0
+    seed = request.seed if depends_on_seed(request.roi) else 0
 
     def make() -> tuple[Transmission, Tensor | None]:
         judge = judge_of(model)
@@ -160,8 +154,7 @@ def _transmit_on(entry: PairEntry, models: Sequence[str], request: Request, devi
         symbols, generator = symbols_at(linked, *entry.size, request.rate), torch.Generator().manual_seed(request.seed)
         channel = sample_channel(request.channel, request.snr_db, 1, symbols, generator=generator, device=device)
         report = finish(linked, ready, channel, judge)
-        moved = report._replace(**{key: part.cpu() for key, part in report._asdict().items() if part is not None})
-        done.append(Sent(model, title_of(model), symbols, moved, None if roi is None else roi.cpu()))
+        done.append(Sent(model, title_of(model), symbols, report.to("cpu"), None if roi is None else roi.cpu()))
     return done
 
 
@@ -179,7 +172,8 @@ def paste(entry: PairEntry, sent: Sent) -> Sent:
     values = measure(picture, entry.pair, weight)
     with torch.no_grad():
         logits = None if judge is None else judge(picture)
-    report = LinkReport(picture, sent.report.symbols, sent.report.received, *values, logits)
+    more = more_metrics(picture, entry.pair.source, weight)
+    report = LinkReport(picture, sent.report.symbols, sent.report.received, *values, logits, more or None)
     title = "Control: paste over DeepJSCC" if entry.source == "crop" else "Control: the side image unchanged"
     return Sent(sent.model, title, sent.symbols, report, None)
 
@@ -207,6 +201,7 @@ def numbers(sent: Sent) -> dict[str, Any]:
         "bandwidth_ratio": sent.symbols / report.reconstruction.numel(),
         "psnr_db": finite(report.psnr), "ssim": finite(report.ssim),
         "roi_psnr_db": None if report.roi_psnr is None else finite(report.roi_psnr),
+        **{key: finite(values) for key, values in report.added().items()},
         "class": None if chances is None else CLASSES[chances.index(max(chances))],
         "probabilities": None if chances is None else dict(zip(CLASSES, chances, strict=True)),
     }
@@ -265,9 +260,8 @@ def _sweep_one(
 
 
 def _row(snr_db: float, report: LinkReport, label: int | None) -> dict[str, Any]:
-    values: dict[str, Estimate] = {"psnr": estimate(report.psnr), "ssim": estimate(report.ssim)}
-    if report.roi_psnr is not None:
-        values["roi_psnr"] = estimate(report.roi_psnr)
+    measured = {key: report.metric(key) for key in per_image()}
+    values = {key: estimate(found) for key, found in measured.items() if found is not None}
     row: dict[str, Any] = {"snr_db": snr_db, "draws": len(report.psnr)}
     for key, value in values.items():
         row |= {f"{key}_mean": finite(value.mean), f"{key}_ci95": finite(value.ci95)}

@@ -11,6 +11,8 @@ import gradio as gr
 
 from wzroi import images
 from wzroi.channel import CHANNELS
+from wzroi.metrics import METRICS, per_image
+from wzroi.roi import ROI_ORIGINS
 from zoo.paths import RESULTS
 from zoo.rates import DEFAULT, rho_text
 from zoo.results import plots
@@ -54,8 +56,6 @@ THEME = gr.themes.Default(primary_hue="blue", font=FONTS, font_mono=["ui-monospa
 ROI_JS = "v => { document.documentElement.style.setProperty('--roi', v / 100); return v; }"
 OVER_JS = "v => { document.documentElement.style.setProperty('--roi-over', v ? 'visible' : 'hidden'); return v; }"
 
-CHANNEL_LABELS = {"rayleigh": "Rayleigh, block fading", "rayleigh_iid": "Rayleigh, fast fading"}
-
 PICK_JS = """element.addEventListener('click', event => {
   const button = event.target.closest('button[data-pair]');
   if (button) trigger('select', {pair: button.dataset.pair});
@@ -66,17 +66,16 @@ MARK_JS = """pair => document.querySelectorAll('.wz-thumbs button').forEach(
 EAGER_JS = "() => document.querySelectorAll('.wz-slider img').forEach(image => { image.loading = 'eager'; })"
 """Gradio would load the compared pictures lazily, from a height of zero, and the page would jump."""
 
-METRIC_KEYS = {"PSNR": "psnr", "SSIM": "ssim", "ROI-PSNR": "roi_psnr", "accuracy": "accuracy"}
 
-ORIGIN_LABELS = {
-    "x_side, top class (a receiver's)": "side",
-    "x, top class (an oracle)": "source",
-    "x, true class (an oracle)": "source+label",
-    "zeros": "zeros",
-    "normal noise": "normal",
-    "another picture's map": "shuffled",
-}
-"""Labels of ``ORIGINS``' keys, short enough for a phone."""
+def metric_choices() -> list[tuple[str, str]]:
+    """(title, metric) of every metric that a sweep has."""
+    return [(METRICS[key].title, key) for key in (*per_image(), "accuracy")]
+
+
+def origin_choices() -> list[tuple[str, str]]:
+    """(label, origin) of every ROI origin that pages offer."""
+    return [(f"{key}: {row.label}", key) for key, row in ROI_ORIGINS.items() if row.shown]
+
 
 EXAMPLES = {
     "Graceful degradation: a noisy channel": ["cifar-1", -2.0, "awgn", "side", 1],
@@ -185,7 +184,7 @@ def on_sweep(metric: str, *values: Any) -> Any:
     engine.check_sweep(entry, models, SWEEP_SNRS, DRAWS)
     rows = engine.sweep(entry, models, list(SWEEP_SNRS), DRAWS, request)
     curves = [plots.Curve(engine.title_of(model), rows[model]) for model in models]
-    return plots.sweep_figure(curves, METRIC_KEYS[metric], snr_db=request.snr_db)
+    return plots.sweep_figure(curves, metric, snr_db=request.snr_db)
 
 
 @sentences
@@ -199,7 +198,7 @@ def on_published(metric: str, *values: Any) -> Any:
         raise RequestError(
             "no test-set results are included for these variants: choose others, or sweep this picture"
         )
-    return plots.sweep_figure(curves, METRIC_KEYS[metric], snr_db=now.snr)
+    return plots.sweep_figure(curves, metric, snr_db=now.snr)
 
 
 @sentences
@@ -252,9 +251,9 @@ def _variant_controls(known: Sequence[Variant]) -> list[gr.components.Component]
                   interactive=len(ratios) > 1, buttons=[], min_width=280, **held),
         gr.Slider(*SNR_RANGE, 5.0, step=0.5, label="SNR, dB per complex symbol", buttons=[], min_width=280,
                   **held),
-        gr.Radio([(CHANNEL_LABELS.get(key, text), key) for key, text in CHANNELS.items()], value="awgn",
+        gr.Radio([(row.short, key) for key, row in CHANNELS.items()], value="awgn",
                  label="Channel", **held),
-        gr.Dropdown(list(ORIGIN_LABELS.items()), value="side", label="Origin of the ROI map", **held),
+        gr.Dropdown(origin_choices(), value="side", label="Origin of the ROI map", **held),
         gr.Number(0, precision=0, minimum=0, maximum=MAX_SEED, label="Noise seed", min_width=110, **held),
         gr.Dropdown(ends, value=first[0], label="Left", min_width=200, **held),
         gr.Dropdown(ends, value=first[-1], label="Right", min_width=200, **held),
@@ -343,7 +342,7 @@ def _options(now: Controls) -> None:
 def _curves(now: Controls, live: dict[str, Any]) -> None:
     with gr.Accordion("Curves over SNR", open=False):
         with gr.Row():
-            metric = gr.Dropdown([*METRIC_KEYS], value="PSNR", label="Metric", min_width=120)
+            metric = gr.Dropdown(metric_choices(), value="psnr", label="Metric", min_width=120)
             mine = gr.Button(f"Sweep this picture ({DRAWS} draws per point)", variant="primary", min_width=160)
             published = gr.Button("CIFAR-10 test set", min_width=160)
         plot = gr.Plot(show_label=False)

@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from wzroi.config import TITLES, FlexConfig, JudgeConfig, ModelConfig
+from wzroi.architectures import ARCHITECTURES, PAPER_LIMITS
+from wzroi.config import PAPER_ARCHITECTURES, LinkConfig
+from wzroi.metrics import METRICS, per_image
 from zoo.errors import ZooError
-from zoo.rates import LinkConfig, rates_of, rho_text
+from zoo.rates import rates_of, rho_text
 from zoo.results.comparison import section
 from zoo.results.files import sending
+from zoo.results.tables import column_of
 from zoo.store.registry import Entry
 
 LICENCE = "mit"
@@ -25,7 +28,6 @@ PAPER = (
     "Tian, Dong, Cao: Joint ROI Guidance and Spatial Analysis for Task-Aware Distributed Deep Joint Source-Channel "
     "Coding"
 )
-ARTICLE = "Wyner-Ziv deep joint source-channel coding"
 
 SNR_DB = 5.0
 """The SNR of the paper's main tables and of a card's figures."""
@@ -33,13 +35,11 @@ SNR_DB = 5.0
 RATE = 16
 """1/rho of a flexible network's figures."""
 
-FIGURE_TITLES = {"psnr": "PSNR (dB)", "ssim": "SSIM", "roi_psnr": "ROI-PSNR (dB)", "accuracy": "judge accuracy"}
 
-LIMITS = """- Trained on 32x32 pictures of ten classes. Networks with side information learned to find it 12 pixels
-  away: send larger pictures as a batch of 32x32 blocks. DeepJSCC, which has none, takes any size as it is.
-- Trained at one SNR on AWGN; the curves show how it performs at other SNRs. It was not trained for fading.
-- The published side information is a crop of the source in a shifted frame; a real stereo pair is different.
-- The judge's classes and its Grad-CAM map are meaningless on pictures of anything else."""
+def figure_titles() -> dict[str, str]:
+    """Metric -> title on cards, accuracy last; the PSNR of the mean error stands in the PSNR's column."""
+    titles = {key: METRICS[key].title + f" ({METRICS[key].unit})" * bool(METRICS[key].unit) for key in per_image()}
+    return titles | {"accuracy": "judge accuracy"}
 
 
 def read_results(folder: Path | None, name: str) -> dict[str, Any] | None:
@@ -55,14 +55,6 @@ def read_results(folder: Path | None, name: str) -> dict[str, Any] | None:
     if owner != name:
         raise ZooError(f"{path} contains the results of {owner}: evaluate {name} again")
     return values
-
-
-FLEX_LIMITS = """- Trained on 32x32 pictures of ten classes, with side images made from them: the crop, other shifts,
-  noise, other colours, synthetic disparity. Larger pictures are coded in windows of 32x32.
-- Trained on AWGN from -5 to 20 dB and from 1/96 to 1/8; outside these ranges it extrapolates.
-- Both ends know the published crop's place; in a real stereo pair it must be found,
-  which requires a moderate disparity.
-- The judge's classes and its Grad-CAM map are meaningless on pictures of anything else."""
 
 
 def row_at(rows: Sequence[Mapping[str, Any]], snr_db: float = SNR_DB) -> Mapping[str, Any] | None:
@@ -82,7 +74,7 @@ def summary(results: Mapping[str, Any] | None) -> dict[str, float]:
     row = row_at(results["rows"])
     if row is None:
         return {}
-    figures = {"psnr": "psnr_mean", "ssim": "ssim_mean", "roi_psnr": "roi_psnr_mean", "accuracy": "accuracy"}
+    figures = {key: column_of(key) for key in figure_titles()}
     found = {key: row[column] for key, column in figures.items() if row.get(column) is not None}
     ends = {f"{key}_ci95": row[f"{key}_ci95"] for key in found if row.get(f"{key}_ci95") is not None}
     return found | ends
@@ -105,9 +97,9 @@ def _pipeline(entry: Entry) -> str:
 
 def _tags(entry: Entry) -> list[str]:
     common = ["semantic-communication", "safetensors"]
-    if isinstance(entry.config, JudgeConfig):
+    if entry.link is None:
         return ["resnet", "grad-cam", *common]
-    return ["joint-source-channel-coding", "deepjscc", "wyner-ziv", entry.config.architecture, *common]
+    return ["joint-source-channel-coding", "deepjscc", "wyner-ziv", entry.link.architecture, *common]
 
 
 def model_index(entry: Entry) -> dict[str, Any]:
@@ -127,7 +119,7 @@ def model_index(entry: Entry) -> dict[str, Any]:
 def _metric_name(key: str, entry: Entry) -> str:
     if entry.network == "judge":
         return {"accuracy": "accuracy, clean images", "side_accuracy": "accuracy, side views"}.get(key, key)
-    return f"{FIGURE_TITLES.get(key, key)} at {SNR_DB:g} dB, AWGN" + f", bandwidth ratio 1/{RATE}" * entry.flexible
+    return f"{figure_titles().get(key, key)} at {SNR_DB:g} dB, AWGN" + f", bandwidth ratio 1/{RATE}" * entry.flexible
 
 
 def with_front_matter(values: Mapping[str, Any], body: str) -> str:
@@ -146,38 +138,28 @@ def card(entry: Entry, results: Mapping[str, Any] | None, folder: Path | None = 
     beside = section(entry.name, folder) if results is not None and entry.metrics else ""
     parts = [f"# {entry.title}\n", _what(entry), _how_to_load(entry)]
     parts += [_results_section(entry, results), *([beside] if beside else []), _training(entry)]
-    parts.append(f"## Limits\n\n{FLEX_LIMITS if entry.flexible else LIMITS}\n")
-    parts.append(f"## Source\n\n{'Beyond the paper: ' * entry.flexible}{PAPER}.\n")
+    parts.append(f"## Limits\n\n{_limits(entry)}\n")
+    parts.append(f"## Source\n\n{'Beyond the paper: ' * _beyond(entry)}{PAPER}.\n")
     return with_front_matter(front_matter(entry), "\n".join(parts))
+
+
+def _limits(entry: Entry) -> str:
+    return PAPER_LIMITS if entry.link is None else ARCHITECTURES[entry.link.architecture].limits
+
+
+def _beyond(entry: Entry) -> bool:
+    return entry.link is not None and entry.link.architecture not in PAPER_ARCHITECTURES
 
 
 def _what(entry: Entry) -> str:
     size = f"{entry.parameters:,} parameters, stored in half precision, loaded as fp32."
-    if isinstance(entry.config, FlexConfig):
-        return _what_flexible(entry, entry.config, size)
-    if not isinstance(entry.config, ModelConfig):
+    if entry.link is None:
         return (
             f"The judge `{entry.name}`: classifies CIFAR-10 pictures, and its Grad-CAM is the ROI map. Trained on "
             f"clean images and on side views. {size}\n"
         )
-    config = entry.config
-    joined = "the received symbols and features of the side image" if config.side else "the received symbols alone"
-    guides = {"none": "", "side": ", SFT layers guided by it", "roi": ", SFT layers guided by it and the ROI map"}
-    return (
-        f"`{entry.name}` is {TITLES[config.architecture]} ({ARTICLE}) at bandwidth ratio {config.rho.numerator}/"
-        f"{config.rho.denominator} complex channel symbols per source value. Its decoder sees "
-        f"{joined}{guides[config.guidance]}. N = {config.width}, c = {config.maps}. {size}\n"
-    )
-
-
-def _what_flexible(entry: Entry, config: FlexConfig, size: str) -> str:
-    rates = rates_of(config)
-    return (
-        f"`{entry.name}` is {TITLES[config.architecture]} ({ARTICLE}): one network for every SNR from -5 to 20 dB and "
-        f"every bandwidth ratio from {rho_text(rates[0])} to {rho_text(rates[-1])}: the number of channel symbols "
-        "decides. Its decoder finds where the side image belongs, copies from it at full resolution, and takes the "
-        f"ROI map. Token width {config.width}, {config.depth} blocks per refiner. {size}\n"
-    )
+    row = ARCHITECTURES[entry.link.architecture]
+    return f"`{entry.name}` is {row.title} {row.card(entry.link)} {size}\n"
 
 
 def _how_to_load(entry: Entry) -> str:
@@ -227,17 +209,18 @@ def _plain(metrics: Mapping[str, float]) -> list[str]:
 
 
 def _figure(metrics: Mapping[str, float], key: str) -> str:
-    digits = 2 if "psnr" in key else 4
+    digits = METRICS[key].digits if key in METRICS and METRICS[key].unit == "dB" else 4
     interval = metrics.get(f"{key}_ci95")
     return f"{metrics[key]:.{digits}f}" + (f" ± {interval:.{digits}f}" if interval is not None else "")
 
 
 def curve_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """A Markdown table with a line per SNR."""
-    lines = ["| SNR (dB) | PSNR (dB) | SSIM | ROI-PSNR (dB) | accuracy |", "|---|---|---|---|---|"]
+    titles = [title.removeprefix("judge ") for title in figure_titles().values()]
+    lines = [f"| SNR (dB) | {' | '.join(titles)} |", "|---" * (len(titles) + 1) + "|"]
     for row in sorted(rows, key=lambda row: row["snr_db"]):
         figures = summary({"rows": [{**row, "snr_db": SNR_DB, "rate": RATE}]})
-        cells = [_figure(figures, key) if key in figures else "-" for key in FIGURE_TITLES]
+        cells = [_figure(figures, key) if key in figures else "-" for key in figure_titles()]
         cells[0] += f" ({row['psnr_of_mean_mse']:.2f})" if row.get("psnr_of_mean_mse") is not None else ""
         lines.append(f"| {row['snr_db']:g} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
@@ -278,7 +261,7 @@ def repository_card(repo: str, entries: Mapping[str, Entry]) -> str:
     if judged:
         values["model-index"] = [{"name": "WZ-ROI", "results": [_named_index(entry) for entry in judged]}]
     parts = ["# WZ-ROI\n", REPOSITORY_TEXT + "\n", _how_to_pull(repo, entries), _table(entries)]
-    parts += [f"## Limits\n\n{LIMITS}\n", f"## Source\n\n{PAPER}.\n"]
+    parts += [f"## Limits\n\n{PAPER_LIMITS}\n", f"## Source\n\n{PAPER}.\n"]
     return with_front_matter(values, "\n".join(parts))
 
 
@@ -311,7 +294,7 @@ def _table(entries: Mapping[str, Entry]) -> str:
     head = "CIFAR-10 test set; link networks at 5 dB on AWGN, judges on clean images; ± is a 95 % interval.\n"
     lines = ["| name | bandwidth ratio | parameters | PSNR (dB) | SSIM | accuracy |", "|---|---|---|---|---|---|"]
     for name, entry in entries.items():
-        rho = "" if isinstance(entry.config, JudgeConfig) else _ratios(entry.config)
+        rho = "" if entry.link is None else _ratios(entry.link)
         cells = [_figure(entry.metrics, key) if key in entry.metrics else "" for key in ("psnr", "ssim", "accuracy")]
         lines.append(f"| `{name}` | {rho} | {entry.parameters:,} | {' | '.join(cells)} |")
     return f"## Checkpoints\n\n{head}\n" + "\n".join(lines) + "\n"

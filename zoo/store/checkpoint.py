@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from safetensors import SafetensorError
@@ -19,12 +19,14 @@ from safetensors.torch import load, save
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from wzroi.config import ConfigError, FlexConfig, JudgeConfig, ModelConfig
+from wzroi import architectures
+from wzroi.config import ConfigError, JudgeConfig, LinkConfig
 from wzroi.judge import Judge
-from wzroi.networks.deepjscc import WynerZivJSCC
-from wzroi.networks.flex import FlexJSCC
+from wzroi.networks.base import LinkNetwork
 from zoo.errors import ZooError
-from zoo.rates import LinkConfig, LinkNetwork
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 CONFIG, WEIGHTS, GOLDEN, CARD = "config.json", "model.safetensors", "golden.safetensors", "README.md"
 FILES = (CONFIG, WEIGHTS, GOLDEN, CARD)
@@ -39,6 +41,21 @@ FORMAT = 1
 Network = LinkNetwork | Judge
 NetworkConfig = LinkConfig | JudgeConfig
 NetworkKind = Literal["link", "judge"]
+
+
+def is_judge(network: Network) -> TypeIs[Judge]:
+    """Whether a network is a judge, not a link network."""
+    return isinstance(network, Judge)
+
+
+def is_link_config(config: NetworkConfig) -> TypeIs[LinkConfig]:
+    """Whether a configuration is a link network's, not a judge's."""
+    return isinstance(config, LinkConfig)
+
+
+def config_values(config: NetworkConfig) -> dict[str, Any]:
+    """A configuration as ``config.json`` holds it; a link network's names its architecture."""
+    return architectures.config_values(config) if is_link_config(config) else config.to_dict()
 
 
 @dataclass(frozen=True)
@@ -60,7 +77,7 @@ class Description:
     def to_json(self) -> str:
         """The file's text."""
         values = {"format": FORMAT, "name": self.name, "network": self.network, "judge": self.judge}
-        return json.dumps(values | {"sha256": self.sha256, "config": self.config.to_dict()}, indent=1) + "\n"
+        return json.dumps(values | {"sha256": self.sha256, "config": config_values(self.config)}, indent=1) + "\n"
 
     @classmethod
     def from_json(cls, blob: bytes, where: str) -> Description:
@@ -108,15 +125,9 @@ def read_config(network: object, values: object, where: str) -> NetworkConfig:
     if not isinstance(values, dict):
         raise ZooError(f"{where}: config must be an object of fields, not {type(values).__name__}")
     try:
-        return JudgeConfig.from_dict(values) if network == "judge" else _read_link(values)
+        return JudgeConfig.from_dict(values) if network == "judge" else architectures.read_config(values)
     except (ConfigError, TypeError) as error:
         raise ZooError(f"{where}: {error}") from error
-
-
-def _read_link(values: dict[str, Any]) -> LinkConfig:
-    """A link network's configuration, read strictly: a flexible one has a depth, and no fields of the others."""
-    flexible = {"depth", "hidden"} & set(values) and not {"side", "guidance", "maps"} & set(values)
-    return FlexConfig.from_dict(values) if flexible else ModelConfig.from_dict(values)
 
 
 def read_file(folder: Path, name: str, *, boundary: Path | None = None) -> bytes:
@@ -175,10 +186,8 @@ class _Uninitialised(TorchFunctionMode):
 def build(config: NetworkConfig) -> Network:
     """A network in fp32, whatever torch's default type; its weights are still to be loaded and arbitrary."""
     with _Uninitialised():
-        if isinstance(config, JudgeConfig):
-            return Judge(config).float()
-        link = FlexJSCC(config) if isinstance(config, FlexConfig) else WynerZivJSCC(config)
-        return link.float()
+        network = architectures.build(config) if is_link_config(config) else Judge(config)
+        return network.float()
 
 
 def fill(network: Network, tensors: Mapping[str, Tensor], where: str) -> Network:

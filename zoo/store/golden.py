@@ -13,13 +13,12 @@ from safetensors.torch import save
 from torch import Tensor
 from torch.nn import functional as F
 
+from wzroi.architectures import ARCHITECTURES
 from wzroi.channel import ChannelState, sample_channel
-from wzroi.judge import Judge
-from wzroi.networks.flex import FlexJSCC
 from wzroi.pairs import CropPair, Placement
 from zoo.errors import ZooError
-from zoo.rates import LinkNetwork, symbols_at
-from zoo.store.checkpoint import Network, tensors_of
+from zoo.rates import symbols_at
+from zoo.store.checkpoint import Network, is_judge, tensors_of
 
 SEED = 20_261_122
 SNR_DB = 5.0
@@ -35,7 +34,7 @@ LOGIT_TOLERANCE = 1e-2
 
 LINK_TENSORS = {"source", "side", "roi", "snr_db", "noise", "output"}
 JUDGE_TENSORS = {"images", "logits"}
-FLEX_TENSORS = LINK_TENSORS | {"placement"}
+SEARCH_TENSORS = LINK_TENSORS | {"placement"}
 """``placement`` is int64 ``[4]``: row, column, rows and columns, as ``wzroi.pairs.Placement`` has them."""
 
 
@@ -75,19 +74,22 @@ def _placement(values: Tensor) -> Placement:
 @torch.no_grad()
 def _output(network: Network, tensors: dict[str, Tensor]) -> Tensor:
     device = next(network.parameters()).device
-    if isinstance(network, Judge):
+    if is_judge(network):
         return network(tensors["images"].to(device)).cpu()
     source, side, roi = (tensors[key].to(device) for key in ("source", "side", "roi"))
     channel = _channel(tensors, device)
-    if isinstance(network, FlexJSCC):
-        return network(source, side, channel, roi, _placement(tensors["placement"])).cpu()
-    return network(source, side, channel, roi).cpu()
+    placement = _placement(tensors["placement"]) if _searches(network) else None
+    return network(source, side, channel, roi, placement).cpu()
+
+
+def _searches(network: Network) -> bool:
+    return not is_judge(network) and ARCHITECTURES[network.config.architecture].searches
 
 
 def _expected(network: Network) -> set[str]:
-    if isinstance(network, Judge):
+    if is_judge(network):
         return JUDGE_TENSORS
-    return FLEX_TENSORS if isinstance(network, FlexJSCC) else LINK_TENSORS
+    return SEARCH_TENSORS if _searches(network) else LINK_TENSORS
 
 
 def make_golden(network: Network) -> bytes:
@@ -97,13 +99,13 @@ def make_golden(network: Network) -> bytes:
     """
     generator = torch.Generator().manual_seed(SEED)
     pictures = colour_fields(PICTURES, 3, SIZE, generator)
-    if isinstance(network, LinkNetwork):
+    if not is_judge(network):
         symbols = symbols_at(network, SIZE, SIZE)
         roi = colour_fields(PICTURES, 1, SIZE, generator)
         channel = sample_channel("awgn", SNR_DB, PICTURES, symbols, generator=generator)
         tensors = {"source": pictures, "side": CropPair().side_of(pictures), "roi": roi}
         tensors |= {"snr_db": channel.snr_db, "noise": torch.view_as_real(channel.noise).contiguous()}
-        if isinstance(network, FlexJSCC):
+        if _searches(network):
             tensors["placement"] = torch.tensor(CropPair().placement(SIZE, SIZE))
         tensors["output"] = _output(network, tensors).contiguous()
     else:
@@ -119,7 +121,7 @@ def check_golden(network: Network, blob: bytes, where: str) -> GoldenReport:
         ZooError: if the file is not a golden file for this kind of network.
     """
     tensors = tensors_of(blob, where)
-    link = not isinstance(network, Judge)
+    link = not is_judge(network)
     if set(tensors) != _expected(network):
         raise ZooError(
             f"{where} does not contain the golden tensors of a {'link' if link else 'judge'}: publish it again"

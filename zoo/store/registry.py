@@ -13,14 +13,28 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from wzroi.config import ConfigError, FlexConfig, ModelConfig
+from wzroi.architectures import ARCHITECTURES
+from wzroi.config import ConfigError, LinkConfig
 from wzroi.names import ModelName
 from zoo.errors import ZooError
 from zoo.paths import PACKAGE
-from zoo.store.checkpoint import FILES, FORMAT, LIMITS, WEIGHTS, NetworkConfig, NetworkKind, parse_json, read_config
+from zoo.rates import is_flexible
+from zoo.store.checkpoint import (
+    FILES,
+    FORMAT,
+    LIMITS,
+    WEIGHTS,
+    NetworkConfig,
+    NetworkKind,
+    config_values,
+    is_link_config,
+    parse_json,
+    read_config,
+)
 
 REGISTRY = "registry.json"
 _NAME = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*\.[a-z0-9]+(?:_[a-z0-9]+)*")
@@ -75,7 +89,12 @@ class Entry:
     @property
     def flexible(self) -> bool:
         """Whether it supports every rate; ``metrics`` are then those at 1/16."""
-        return isinstance(self.config, FlexConfig)
+        return self.link is not None and is_flexible(self.link)
+
+    @property
+    def link(self) -> LinkConfig | None:
+        """The configuration of a link network; ``None`` for a judge."""
+        return self.config if is_link_config(self.config) else None
 
     @property
     def title(self) -> str:
@@ -89,7 +108,7 @@ class Entry:
         """The entry as plain data, as the registry holds it."""
         files = {name: {"sha256": record.sha256, "size": record.size} for name, record in self.files.items()}
         return {
-            "network": self.network, "config": self.config.to_dict(), "judge": self.judge, "files": files,
+            "network": self.network, "config": _config_values(self.config), "judge": self.judge, "files": files,
             "parameters": self.parameters, "metrics": dict(self.metrics), "licence": self.licence,
             "origin": self.origin, "training": dict(self.training),
         }
@@ -115,6 +134,16 @@ class Entry:
             name, values["network"], config, judge, _read_files(values["files"], where), values["parameters"],
             values["metrics"], values["licence"], values["origin"], values["training"],
         )
+
+
+def _config_values(config: NetworkConfig) -> dict[str, Any]:
+    """A configuration in format 1, which names no architecture; one that its fields do not tell is named."""
+    fields = config.to_dict()
+    try:
+        told = read_config("link" if is_link_config(config) else "judge", fields, "") == config
+    except ZooError:
+        told = False
+    return fields if told else config_values(config)
 
 
 def _read_files(values: Any, where: str) -> dict[str, FileRecord]:
@@ -254,10 +283,8 @@ def select(pattern: str, network: NetworkKind, store: CheckpointStore) -> list[s
     return sorted(fnmatch.filter(names, canonical(pattern)), key=lambda name: _order(entries[name]))
 
 
-def _order(entry: Entry) -> tuple[int, str, int, str]:
+def _order(entry: Entry) -> tuple[int, str, Fraction | int, str]:
     architecture, _, tag = entry.name.partition(".")
-    if entry.flexible:
-        return (3, architecture, 0, tag)
-    if not isinstance(entry.config, ModelConfig):
+    if entry.link is None:
         return (0, architecture, 0, tag)
-    return (("none", "side", "roi").index(entry.config.guidance), architecture, -entry.config.maps, tag)
+    return (list(ARCHITECTURES).index(entry.link.architecture), architecture, -entry.link.rhos[0], tag)

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from wzroi.judge import Judge
 from zoo.errors import ZooError
 from zoo.store import card
 from zoo.store.checkpoint import (
@@ -22,6 +21,7 @@ from zoo.store.checkpoint import (
     Network,
     digest,
     half_weights,
+    is_judge,
     network_from,
 )
 from zoo.store.golden import check_golden, make_golden
@@ -48,16 +48,16 @@ def assemble(
         judge: name of a link network's judge. origin, training: as in ``Entry``.
         results: the network's results on the test set; those of other weights are ignored.
         folder: of all results files; the card compares the network with others.
-        old: folder of the existing checkpoint; its golden tensors are kept if the weights are the same.
+        old: folder of the existing checkpoint; its config and golden tensors are kept if the weights are the same.
 
     Raises:
         ZooError: for an invalid name, weights beyond half precision, or a file too large for git.
     """
     blob = half_weights(network)
-    link = not isinstance(network, Judge)
+    link = not is_judge(network)
     described = Description(check_name(name), "link" if link else "judge", network.config, judge, digest(blob))
     golden = _golden(described, network_from(network.config, blob, name), old)
-    files = {CONFIG: described.to_json().encode(), WEIGHTS: blob, GOLDEN: golden}
+    files = {CONFIG: _config(described, old), WEIGHTS: blob, GOLDEN: golden}
     entry = Entry(
         name, described.network, network.config, judge, {}, sum(p.numel() for p in network.parameters()),
         {}, card.LICENCE, origin, dict(training or {}),
@@ -73,6 +73,17 @@ def measures(results: Mapping[str, Any] | None, entry: Entry) -> bool:
     """Whether results were measured with exactly an entry's weights, as published or as trained."""
     known = {entry.sha256, entry.training.get("run_sha256")}
     return results is not None and results.get("weights_sha256") in known - {None}
+
+
+def _config(described: Description, old: Path | None) -> bytes:
+    """The old ``config.json`` if it says the same, so that its sha256 stays whatever its format left out."""
+    try:
+        kept = (old / CONFIG).read_bytes() if old is not None else b""
+        if kept and Description.from_json(kept, CONFIG) == described:
+            return kept
+    except (OSError, ZooError):
+        pass  # a damaged folder is fixed by publishing again
+    return described.to_json().encode()
 
 
 def _golden(described: Description, network: Network, old: Path | None) -> bytes:

@@ -190,7 +190,10 @@ class Bench extends Live {
   get keys() {
     const { ask, judge, width, height } = this.frame,
       pairKey = `${ask.pair} ${width}x${height}`;
-    return { pairKey, mapKey: `${pairKey} ${judge} ${ask.roi} ${ask.roi === "normal" ? ask.seed : ""}` };
+    return {
+      pairKey,
+      mapKey: `${pairKey} ${judge} ${ask.roi} ${this.data.random_origins.includes(ask.roi) ? ask.seed : ""}`,
+    };
   }
 
   showFrame(frame) {
@@ -264,7 +267,7 @@ class Bench extends Live {
     const [name, note] = control ? [card.title, "control: learns nothing"] : split(card.title);
     const box = this.picture(`Reconstruction by ${card.title}`, true),
       classes = this.classes(card.title);
-    const values = Object.fromEntries(CARD_METRICS.map(([, key]) => [key, make("dd", {})]));
+    const values = Object.fromEntries(metricsOf(this.data).map(([, key]) => [key, make("dd", {})]));
     const error = this.picture(`Error map of ${card.title}`, false),
       small = make("small", {}, note);
     const node = make(
@@ -272,7 +275,7 @@ class Bench extends Live {
       { class: `card${control ? " control" : ""}` },
       make("h2", {}, name, small),
       box,
-      make("dl", {}, ...CARD_METRICS.flatMap(([text, key]) => [make("dt", {}, text), values[key]])),
+      make("dl", {}, ...metricsOf(this.data).flatMap(([text, key]) => [make("dt", {}, text), values[key]])),
       classes,
       make("div", { class: "fault" }, make("span", {}, "Error map"), error),
     );
@@ -291,10 +294,10 @@ class Bench extends Live {
       view.small,
       view.oracle && this.frame.ask.roi !== "source+label" ? `${view.note}: not trained on this map` : view.note,
     );
-    for (const [, key, digits, unit] of CARD_METRICS) {
+    for (const [, key, digits, unit, scale] of metricsOf(this.data)) {
       const value = card[key],
         top = value !== null && value === best[key];
-      put(view.values[key], value === null ? "–" : fixed(value, digits) + unit);
+      put(view.values[key], value === null ? "–" : fixed(scale * value, digits) + unit);
       view.values[key].className = top ? "best" : "";
       view.values[key].title = top ? "best of the chosen variants" : "";
     }
@@ -303,9 +306,9 @@ class Bench extends Live {
 
   showCards(frame) {
     const best = {};
-    for (const [, key] of CARD_METRICS) {
+    for (const [, key, , , , higher] of metricsOf(this.data)) {
       const values = frame.cards.map((card) => card[key]).filter((value) => value !== null);
-      best[key] = values.length > 1 ? Math.max(...values) : null;
+      best[key] = values.length > 1 ? bestOf(values, higher) : null;
     }
     const all = [...frame.cards.map((card) => [card, false]), ...(frame.paste ? [[frame.paste, true]] : [])];
     const rate = frame.ask.rate,
@@ -348,7 +351,7 @@ class Bench extends Live {
 
   showLegend(frame) {
     const place =
-      frame.pair_source === "crop" && ["side", "shuffled"].includes(frame.ask.roi)
+      frame.pair_source === "crop" && this.data.origin_frames[frame.ask.roi] === "side"
         ? " (a map of x_side; on x and the reconstructions it is moved to where the crop came from)"
         : "";
     if (place === this.legendKey) return;

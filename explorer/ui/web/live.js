@@ -8,11 +8,14 @@ const SETTLE_MS = 350; // after the last movement the setting goes into the page
 const RETRY_MS = 700;
 const LOGGED = 2000;
 const TOP = 3; // classes shown of ten
-const CARD_METRICS = [
-  ["PSNR", "psnr", 2, " dB"],
-  ["SSIM", "ssim", 3, ""],
-  ["ROI-PSNR", "roi_psnr", 2, " dB"],
-];
+// The metrics of a card as rows: title, key, digits, unit, scale, whether higher is better.
+const metricsOf = (data) =>
+  data.metrics.map((row) => [row.title, row.key, row.digits, row.unit, row.scale, row.higher]);
+// The best of some numbers; null where there are none.
+const bestOf = (numbers, higher = true) => {
+  const known = numbers.filter((value) => value !== null && value !== undefined);
+  return known.length ? (higher ? Math.max : Math.min)(...known) : null;
+};
 
 const make = (tag, props = {}, ...children) => {
   const node = document.createElement(tag);

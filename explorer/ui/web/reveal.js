@@ -3,11 +3,16 @@
 // has settled.
 
 const TABLE_MS = 160; // so long after the last frame the table is filled
-const COLUMNS = [
-  ["PSNR, dB", "psnr", 2],
-  ["SSIM", "ssim", 3],
-  ["ROI-PSNR, dB", "roi_psnr", 2],
-  ["P(true class)", "truth", 3],
+// Title, key, digits, scale, whether higher is better.
+const columnsOf = (data) => [
+  ...data.metrics.map((row) => [
+    row.unit ? `${row.title},${row.unit}` : row.title,
+    row.key,
+    row.digits,
+    row.scale,
+    row.higher,
+  ]),
+  ["P(true class)", "truth", 3, 1, true],
 ];
 
 // A frame's cards with the probability of the true class, the control last and marked as one.
@@ -20,10 +25,11 @@ const rowsOf = (frame) => {
   return [...frame.cards.map((card) => row(card, false)), ...(frame.paste ? [row(frame.paste, true)] : [])];
 };
 
-const largest = (rows, key) => {
-  const values = rows.map((row) => row[key]).filter((value) => value !== null && value !== undefined);
-  return values.length ? Math.max(...values) : null;
-};
+const bestIn = (rows, key, higher) =>
+  bestOf(
+    rows.map((row) => row[key]),
+    higher,
+  );
 
 class Reveal {
   constructor(bench) {
@@ -174,7 +180,7 @@ class Table {
     this.waiting = false;
   }
 
-  cell(row, [, key, digits], best, above) {
+  cell(row, [, key, digits, scale], best, above) {
     const value = row[key];
     if (value === null || value === undefined) return make("td", {}, "–");
     const mark = !row.control && value === best[key] ? "★ " : row.control && above[key] ? "▲ " : "";
@@ -184,20 +190,24 @@ class Table {
         class: mark ? "best" : "",
         title: mark === "★ " ? "best of the networks" : mark ? "the control is better than every network" : "",
       },
-      mark + fixed(value, digits),
+      mark + fixed(scale * value, digits),
     );
   }
 
   show(frame, part) {
     const rows = rowsOf(frame),
       networks = rows.filter((row) => !row.control),
-      { classes } = this.bench.data;
-    const best = Object.fromEntries(COLUMNS.map(([, key]) => [key, largest(networks, key)]));
+      { classes } = this.bench.data,
+      columns = columnsOf(this.bench.data);
+    const best = Object.fromEntries(columns.map(([, key, , , higher]) => [key, bestIn(networks, key, higher)]));
     const control = rows.find((row) => row.control);
     const above = Object.fromEntries(
-      COLUMNS.map(([, key]) => [
+      columns.map(([, key, , , higher]) => [
         key,
-        control && control[key] !== null && best[key] !== null && control[key] > best[key],
+        control &&
+          control[key] !== null &&
+          best[key] !== null &&
+          (higher ? control[key] > best[key] : control[key] < best[key]),
       ]),
     );
     const top = (row) => {
@@ -210,7 +220,7 @@ class Table {
       "tr",
       {},
       make("th", { scope: "col" }, "Variant"),
-      ...COLUMNS.map(([name]) => make("th", { scope: "col" }, name)),
+      ...columns.map(([name]) => make("th", { scope: "col" }, name)),
       make("th", { scope: "col", class: "word" }, "Judge says"),
     );
     const body = rows.map((row) =>
@@ -218,7 +228,7 @@ class Table {
         "tr",
         { class: row.control ? "control" : "" },
         make("th", { scope: "row" }, row.title),
-        ...COLUMNS.map((column) => this.cell(row, column, best, above)),
+        ...columns.map((column) => this.cell(row, column, best, above)),
         top(row),
       ),
     );

@@ -1,7 +1,7 @@
 // The live part of the Region of interest page: one network with the map of every origin, and one painted by hand.
 
-const ROI_CARD_METRICS = [
-  ...CARD_METRICS,
+const roiMetricsOf = (data) => [
+  ...metricsOf(data),
   ["vs zeros", "gain", 2, " dB"],
   ["error in M", "inside", 1, " %"],
   ["outside M", "outside", 1, " %"],
@@ -138,11 +138,11 @@ class RoiBench extends Live {
     const error = this.picture(`Error map, origin ${origin}`, false),
       change = this.picture(`Change of the error from zeros, origin ${origin}`, false);
     const part = (text, box) => make("div", {}, make("span", { class: "under" }, text), box);
-    const values = Object.fromEntries(ROI_CARD_METRICS.map(([, key]) => [key, make("dd", {})])),
+    const values = Object.fromEntries(roiMetricsOf(this.data).map(([, key]) => [key, make("dd", {})])),
       classes = this.classes(`origin ${origin}`);
     const node = make(
       "article",
-      { class: `card${["zeros", "normal", "shuffled"].includes(origin) ? " control" : ""}` },
+      { class: `card${this.data.roi.controls.includes(origin) ? " control" : ""}` },
       make("h2", {}, name, make("small", {}, note ?? "")),
       make(
         "div",
@@ -152,7 +152,7 @@ class RoiBench extends Live {
         part("error", error),
         part("change", change),
       ),
-      make("dl", {}, ...ROI_CARD_METRICS.flatMap(([text, key]) => [make("dt", {}, text), values[key]])),
+      make("dl", {}, ...roiMetricsOf(this.data).flatMap(([text, key]) => [make("dt", {}, text), values[key]])),
       classes,
     );
     node.dataset.origin = origin;
@@ -163,11 +163,11 @@ class RoiBench extends Live {
     this.draw(view.overlay.canvas, 0);
     this.draw(view.overlay.layer, card.layer);
     for (const key of ["picture", "error", "change"]) this.draw(view[key].canvas, card[key]);
-    for (const [, key, digits, unit] of ROI_CARD_METRICS) {
+    for (const [, key, digits, unit, scale = 1] of roiMetricsOf(this.data)) {
       const value = card[key],
-        part = unit === " %",
+        factor = ["inside", "outside"].includes(key) ? 100 : scale,
         sign = ["gain", "inside", "outside"].includes(key) && value > 0 ? "+" : "";
-      view.values[key].textContent = value === null ? "–" : sign + fixed(part ? 100 * value : value, digits) + unit;
+      view.values[key].textContent = value === null ? "–" : sign + fixed(factor * value, digits) + unit;
     }
     this.fillClasses(view.classes, card.probabilities, label);
   }

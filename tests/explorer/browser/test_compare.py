@@ -18,7 +18,7 @@ from benchmarks import load_app
 from tests.support.browser_fixtures import CURRENT, close
 from tests.support.shared import ROOT, pictures
 from wzroi import images
-from wzroi.config import ARCHITECTURES
+from wzroi.config import PAPER_ARCHITECTURES
 from zoo.rates import parse_rate
 
 pytest.importorskip("playwright", reason="playwright is not installed: pip install -e .[test]")
@@ -85,7 +85,7 @@ def test_the_link_reproduces_the_pixels(open_page: Callable[..., Page]) -> None:
 def test_variants_overlay_errors_gallery_and_seed(open_page: Callable[..., Page]) -> None:
     page = open_page()
     before = shown(page)["models"]
-    assert before[:4] == [f"{name}.rec_r16_lite" for name in ARCHITECTURES]
+    assert before[:4] == [f"{name}.rec_r16_lite" for name in PAPER_ARCHITECTURES]
     page.get_by_role("checkbox", name="DeepJSCC-WZ (rec)", exact=True).uncheck()
     assert shown(page)["models"] == [name for name in before if name != "deepjscc_wz.rec_r16_lite"]
     assert page.locator(".cards .card").count() == len(before)  # the control in the place of the one that left
