@@ -105,8 +105,7 @@ def overview_tables(tier: Tier, folder: Path, *, brief: bool = False) -> list[Ta
     rows = _rows(_networks(tier, folder, brief=brief), columns)
     headings = ["Network", *(f"{COLUMNS[key][0]}, 1/{rate}" for key in columns for rate in PAPER_RATES)]
     title = f"{TIER_TITLES[tier]}, AWGN at {HEADLINE_DB:g} dB"
-    recipe_text = _recipes(tier, folder)
-    note = (recipe_text if _mixed(tier, folder) else "") if brief else " ".join(filter(None, [NOTE, recipe_text]))
+    note = _mixed(tier, folder) if brief else " ".join(filter(None, [NOTE, _recipes(tier, folder)]))
     return [Table(title, headings, rows + _rows(_beside(tier, folder, brief=brief), columns), note)] if rows else []
 
 
@@ -115,16 +114,20 @@ def _recipes(tier: Tier, folder: Path) -> str:
         f"{recipe_text} ({', '.join(f'`{name}`' for name in names)})"
         for recipe_text, names in trained_by(tier, folder).items()
     ]
-    return f"Trained by different recipes: {'; '.join(parts)}." if parts else ""
+    return f"Trained by: {'; '.join(parts)}." if parts else ""
 
 
-def _mixed(tier: Tier, folder: Path) -> bool:
-    """Whether networks of the paper's architectures that stand in one column were trained by different recipes."""
-    stages = [
-        recipe_text.split(":")[0] for recipe_text, names in trained_by(tier, folder).items()
-        if any(not ModelName.parse(name).flexible for name in names)
-    ]  # fmt: skip
-    return len(set(stages)) < len(stages)
+def _mixed(tier: Tier, folder: Path) -> str:
+    """Which of the paper's architectures in one column were trained by different recipes; empty where all are alike."""
+    stages: dict[str, list[str]] = {}
+    for recipe_text, names in trained_by(tier, folder).items():
+        stage, told = recipe_text.split(": ")
+        own = [name for name in map(ModelName.parse, names) if not name.flexible and not name.oracle]
+        if own:
+            architectures = dict.fromkeys(f"`{name.architecture}`" for name in own)
+            stages.setdefault(stage, []).append(f"{told} ({', '.join(architectures)})")
+    parts = [f"`{stage}`: {'; '.join(told)}" for stage, told in stages.items() if len(told) > 1]
+    return f"Trained by different recipes, so not to be compared yet: {'. '.join(parts)}." if parts else ""
 
 
 def rates_tables(tier: Tier, folder: Path) -> list[Table]:
