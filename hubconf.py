@@ -13,8 +13,7 @@ import functools as _functools
 import torch as _torch
 
 import zoo as _zoo
-from wzroi.config import ARCHITECTURES as _ARCHITECTURES
-from wzroi.config import FLEXIBLE as _FLEXIBLE
+from wzroi.architectures import ARCHITECTURES as _ARCHITECTURES
 
 dependencies = ["numpy", "pytorch_msssim", "safetensors", "torch", "torchvision", "yaml"]
 
@@ -36,7 +35,7 @@ def _link(architecture: str, tag: str | None = None, device: _torch.device | str
     return _zoo.load(f"{architecture}.{tag}", device)
 
 
-for _name in (*_ARCHITECTURES, *_FLEXIBLE):
+for _name in _ARCHITECTURES:
     _entry = _functools.partial(_link, _name)
     _entry.__doc__ = f"A {_name} network: fp32, frozen, in eval mode; ``tag`` as ``tags({_name!r})`` lists them."
     globals()[_name] = _entry

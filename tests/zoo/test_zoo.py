@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import zoo
+from tests.support.shared import small_model
 from tests.support.zoo_runs import JUDGE, write_judge_run, write_link_run
 from training.fit.import_checkpoint import import_checkpoint
 from training.fit.publish import publish, publishable
@@ -472,3 +473,17 @@ def test_bundled_networks_run_and_know_their_judge(name: str) -> None:
 
 def test_store_at_knows_the_bundled_folder() -> None:
     assert CheckpointStore.at(BUNDLED.folder) == BUNDLED
+
+
+def test_a_config_from_before_architectures_were_named_is_read_and_kept(tmp_path: Path) -> None:
+    """So that publishing again changes no sha256 of a stored checkpoint."""
+    network = small_model("deepjscc_wz_sft")
+    entry, files = writing.assemble(network, "deepjscc_wz_sft.rec_r16_lite", origin="a test")
+    values = json.loads(files["config.json"])
+    assert values["config"].pop("architecture") == "deepjscc_wz_sft" and "architecture" not in entry.to_dict()["config"]
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    _, again = writing.assemble(network, entry.name, origin="a test", old=tmp_path)
+    assert again["config.json"] == (tmp_path / "config.json").read_bytes()
+    other = small_model("deepjscc_wz_sft", seed=1)
+    _, changed = writing.assemble(other, entry.name, origin="a test", old=tmp_path)
+    assert json.loads(changed["config.json"])["config"]["architecture"] == "deepjscc_wz_sft"
